@@ -1,0 +1,1 @@
+"""The shared library of the Latent Genre notebooks: corpus -> features -> latents -> clusters -> scores -> report."""

@@ -1,0 +1,284 @@
+"""The store: the only module that reads and writes a run's files.
+
+A run's folder (see `Run.folder`) holds `store/` (arrays as NetCDF, tables as CSV), `records/` (what each notebook did),
+`scores.csv`, `figures/` and `tables/`. Every file is written under a temporary name and renamed, so a file that exists
+is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pandas as pd
+import xarray as xr
+from filelock import FileLock
+
+from lib import parameters
+from lib.errors import Problem
+from lib.parameters import Settings
+from lib.series import ROOT, WRITERS
+
+SCORE_COLUMNS = [
+    "corpus", "features", "method", "setting", "label_use", "seed", "clusterer", "clusterer_seed", "metric", "value",
+]
+PACKAGES = ["numpy", "scipy", "pandas", "torch", "scikit-learn", "librosa", "umap-learn", "symusic"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One notebook's handle on one run's folder."""
+
+    notebook: str
+    settings: Settings
+    folder: Path
+
+    @property
+    def seeds(self) -> list[int]:
+        """Training seeds of headline settings."""
+        return self.settings.seeds(self.settings.n_seeds)
+
+
+# --- opening a run -----------------------------------------------------------------------------------------------
+
+
+def default_folder(settings: Settings) -> Path:
+    """`build/<corpus>-<profile>` in the project."""
+    return ROOT / "build" / f"{settings.corpus}-{settings.profile}"
+
+
+def cache_folder() -> Path:
+    """Where results that depend on content alone are kept, shared by all runs (`LATENT_GENRE_CACHE` moves it)."""
+    return Path(os.environ.get("LATENT_GENRE_CACHE") or ROOT / "data" / "cache")
+
+
+def claim_folder(folder: Path, settings: Settings, replace: bool = False) -> None:
+    """Make `folder` the folder of the run with these settings.
+
+    Raises `Problem` when it already belongs to a run with other settings, unless `replace` is true.
+    """
+    path = folder / "settings.json"
+    wanted = json.loads(settings.model_dump_json())
+    with _locked(folder):
+        if path.is_file() and not replace:
+            found = json.loads(path.read_text())
+            names = [n for n in {**wanted, **found} if found.get(n) != wanted.get(n)]
+            if names:
+                what = ", ".join(f"{n}={found.get(n)!r} there, {wanted.get(n)!r} here" for n in sorted(names)[:3])
+                raise Problem(
+                    f"{folder} holds a run with other settings ({what}); choose another output folder, "
+                    "or replace that run with run_notebooks.py --force"
+                )
+        write_text(path, json.dumps(wanted, indent=1))
+
+
+def open_run(
+    notebook: str,
+    profile: str = "default",
+    corpus: str = "controlled",
+    source: str = "",
+    lyrics: str = "",
+    out: str = "",
+    settings: dict[str, Any] | None = None,
+) -> Run:
+    """Check the parameters of a notebook and open its run's folder; the notebook's record starts anew."""
+    checked = parameters.load(profile, corpus, _absolute(source), _absolute(lyrics), settings)
+    folder = Path(_absolute(out)) if out else default_folder(checked)
+    claim_folder(folder, checked)
+    run = Run(notebook, checked, folder)
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    write_text(
+        _record_path(run),
+        json.dumps({
+            "notebook": notebook, "settings": json.loads(checked.model_dump_json()), "started": time.time(),
+            "python": platform.python_version(), "versions": versions,
+            "label_openings": [], "findings": [], "figures": [], "tables": [],
+        }),
+    )
+    return run
+
+
+def _absolute(path: str) -> str:
+    """Relative paths are relative to the project, wherever a kernel was started."""
+    return str(ROOT / Path(path).expanduser()) if path else ""
+
+
+# --- arrays and tables -------------------------------------------------------------------------------------------
+
+
+def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, **encoding: dict) -> None:
+    """Store a labelled array (NetCDF) or a table (CSV, index included) under `name`, stamped with its corpus."""
+    stamp = {"corpus_id": corpus_id(run), "written_by": run.notebook}
+    if isinstance(data, xr.Dataset):
+        data = data.assign_attrs(**stamp)
+        write(_path(run, name, ".nc"), lambda path: data.to_netcdf(path, engine="h5netcdf", encoding=encoding))
+    else:
+        write(_path(run, name, ".csv"), lambda path: data.to_csv(path))
+        write_text(_path(run, name, ".json"), json.dumps(stamp))
+
+
+def has(run: Run, name: str) -> bool:
+    """Is there a current artifact of this name?"""
+    try:
+        _check(run, name)
+    except Problem:
+        return False
+    return True
+
+
+def load(run: Run, name: str, variables: list[str] | None = None) -> xr.Dataset | pd.DataFrame:
+    """Read an artifact; of an array, only `variables` if they are named.
+
+    Raises `Problem` when it is missing, or belongs to another corpus or to an earlier state of this one.
+    """
+    path = _check(run, name)
+    if path.suffix == ".csv":
+        return pd.read_csv(path, index_col=0, dtype={0: str}, keep_default_na=True)
+    with xr.open_dataset(path, engine="h5netcdf") as data:
+        return (data if variables is None else data[variables]).load()
+
+
+def _path(run: Run, name: str, suffix: str) -> Path:
+    return run.folder / "store" / f"{name}{suffix}"
+
+
+def _check(run: Run, name: str) -> Path:
+    """The path of an artifact that exists and belongs to the corpus as it is now."""
+    writer = WRITERS.get(name.split("/")[0])
+    first = f"run notebooks/{writer}.ipynb first" if writer else "run the notebook that makes it first"
+    array, table = _path(run, name, ".nc"), _path(run, name, ".csv")
+    path = array if array.is_file() else table
+    if not path.is_file():
+        raise Problem(f"'{name}' is not in {run.folder}: {first}")
+    if path == array:
+        with xr.open_dataset(path, engine="h5netcdf") as data:
+            stamp = data.attrs.get("corpus_id")
+    else:
+        stamp = json.loads(_path(run, name, ".json").read_text())["corpus_id"]
+    if stamp != corpus_id(run):
+        raise Problem(f"'{name}' in {run.folder} was made from other tracks than the run has now (stale): {first}")
+    return path
+
+
+def corpus_id(run: Run) -> str:
+    """Hash of the tracks that notebook 01 prepared for this run.
+
+    Raises `Problem` when there are none yet, or when they were prepared for another corpus.
+    """
+    path = run.folder / "store" / "corpus.json"
+    if not path.is_file():
+        raise Problem(f"no tracks in {run.folder} yet: run notebooks/01_data_preparation.ipynb first")
+    found = json.loads(path.read_text())
+    if found["corpus_key"] != run.settings.corpus_key():
+        raise Problem(
+            f"the tracks in {run.folder} were prepared for another corpus ({found['corpus']}, {found['n']} tracks): "
+            "run notebooks/01_data_preparation.ipynb first, or choose another output folder"
+        )
+    return found["id"]
+
+
+def save_corpus(run: Run, ids: list[str], about: dict[str, Any]) -> None:
+    """Say which tracks the run has (sorted ids) and what is known of the corpus; older artifacts become stale."""
+    if ids != sorted(ids) or len(set(ids)) != len(ids):
+        raise ValueError("track ids must be sorted and unique")
+    content = {"id": parameters.digest(ids), "corpus_key": run.settings.corpus_key(), "n": len(ids), **about}
+    write_text(run.folder / "store" / "corpus.json", json.dumps(content, indent=1))
+
+
+def load_corpus(run: Run) -> dict[str, Any]:
+    """What `save_corpus` stored: id, n, and what is known of the corpus."""
+    corpus_id(run)
+    return json.loads((run.folder / "store" / "corpus.json").read_text())
+
+
+# --- scores ------------------------------------------------------------------------------------------------------
+
+
+def save_scores(run: Run, scores: pd.DataFrame) -> None:
+    """Put this notebook's rows into the run's one score table, replacing its earlier ones."""
+    missing = set(SCORE_COLUMNS) ^ set(scores.columns)
+    if missing:
+        raise ValueError(f"score columns missing or unknown: {sorted(missing)}")
+    parts = run.folder / "store" / "scores"
+    write(parts / f"{run.notebook}.csv", lambda path: scores[SCORE_COLUMNS].to_csv(path, index=False))
+    write_text(parts / f"{run.notebook}.json", json.dumps({"corpus_id": corpus_id(run)}))
+    with _locked(run.folder):
+        tables = [pd.read_csv(path, dtype=_SCORE_TYPES, keep_default_na=False) for path in sorted(parts.glob("*.csv"))]
+        merged = pd.concat(tables, ignore_index=True)
+        write(run.folder / "scores.csv", lambda path: merged.to_csv(path, index=False))
+
+
+_SCORE_TYPES = {name: str for name in SCORE_COLUMNS[:5]} | {"clusterer": str, "clusterer_seed": str, "metric": str}
+
+
+def load_scores(run: Run) -> pd.DataFrame:
+    """The run's score table. Raises `Problem` when it is empty or holds rows of other tracks."""
+    path = run.folder / "scores.csv"
+    if not path.is_file():
+        raise Problem(f"no scores in {run.folder} yet: run notebooks 03 to 08 first")
+    for part in sorted((run.folder / "store" / "scores").glob("*.json")):
+        if json.loads(part.read_text())["corpus_id"] != corpus_id(run):
+            raise Problem(f"the scores of {part.stem} are of other tracks than the run has now: run it again first")
+    return pd.read_csv(path, dtype=_SCORE_TYPES, keep_default_na=False)
+
+
+# --- the notebook's record ---------------------------------------------------------------------------------------
+
+
+def record(run: Run, kind: str, entry: dict[str, Any]) -> None:
+    """Append an entry (a label opening, a finding, a figure, ...) to the notebook's record."""
+    path = _record_path(run)
+    content = json.loads(path.read_text())
+    content.setdefault(kind, []).append(entry)
+    write_text(path, json.dumps(content, indent=1))
+
+
+def load_records(folder: Path) -> dict[str, dict[str, Any]]:
+    """The records of all notebooks of a run, by notebook name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted((folder / "records").glob("*.json"))}
+
+
+def _record_path(run: Run) -> Path:
+    return run.folder / "records" / f"{run.notebook}.json"
+
+
+# --- files -------------------------------------------------------------------------------------------------------
+
+
+def write(path: Path, writer: Callable[[Path], Any]) -> None:
+    """Call `writer` on a temporary file beside `path`, then rename it, so that no half-written file is ever seen."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
+        os.close(handle)
+        try:
+            writer(Path(name))
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise Problem(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write` for a text."""
+    write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=60):
+            yield
+    except OSError as error:
+        raise Problem(f"cannot use the folder {folder}: {error.strerror or error}") from error
