@@ -1,0 +1,560 @@
+"""Running the series: which notebooks need a run, in what order, each in a kernel of its own.
+
+One driver executes the notebooks through papermill, `jobs` at once. A notebook's key is a hash of everything its
+results follow from; a notebook whose last successful run has the same key is skipped. What happened is written to the
+run folder's `run.json` after every notebook, so that a killed run carries on where it stopped.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from lib import artifacts, parameters
+from lib.errors import Problem
+from lib.parameters import Settings, digest
+from lib.series import NEEDS, NOTEBOOKS, ROOT
+
+# Of the notebooks that could start, these start first: the slow one, then the longest chain to the end.
+FIRST = ("06_conv_vae", "03_baselines", "04_vae", "07_cvae", "08_multimodal_fusion")
+
+NEEDS_SOURCE = {
+    "folder": "a folder with one sub-folder of audio files per label",
+    "gtzan_logmel": "the .npz file of log-mel spectrograms",
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """The notebooks that are run: their folder, what each needs, and which go first when several could."""
+
+    folder: Path = NOTEBOOKS
+    needs: dict[str, tuple[str, ...]] = field(default_factory=lambda: NEEDS)
+    first: tuple[str, ...] = FIRST
+
+    def path(self, name: str) -> Path:
+        return self.folder / f"{name}.ipynb"
+
+    def order(self) -> list[str]:
+        """Names in an order in which each comes after what it needs."""
+        return list(TopologicalSorter(self.needs).static_order())
+
+    def dependants(self, names: set[str]) -> set[str]:
+        """`names` and every notebook that reads, directly or through others, what they write."""
+        found = set(names)
+        for name in self.order():
+            if found & set(self.needs[name]):
+                found.add(name)
+        return found
+
+    def find(self, text: str) -> str:
+        """The notebook meant by a number, a name or the beginning of a name. Raises `Problem` if there is none."""
+        wanted = Path(text).stem if text.endswith(".ipynb") else text
+        wanted = wanted.zfill(2) if wanted.isdigit() else wanted
+        matches = [name for name in self.needs if name.startswith(wanted)] if wanted else []
+        if len(matches) != 1 and wanted not in self.needs:
+            raise Problem(f"--only {text}: {'several notebooks match' if matches else 'no such notebook'}; "
+                          f"choose from {', '.join(sorted(self.needs))}")
+        return wanted if wanted in self.needs else matches[0]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run on: the notebooks' six parameters, with absolute paths. `check` makes one."""
+
+    profile: str
+    corpus: str
+    source: str
+    lyrics: str
+    out: str
+    settings: dict[str, Any]
+
+    def checked(self) -> Settings:
+        """The run's settings. Raises `Problem` when something is wrong with them."""
+        return parameters.load(self.profile, self.corpus, self.source, self.lyrics, self.settings)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.out)
+
+
+def check(
+    profile: str = "default",
+    corpus: str = "controlled",
+    source: str = "",
+    lyrics: str = "",
+    out: str = "",
+    settings: dict[str, Any] | None = None,
+) -> Request:
+    """Check what the user asked for, make relative paths absolute, and choose the run's folder.
+
+    Raises `Problem` for an unknown profile, corpus or setting, or a source or lyrics file that is needed and not there.
+    """
+    settings = settings or {}
+    for name in ("profile", "corpus", "source", "lyrics"):
+        if name in settings:
+            raise Problem(f"--set {name}=...: say --{name} {settings[name]} instead")
+    source, lyrics, out = (str(Path(p).expanduser().absolute()) if p else "" for p in (source, lyrics, out))
+    found = parameters.load(profile, corpus, source, lyrics, settings)
+    if corpus == "controlled" and (source or lyrics):
+        raise Problem("the controlled corpus is composed by the program and reads no files: "
+                      "add --corpus folder (or gtzan, gtzan_logmel) to use your own")
+    if corpus in NEEDS_SOURCE and not source:
+        raise Problem(f"the corpus '{corpus}' needs --source PATH: {NEEDS_SOURCE[corpus]}")
+    for option, path in (("--source", source), ("--lyrics", lyrics)):
+        if path and not Path(path).exists():
+            raise Problem(f"{option}: there is nothing at {path}; check the path")
+    return Request(profile, corpus, source, lyrics, out or str(artifacts.default_folder(found)), settings)
+
+
+# --- what needs a run --------------------------------------------------------------------------------------------
+
+
+def keys(series: Series, request: Request) -> dict[str, str]:
+    """For each notebook a hash of all that its results follow from: sources, settings, input files, versions, needs."""
+    shared = {
+        "settings": request.checked().key(),
+        "lib": {str(p.relative_to(ROOT)): _hash_file(p) for p in _library_files()},
+        "source": _fingerprint(request.source),
+        "lyrics": _fingerprint(request.lyrics),
+        "versions": versions(),
+    }
+    found: dict[str, str] = {}
+    for name in series.order():
+        needed = {need: found[need] for need in series.needs[name]}
+        found[name] = digest({"shared": shared, "cells": _sources(series.path(name)), "needs": needed}, 16)
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in artifacts.PACKAGES}
+
+
+def _library_files() -> list[Path]:
+    """Files of lib that a notebook's numbers can depend on: not the report's, not the runner's."""
+    skipped = {ROOT / "lib" / "running.py"}
+    return [
+        path for path in sorted((ROOT / "lib").rglob("*"))
+        if path.is_file() and path not in skipped and not {"__pycache__", "report"} & set(path.parts)
+    ]
+
+
+def _hash_file(path: Path) -> str:
+    return digest(path.read_bytes().decode("utf-8", "replace"))
+
+
+def _sources(path: Path) -> list[tuple[str, str]]:
+    """Type and source of every cell; outputs, counters and metadata do not count."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    except OSError as error:
+        raise Problem(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise Problem(f"{path} is not a notebook that can be read: repair it, or restore it with git") from None
+
+
+def _fingerprint(path: str) -> list[tuple[str, int, int]]:
+    """Relative paths, sizes and times of change of a file or of all files of a folder."""
+    root = Path(path)
+    if not path:
+        return []
+    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    return [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+
+
+def up_to_date(folder: Path, found: dict[str, str], record: dict[str, Any]) -> set[str]:
+    """Notebooks whose last run succeeded with the key that they have now, and whose outputs are all still there."""
+    current = set()
+    for name, entry in record.get("notebooks", {}).items():
+        outputs = [f"notebooks/{name}.ipynb", *entry.get("files", [])]
+        if (
+            entry.get("status") == "done"
+            and entry.get("key") == found.get(name)
+            and all((folder / output).is_file() for output in outputs)
+        ):
+            current.add(name)
+    return current
+
+
+def choose(series: Series, only: list[str], current: set[str], force: bool) -> tuple[list[str], list[str]]:
+    """Which notebooks to run, in order, and which of them were not asked for but are needed first.
+
+    Everything (or what is named in `only`) that is not `current`, or all of it with `force`; then, backwards, whatever
+    those need and is not current.
+    """
+    asked = {series.find(text) for text in only} or set(series.needs)
+    chosen = asked if force else asked - current
+    for name in reversed(series.order()):
+        if name in chosen:
+            chosen = chosen | {need for need in series.needs[name] if need not in current}
+    return [n for n in series.order() if n in chosen], [n for n in series.order() if n in chosen - asked]
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The folder's `run.json`; empty when there is none or it cannot be read."""
+    try:
+        return json.loads((folder / "run.json").read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+# --- kernels -----------------------------------------------------------------------------------------------------
+
+# Kills the kernels (and what they started) that are still there when the runner has gone, whatever way it went.
+_GUARD = """
+import os, shutil, signal, sys
+groups = set()
+for line in sys.stdin:
+    (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+for group in groups:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except OSError:
+        pass
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
+
+
+class Kernels:
+    """Kernels of this interpreter, talking through sockets in a short temporary folder, that die with the runner."""
+
+    def __init__(self) -> None:
+        short = None if len(tempfile.gettempdir()) < 40 else "/tmp"  # a socket's path has about 100 characters
+        self.folder = Path(tempfile.mkdtemp(prefix="lg-", dir=short))
+        self.running: set[int] = set()
+        self.closed = False
+        self._lock = threading.Lock()
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _GUARD, str(self.folder)],
+            stdin=subprocess.PIPE, text=True, start_new_session=True,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What kernels see beside the runner's own environment."""
+        threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+        inherited = os.environ.get("PYTHONPATH")
+        return dict.fromkeys(threads, "1") | {
+            "NUMBA_CACHE_DIR": str(artifacts.cache_folder() / "numba"),
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *([inherited] if inherited else [])]),
+            "IPYTHONDIR": str(self.folder / "ipython"),  # no start-up files of the user's
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
+
+    def manager_class(self) -> type:
+        """A kernel manager class for nbclient, whose kernels are counted here."""
+        from jupyter_client.kernelspec import KernelSpec
+        from jupyter_client.manager import AsyncKernelManager
+
+        kernels = self
+        spec = KernelSpec(
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            env=self.environment(), display_name="Python 3", language="python",
+        )
+
+        class Manager(AsyncKernelManager):
+            def __init__(self, **options: Any) -> None:
+                path = tempfile.mktemp(suffix=".json", dir=kernels.folder)  # a private folder: no race
+                super().__init__(**options, transport="ipc", connection_file=path)
+
+            @property
+            def kernel_spec(self) -> KernelSpec:
+                return spec
+
+            async def start_kernel(self, **options: Any) -> None:
+                if kernels.closed:
+                    raise RuntimeError("the runner is stopping")
+                quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+                await super().start_kernel(**options, **quiet)
+                kernels._add(self.provisioner.pid)
+                self.group = self.provisioner.pid
+
+            async def cleanup_resources(self, restart: bool = False) -> None:
+                kernels._end(self.group)
+                await super().cleanup_resources(restart)
+
+        return Manager
+
+    def _add(self, group: int) -> None:
+        with self._lock:
+            self.running.add(group)
+            self._tell(f"+{group}\n")
+            if self.closed:
+                _kill_group(group)
+
+    def _end(self, group: int) -> None:
+        """Kill what a kernel has left behind: its process group bears its number."""
+        with self._lock:
+            if group in self.running:
+                _kill_group(group)
+                self.running.discard(group)
+                self._tell(f"-{group}\n")
+
+    def _tell(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._guard.stdin.write(line)
+            self._guard.stdin.flush()
+
+    def kill(self) -> None:
+        """Kill every kernel at once, and start no more."""
+        with self._lock:
+            self.closed = True
+            for group in self.running:
+                _kill_group(group)
+
+    def close(self) -> None:
+        """End the guard, which kills what is left and removes the temporary folder."""
+        with contextlib.suppress(OSError):
+            self._guard.stdin.close()
+        self._guard.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(group, signal.SIGKILL)
+
+
+# --- one notebook ------------------------------------------------------------------------------------------------
+
+
+class Failed(Exception):
+    """A notebook did not end well; the message is one line."""
+
+
+def check_notebook(path: Path, names: list[str]) -> None:
+    """Raises `Problem` unless the notebook can be read and its cell tagged `parameters` has every one of `names`.
+
+    papermill itself would only warn.
+    """
+    _sources(path)
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    tagged = ["".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    try:
+        statements = ast.parse("\n".join(tagged)).body
+    except SyntaxError as error:
+        raise Problem(f"the parameters cell of {path} is not Python: {error.msg}") from None
+    known = {statement.target.id for statement in statements if isinstance(statement, ast.AnnAssign)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise Problem(f"{path} has no parameter {', '.join(unknown)}: "
+                      "add it, annotated, to the notebook's first code cell, the one tagged 'parameters'")
+
+
+def execute(
+    path: Path, target: Path, values: dict[str, Any], manager_class: type, on_cell: Callable[[int, int], None]
+) -> None:
+    """Run a notebook from its clean source and leave the executed one at `target`.
+
+    On failure `target` stays as it was, what was executed is left beside it as `NAME.failed.ipynb`, and `Failed` is
+    raised. Only the raised error decides: a killed kernel leaves a notebook that looks finished.
+    """
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    total = len(_sources(path))
+    partial, failed = target.with_name(f".{target.stem}.part.ipynb"), target.with_name(f"{target.stem}.failed.ipynb")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            # papermill formats paths as templates
+            *(str(p).replace("{", "{{").replace("}", "}}") for p in (path, partial)), values,
+            kernel_name="python3", language="python", progress_bar=False, autosave_cell_every=0,
+            kernel_manager_class=manager_class, resources={"metadata": {"path": str(path.parent)}},
+            on_cell_start=lambda cell, cell_index: on_cell(cell_index + 1, total),
+        )
+    except Exception as error:
+        if partial.is_file():
+            os.replace(partial, failed)
+        if isinstance(error, papermill.PapermillExecutionError):
+            message = error.evalue.strip() if error.ename == "Problem" else f"{error.ename}: {error.evalue}".strip()
+        elif isinstance(error, DeadKernelError | CellTimeoutError) or "Kernel died" in str(error):
+            message = "its kernel died: killed from outside, or out of memory"
+        else:
+            message = f"{type(error).__name__}: {error}"
+        raise Failed(next(iter(message.splitlines()), "")) from error
+    os.replace(partial, target)
+    failed.unlink(missing_ok=True)
+
+
+# --- the run -----------------------------------------------------------------------------------------------------
+
+
+class Watcher:
+    """Told what happens during a run; the runner's displays derive from it. Called from several threads."""
+
+    def planned(self, names: list[str], extra: list[str], current: set[str]) -> None:
+        """What will run, which of it was not asked for, and what is up to date."""
+
+    def started(self, name: str) -> None:
+        """A notebook has started."""
+
+    def cell(self, name: str, index: int, total: int) -> None:
+        """A notebook is at cell `index` of `total`, from 1."""
+
+    def finished(self, name: str, entry: dict[str, Any]) -> None:
+        """A notebook has ended, or will not run; `entry` is its part of run.json."""
+
+
+@contextlib.contextmanager
+def only_runner(folder: Path) -> Iterator[None]:
+    """Hold the folder for this runner. Raises `Problem` when another one is at work in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".runner.lock", timeout=0):
+            yield
+    except Timeout:
+        raise Problem(f"another run_notebooks.py is at work in {folder}: "
+                      "wait until it is done, or choose another folder with --out") from None
+    except OSError as error:
+        why = error.strerror or error
+        raise Problem(f"cannot use the folder {folder}: {why}; choose another with --out") from error
+
+
+def run_series(
+    request: Request,
+    series: Series | None = None,
+    only: list[str] | None = None,
+    jobs: int = 2,
+    force: bool = False,
+    watcher: Watcher | None = None,
+) -> dict[str, Any]:
+    """Run what needs a run and return the content of run.json, which lists in `ran` what this call was to run.
+
+    The caller holds `only_runner(request.folder)`. Raises `Problem` before anything starts, and lets KeyboardInterrupt
+    through once all kernels are dead and what was finished is recorded.
+    """
+    series, watcher = series or Series(), watcher or Watcher()
+    settings, folder = request.checked(), request.folder
+    artifacts.claim_folder(folder, settings, replace=force)
+    found, before = keys(series, request), read_record(folder)
+    current = up_to_date(folder, found, before)
+    names, extra = choose(series, only or [], current, force)
+    values = {name: getattr(request, name) for name in ("profile", "corpus", "source", "lyrics", "out", "settings")}
+    for name in names:
+        check_notebook(series.path(name), list(values))
+    watcher.planned(names, extra, current)
+
+    entries = {name: before.get("notebooks", {}).get(name, {"status": "not run"}) for name in series.order()}
+    entries |= {name: {"status": "not run"} for name in names}
+    record = {
+        "status": "running", "started": time.time(), "seconds": 0.0, "jobs": jobs, "ran": names,
+        "settings": json.loads(settings.model_dump_json()), "versions": versions(), "seeds": _seeds(settings),
+        "notebooks": entries,
+    }
+    if not names:
+        record |= {name: before[name] for name in ("status", "started", "seconds", "jobs")}
+
+    def save() -> None:
+        for name, entry in entries.items():
+            entry["current"] = entry["status"] == "done" and entry["key"] == found[name]
+        artifacts.write_text(folder / "run.json", json.dumps(record, indent=1))
+
+    save()
+    if names:
+        try:
+            _run_all(series, names, jobs, folder, values, found, entries, save, watcher)
+            record["status"] = "done" if all(entries[name]["status"] == "done" for name in names) else "failed"
+        except BaseException:
+            record["status"] = "stopped"
+            raise
+        finally:
+            record["seconds"] = round(time.time() - record["started"], 2)
+            save()
+    return record
+
+
+def _seeds(settings: Settings) -> dict[str, Any]:
+    return {
+        "headline": settings.seeds(settings.n_seeds), "sweep": settings.seeds(settings.n_seeds_sweep),
+        "conv": settings.seeds(settings.n_seeds_conv), "clusterings per training seed": settings.n_cluster_seeds,
+    }
+
+
+def _run_all(
+    series: Series, names: list[str], jobs: int, folder: Path, values: dict[str, Any], found: dict[str, str],
+    entries: dict[str, dict[str, Any]], save: Callable[[], None], watcher: Watcher,
+) -> None:
+    """Run `names`, `jobs` at once, each after what it needs; what needs a failed one is not run."""
+    sorter = TopologicalSorter({name: [n for n in series.needs[name] if n in names] for name in names})
+    sorter.prepare()
+    priority = {name: i for i, name in enumerate([*series.first, *(n for n in names if n not in series.first)])}
+    kernels = Kernels()
+    manager_class = kernels.manager_class()
+    ready: list[str] = []
+    working: dict[Future, tuple[str, dict[str, int]]] = {}
+
+    def work(name: str) -> None:
+        target = folder / "notebooks" / f"{name}.ipynb"
+        execute(series.path(name), target, values, manager_class, lambda i, n: watcher.cell(name, i, n))
+
+    def finish(name: str, **entry: Any) -> None:
+        entries[name] = entry
+        save()
+        watcher.finished(name, entry)
+        sorter.done(name)
+
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        while sorter.is_active():
+            ready = sorted([*ready, *sorter.get_ready()], key=priority.__getitem__)
+            if ready and len(working) < jobs:
+                name = ready.pop(0)
+                missing = [need for need in series.needs[name] if entries[need]["status"] != "done"]
+                if missing:
+                    finish(name, status="not run", error=f"needs {', '.join(missing)}")
+                    continue
+                entries[name] = {"status": "running", "key": found[name], "started": time.time()}
+                save()
+                watcher.started(name)
+                working[pool.submit(work, name)] = name, _store_files(folder)
+                continue
+            for future in wait(working, return_when=FIRST_COMPLETED).done:
+                name, files = working.pop(future)
+                error = future.exception()
+                if error is not None and not isinstance(error, Failed):
+                    raise error
+                entry = entries[name] | {"seconds": round(time.time() - entries[name]["started"], 2)}
+                if error is None:
+                    entry |= {"status": "done", "files": _written(folder, files)}
+                else:
+                    entry |= {"status": "failed", "error": str(error)}
+                openings = artifacts.load_records(folder).get(name, {}).get("label_openings", [])
+                finish(name, **entry, label_openings=[o for o in openings if o["time"] >= entry["started"]])
+    finally:
+        # After Ctrl-C kernels may be at work: kill them, then their threads end by themselves within a second or so.
+        kernels.kill()
+        pool.shutdown(wait=True, cancel_futures=True)
+        kernels.close()
+
+
+def _store_files(folder: Path) -> dict[str, int]:
+    """Relative path and time of change of every stored artifact."""
+    files = (folder / "store").rglob("[!.]*")
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in files if path.is_file()}
+
+
+def _written(folder: Path, before: dict[str, int]) -> list[str]:
+    """Artifacts that are new or changed since `before`: the notebook's own, and those of one that ran beside it."""
+    return sorted(name for name, changed in _store_files(folder).items() if before.get(name) != changed)

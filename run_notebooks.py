@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""Run the series of notebooks on a corpus and make its HTML book. `run_notebooks.py --help` says how."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = """\
+examples:
+  run_notebooks.py                                   the whole series on the built-in synthetic corpus
+  run_notebooks.py --profile smoke                   the same, small and quick, to see that everything works
+  run_notebooks.py --corpus folder --source ~/music --lyrics ~/music/lyrics.csv
+                                                     your own music: one sub-folder of audio files per label
+  run_notebooks.py --only 09                         notebook 09, and before it whatever it needs
+  run_notebooks.py --set n_seeds=20 --set "betas=[1, 2, 4]" --out build/more-seeds
+                                                     other settings, in a folder of their own
+
+Notebooks that are up to date are skipped: after a stop, a failure or a change, give the same command again.
+exit code: 0 all is well, 1 a notebook failed, 2 something is wrong with the request, 130 stopped by Ctrl-C
+"""
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="run_notebooks.py", description="Run the series of notebooks on a corpus and make its HTML book.",
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_argument_group("what to run on")
+    what.add_argument("--profile", default="default", help="size of the study: smoke, default or paper")
+    what.add_argument("--corpus", default="controlled",
+                      help="controlled (synthetic, built in), folder, gtzan or gtzan_logmel")
+    what.add_argument("--source", default="", metavar="PATH", help="folder or file of a real corpus")
+    what.add_argument("--lyrics", default="", metavar="FILE", help="lyrics of its tracks (CSV or JSON), if there are")
+    what.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                      help="any setting of lib/parameters.py; may be given several times")
+    how = parser.add_argument_group("how to run")
+    how.add_argument("--only", nargs="+", action="extend", default=[], metavar="NOTEBOOK",
+                     help="only these notebooks, by number or name, and what they need")
+    how.add_argument("--out", default="", metavar="DIR", help="the run's folder (default: build/CORPUS-PROFILE)")
+    how.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks at once (default: 2)")
+    how.add_argument("--force", action="store_true",
+                     help="run even what is up to date, and replace a run with other settings in the same folder")
+    how.add_argument("--no-html", action="store_true", help="leave the HTML book as it is")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None, series: Any = None) -> int:
+    """Run the command line and return its exit code; `series` (a `lib.running.Series`) is for tests."""
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGHUP, _stop)
+    from lib.errors import Problem
+
+    try:
+        return _run(options, series)
+    except Problem as problem:
+        print(f"run_notebooks.py: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; what is finished is kept, and the same command carries on", file=sys.stderr)
+        return 130
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(options: argparse.Namespace, series: Any) -> int:
+    from lib import running
+    from lib.errors import Problem
+    from lib.report import book
+
+    if options.jobs < 1:
+        raise Problem(f"--jobs {options.jobs}: give the number of notebooks to run at once, 1 or more")
+    series = series or running.Series()
+    request = running.check(
+        options.profile, options.corpus, options.source, options.lyrics, options.out, parse_settings(options.set)
+    )
+    with running.only_runner(request.folder):
+        kind = "synthetic" if request.corpus == "controlled" else request.source or "downloaded"
+        print(f"corpus {request.corpus} ({kind}), profile {request.profile} -> {request.folder}", flush=True)
+        with (Live if sys.stdout.isatty() else Lines)() as watcher:
+            record = running.run_series(request, series, options.only, options.jobs, options.force, watcher)
+        failed = summarise(record, series, request.folder)
+        if not options.no_html and (record["ran"] or book.is_old(request.folder)):
+            book.export(request.folder, sorted(series.needs))
+        index = book.index_path(request.folder)
+        if index.is_file():
+            print(index, flush=True)
+    return 1 if failed else 0
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """`key=value` pairs as a dictionary; values are YAML, so numbers, booleans and [lists] are what they look like."""
+    import yaml
+
+    from lib.errors import Problem
+
+    settings = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = None
+        if not equals or value is None:
+            raise Problem(f"--set {pair}: write it as key=value, for example --set n_seeds=5 or --set 'betas=[1, 4]'")
+        settings[name.strip()] = value
+    return settings
+
+
+def summarise(record: dict[str, Any], series: Any, folder: Path) -> bool:
+    """Print a line per notebook and the total; says whether a notebook failed."""
+    entries, ran = record["notebooks"], record["ran"]
+    if not ran:
+        print("nothing to run: everything is up to date")
+        return False
+    failed = [name for name in ran if entries[name]["status"] == "failed"]
+    width = max(map(len, entries))
+    print()
+    for name in sorted(entries):
+        entry = entries[name]
+        if name in ran:
+            text = f"{entry['status']:10} {_seconds(entry)}  {entry.get('error', '')}"
+        else:
+            text = "up to date" if entry["current"] else "out of date" if entry["status"] == "done" else "not run"
+        print(f"  {name:{width}}  {text}".rstrip())
+    for name in failed:
+        print(f"{name} failed: {entries[name]['error']}\n  see {folder / 'notebooks' / (name + '.failed.ipynb')}",
+              file=sys.stderr)
+    stale = [n for n in sorted(series.dependants(set(ran))) if n not in ran and not entries[n]["current"]]
+    if stale:
+        print(f"not up to date any more: {', '.join(stale)}; run_notebooks.py without --only brings all up to date")
+    done = sum(entries[name]["status"] == "done" for name in ran)
+    print(f"{done} of {len(ran)} notebooks done in {record['seconds']:.1f} s", flush=True)
+    return bool(failed)
+
+
+def _seconds(entry: dict[str, Any]) -> str:
+    return f"{entry['seconds']:7.1f} s" if "seconds" in entry else " " * 9
+
+
+# --- progress ----------------------------------------------------------------------------------------------------
+
+
+class Lines:
+    """Progress where output is not a terminal: one line per start and finish."""
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+    def planned(self, names: list[str], extra: list[str], current: set[str]) -> None:
+        announce(extra, current, print)
+
+    def started(self, name: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')}  {name} started", flush=True)
+
+    def cell(self, name: str, index: int, total: int) -> None:
+        pass
+
+    def finished(self, name: str, entry: dict[str, Any]) -> None:
+        parts = [time.strftime("%H:%M:%S"), f"{name} {entry['status']}", _seconds(entry).strip(), entry.get("error")]
+        print("  ".join(part for part in parts if part), flush=True)
+
+
+class Live:
+    """Progress on a terminal: a table with a row per notebook, kept up to date."""
+
+    def __init__(self) -> None:
+        from rich import live
+        from rich.console import Console
+
+        self.console = Console(highlight=False)
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.lock = threading.Lock()
+        self.display = live.Live(get_renderable=self.table, console=self.console, transient=True)
+
+    def __enter__(self) -> Live:
+        self.display.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.display.stop()
+
+    def table(self) -> Any:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False)
+        for title in ("notebook", "state", "cell", "seconds"):
+            table.add_column(title, justify="right" if title == "seconds" else "left")
+        styles = {"done": "green", "failed": "bold red", "running": "bold", "not run": "yellow", "waiting": "dim"}
+        with self.lock:
+            for name, row in self.rows.items():
+                seconds = row.get("seconds") or (time.time() - row["started"] if "started" in row else None)
+                style = styles[row["state"]]
+                cells = (name, f"[{style}]{row['state']}[/]", row.get("cell", ""), f"{seconds:.1f}" if seconds else "")
+                table.add_row(*cells)
+        return table if self.rows else ""
+
+    def planned(self, names: list[str], extra: list[str], current: set[str]) -> None:
+        announce(extra, current, self.console.print)
+        with self.lock:
+            self.rows = {name: {"state": "waiting"} for name in names}
+
+    def started(self, name: str) -> None:
+        with self.lock:
+            self.rows[name] |= {"state": "running", "started": time.time()}
+
+    def cell(self, name: str, index: int, total: int) -> None:
+        with self.lock:
+            self.rows[name]["cell"] = f"{index}/{total}"
+
+    def finished(self, name: str, entry: dict[str, Any]) -> None:
+        with self.lock:
+            self.rows[name] |= {"state": entry["status"], "seconds": entry.get("seconds")}
+
+
+def announce(extra: list[str], current: set[str], say: Any) -> None:
+    """Say what is skipped and what is run although it was not asked for."""
+    if current:
+        say(f"up to date: {', '.join(sorted(current))}")
+    if extra:
+        say(f"also running, because it is needed first: {', '.join(extra)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
