@@ -117,3 +117,13 @@ def load(
         if first["type"] == "extra_forbidden":
             raise Problem(f"there is no setting '{name}'; known are: {', '.join(Settings.model_fields)}") from None
         raise Problem(f"setting '{name}': {first['msg']} (got {first['input']!r})") from None
+
+
+def to_json(value: Any) -> str:
+    """JSON with sorted keys, for attributes of stored arrays."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def from_json(text: str) -> Any:
+    """The value behind `to_json`."""
+    return json.loads(text)

@@ -1,0 +1,87 @@
+"""Clusters from points, and scores of clusters: against labels (external) and by themselves (internal)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn import cluster as sk
+from sklearn import metrics
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.neighbors import NearestNeighbors
+
+CLUSTERERS = ("kmeans", "agglomerative", "dbscan", "hdbscan")
+MANY = 10_000  # rows above which quadratic methods are refused or sampled
+
+
+def cluster(points: np.ndarray, k: int, method: str = "kmeans", seed: int = 0, n_init: int = 10) -> np.ndarray:
+    """Cluster number of each row of points [N, D]; -1 is DBSCAN's and HDBSCAN's noise.
+
+    `k` is used by k-means and agglomerative (Ward) clustering. DBSCAN's radius is the knee of the sorted distances to
+    the 5th neighbour; HDBSCAN's smallest cluster is 2 % of the rows, at least 5. None of these rules sees a label.
+    """
+    if method == "kmeans":
+        return sk.KMeans(k, n_init=n_init, random_state=seed).fit_predict(points)
+    if method == "agglomerative":
+        if len(points) > MANY:
+            raise ValueError(f"Ward needs all pairs of {len(points)} rows; it is used up to {MANY}")
+        return sk.AgglomerativeClustering(k).fit_predict(points)
+    if method == "dbscan":
+        return sk.DBSCAN(eps=knee_radius(points), min_samples=5).fit_predict(points)
+    if method == "hdbscan":
+        return sk.HDBSCAN(min_cluster_size=max(5, len(points) // 50), copy=True).fit_predict(points)
+    raise ValueError(f"unknown clusterer {method!r}; known are {CLUSTERERS}")
+
+
+def knee_radius(points: np.ndarray, neighbour: int = 5) -> float:
+    """Distance to the `neighbour`-th neighbour at the knee of its sorted curve: farthest below the chord between its
+    ends (Satopaa et al. 2011, "kneedle", without smoothing)."""
+    neighbour = min(neighbour, len(points) - 1)
+    curve = np.sort(NearestNeighbors(n_neighbors=neighbour).fit(points).kneighbors()[0][:, -1])
+    spread = curve[-1] - curve[0]
+    if spread <= 0:
+        return float(max(curve[-1], 1e-9))
+    gap = np.linspace(0, 1, len(curve)) - (curve - curve[0]) / spread
+    return float(max(curve[np.argmax(gap)], 1e-9))
+
+
+def external(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
+    """Agreement of clusters with labels, both [N].
+
+    `purity` gives each cluster its commonest label, `inverse_purity` each label its commonest cluster; `accuracy` is
+    the best one-to-one matching (Hungarian). Noise (-1) counts as one more cluster. `ami` and `ari` are corrected for
+    chance, `nmi` (arithmetic mean) is not.
+    """
+    table = contingency_matrix(labels, clusters)
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    return {
+        "nmi": float(metrics.normalized_mutual_info_score(labels, clusters)),
+        "ami": float(metrics.adjusted_mutual_info_score(labels, clusters)),
+        "ari": float(metrics.adjusted_rand_score(labels, clusters)),
+        "accuracy": float(table[rows, columns].sum() / table.sum()),
+        "purity": float(table.max(axis=0).sum() / table.sum()),
+        "inverse_purity": float(table.max(axis=1).sum() / table.sum()),
+    }
+
+
+def internal(points: np.ndarray, clusters: np.ndarray, seed: int = 0) -> dict[str, float]:
+    """Silhouette, Davies-Bouldin and Calinski-Harabasz of points [N, D] without their noise rows; number of clusters
+    and share of noise. Undefined scores (fewer than two clusters) are NaN. Silhouettes above 10,000 rows are sampled.
+    """
+    keep = clusters >= 0
+    found = np.unique(clusters[keep])
+    out = {"n_clusters": float(len(found)), "noise": float(1 - keep.mean())}
+    names = ("silhouette", "davies_bouldin", "calinski_harabasz")
+    if not 2 <= len(found) < keep.sum():
+        return out | dict.fromkeys(names, float("nan"))
+    inside, ids = points[keep], clusters[keep]
+    return out | {
+        "silhouette": silhouette(inside, ids, seed),
+        "davies_bouldin": float(metrics.davies_bouldin_score(inside, ids)),
+        "calinski_harabasz": float(metrics.calinski_harabasz_score(inside, ids)),
+    }
+
+
+def silhouette(points: np.ndarray, clusters: np.ndarray, seed: int = 0) -> float:
+    """Mean silhouette (Rousseeuw 1987), on a sample of 10,000 rows where there are more."""
+    size = MANY if len(points) > MANY else None
+    return float(metrics.silhouette_score(points, clusters, sample_size=size, random_state=seed))

@@ -1,0 +1,216 @@
+"""Every picture and printed table of the series: one visual language, made for a paper.
+
+Plot functions take data and an optional `ax` and return the figure. `show` and `table` put a result into the page,
+with a caption, and into the run's folder (PDF and PNG; CSV and LaTeX).
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from IPython.display import HTML, display
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from lib import artifacts
+from lib.artifacts import Run
+from lib.statistics import Interval, interval
+
+COLUMN, PAGE = 3.35, 6.9  # widths in inches: one column and a full page of a two-column paper
+PALETTE = sns.color_palette("colorblind", 10)  # safe for the common colour blindnesses
+MARKERS = "osD^vP*Xhp"
+GREY = "#6b6b6b"
+
+mpl.rcParams.update({
+    "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
+    "legend.fontsize": 7, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.titlelocation": "left", "axes.titleweight": "semibold", "lines.linewidth": 1.3, "lines.markersize": 4,
+    "savefig.dpi": 200, "figure.dpi": 100, "figure.constrained_layout.use": True, "pdf.fonttype": 42,
+    "axes.grid": False, "image.cmap": "cividis",
+})
+
+
+# --- into the page and the folder --------------------------------------------------------------------------------
+
+
+def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> None:
+    """Put a figure into the page, with its caption and alternative text (default: the caption), and save it as PDF and PNG."""
+    folder = run.folder / "figures"
+    artifacts.write(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    artifacts.write(folder / f"{name}.png", lambda path: path.write_bytes(picture.getvalue()))
+    artifacts.record(run, "figures", {"name": name, "caption": caption, "alt": alt or caption})
+    width = round(100 * figure.get_size_inches()[0])
+    plt.close(figure)
+    data = base64.b64encode(picture.getvalue()).decode()
+    display(HTML(
+        f'<figure id="fig-{name}"><img src="data:image/png;base64,{data}" alt="{html.escape(alt or caption)}" '
+        f'width="{width}"><figcaption>{html.escape(caption)}</figcaption></figure>'
+    ))
+
+
+def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3, index: bool = False) -> None:
+    """Put a table into the page, with its caption, and save it as CSV and LaTeX (booktabs)."""
+    shown = data.map(lambda value: _cell(value, digits))
+    folder = run.folder / "tables"
+    artifacts.write_text(folder / f"{name}.csv", data.to_csv(index=index))
+    artifacts.write_text(folder / f"{name}.tex", shown.to_latex(index=index, escape=True, caption=caption, label=f"tab:{name}"))
+    artifacts.record(run, "tables", {"name": name, "caption": caption})
+    body = shown.to_html(index=index, border=0, classes="dataframe", escape=True)
+    display(HTML(f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>{body}</figure>'))
+
+
+def _cell(value, digits: int) -> str:
+    if isinstance(value, Interval):
+        return format(value, f".{digits}f")
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (float, np.floating)):
+        if np.isnan(value):
+            return "–"
+        return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.{digits}f}"
+    return str(value)
+
+
+def new(width: float = COLUMN, height: float | None = None, rows: int = 1, columns: int = 1, **kwargs):
+    """A figure and its axes at paper width (inches)."""
+    return plt.subplots(rows, columns, figsize=(width, height or 0.7 * width), **kwargs)
+
+
+# --- plots -------------------------------------------------------------------------------------------------------
+
+
+def scatter(points: np.ndarray, labels: Sequence[str], ax=None, title: str = "", axes: str = "component",
+            legend: bool = True) -> Figure:
+    """The first two columns of points [N, 2+] coloured and marked by label."""
+    figure, ax = _axes(ax, COLUMN * 1.35, COLUMN * 0.95)
+    labels = np.asarray(labels).astype(str)
+    for i, name in enumerate(np.unique(labels)):
+        rows = labels == name
+        ax.scatter(points[rows, 0], points[rows, 1], s=7, lw=0, alpha=0.75, color=PALETTE[i % 10],
+                   marker=MARKERS[(i // 10 + i) % len(MARKERS)], label=name)
+    ax.set(xlabel=f"{axes} 1", ylabel=f"{axes} 2", title=title)
+    if legend and len(np.unique(labels)) <= 20:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, handletextpad=0.1)
+    return figure
+
+
+def dots(names: Sequence[str], values: Sequence[Interval], xlabel: str, ax=None, nulls: Sequence[float] | None = None,
+         marked: Sequence[bool] | None = None, title: str = "", null_name: str = "null") -> Figure:
+    """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows (labels used) are hollow."""
+    figure, ax = _axes(ax, COLUMN * 1.3, 0.5 + 0.2 * len(names))
+    rows = np.arange(len(names))[::-1]
+    for i, (row, value) in enumerate(zip(rows, values, strict=True)):
+        hollow = marked is not None and marked[i]
+        if np.isfinite(value.low):
+            ax.plot([value.low, value.high], [row, row], color=PALETTE[0], lw=1.6)
+        ax.plot(value.mean, row, "o", color=PALETTE[0], mfc="white" if hollow else PALETTE[0])
+        if nulls is not None and np.isfinite(nulls[i]):
+            ax.plot(nulls[i], row, "|", color=GREY, ms=9, mew=1.6)
+    handles = [mpl.lines.Line2D([], [], color=PALETTE[0], marker="o", label="mean, 95 % interval over seeds")]
+    if nulls is not None:
+        handles.append(mpl.lines.Line2D([], [], color=GREY, marker="|", ls="", ms=9, mew=1.6, label=null_name))
+    if marked is not None and any(marked):
+        handles.append(mpl.lines.Line2D([], [], color=PALETTE[0], marker="o", mfc="white", ls="", label="saw labels"))
+    ax.set(yticks=rows, yticklabels=names, xlabel=xlabel, title=title, ylim=(-0.7, len(names) - 0.3))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def curves(data: dict[str, pd.DataFrame], xlabel: str, ylabel: str, ax=None, log_x: bool = False,
+           lines: dict[str, float | pd.Series] | None = None, title: str = "", legend: bool = True) -> Figure:
+    """Curves with 95 % bands: name -> table [x, seed]. `lines` are references: a constant, or a series over x."""
+    figure, ax = _axes(ax)
+    for i, (name, values) in enumerate(data.items()):
+        spans = [interval(row) for row in values.to_numpy()]
+        x = values.index.to_numpy(float)
+        ax.plot(x, [s.mean for s in spans], marker=MARKERS[i % 10], color=PALETTE[i % 10], label=name)
+        ax.fill_between(x, [s.low for s in spans], [s.high for s in spans], color=PALETTE[i % 10], alpha=0.18, lw=0)
+    for i, (name, value) in enumerate((lines or {}).items()):
+        style = dict(color=GREY, ls=("--", ":", "-.")[i % 3], lw=1.1, label=name)
+        if isinstance(value, pd.Series):
+            ax.plot(value.index.to_numpy(float), value.to_numpy(), **style)
+        else:
+            ax.axhline(value, **style)
+    if log_x:
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    if legend and (len(data) > 1 or lines):
+        ax.legend()
+    return figure
+
+
+def heat(data: pd.DataFrame, ax=None, title: str = "", label: str = "", diverging: bool = False, annotate: bool = True,
+         digits: int = 2) -> Figure:
+    """A table as a picture, values written in when there are few."""
+    rows, columns = data.shape
+    figure, ax = _axes(ax, min(PAGE, 1.6 + 0.36 * columns), 0.9 + 0.24 * rows)
+    limit = np.nanmax(np.abs(data.to_numpy())) if diverging else None
+    sns.heatmap(data, ax=ax, cmap="vlag" if diverging else "cividis", vmin=-limit if diverging else None, vmax=limit,
+                annot=annotate and data.size <= 160, fmt=f".{digits}f", annot_kws={"size": 6}, cbar_kws={"label": label},
+                linewidths=0.3)
+    ax.set(title=title)
+    ax.tick_params(length=0)
+    return figure
+
+
+def null_strip(values: dict[str, tuple[float, np.ndarray]], xlabel: str, ax=None, title: str = "") -> Figure:
+    """Each measured value (dot) over the draws of its null (grey strokes): name -> (value, draws)."""
+    figure, ax = _axes(ax, COLUMN * 1.3, 0.6 + 0.26 * len(values))
+    rows = np.arange(len(values))[::-1]
+    for row, (value, draws) in zip(rows, values.values(), strict=True):
+        ax.plot(draws, np.full(len(draws), row), "|", color=GREY, ms=9, mew=0.8, alpha=0.7)
+        ax.plot(value, row, "o", color=PALETTE[1])
+    handles = [mpl.lines.Line2D([], [], color=PALETTE[1], marker="o", ls="", label="measured, mean over seeds"),
+               mpl.lines.Line2D([], [], color=GREY, marker="|", ls="", ms=9, label="null draws")]
+    ax.set(yticks=rows, yticklabels=list(values), xlabel=xlabel, title=title, ylim=(-0.7, len(values) - 0.3))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def log_mels(images: dict[str, np.ndarray], seconds: float, columns: int = 4, unit: str = "dB") -> Figure:
+    """A grid of log-mel spectrograms: title -> [n_mels, frames]."""
+    rows = -(-len(images) // columns)
+    figure, grid = new(PAGE, 1.15 * rows + 0.25, rows, columns, sharex=True, sharey=True, squeeze=False)
+    low = min(np.percentile(image, 2) for image in images.values())
+    high = max(np.percentile(image, 99.8) for image in images.values())
+    for ax in grid.flat[len(images):]:
+        ax.set_axis_off()
+    for ax, (title, image) in zip(grid.flat, images.items(), strict=False):
+        mesh = ax.imshow(image, origin="lower", aspect="auto", extent=(0, seconds, 0, len(image)), vmin=low, vmax=high,
+                         cmap="magma", interpolation="nearest")
+        ax.set_title(title, fontsize=7)
+    figure.supxlabel("time, s", fontsize=8)
+    figure.supylabel("mel band", fontsize=8)
+    figure.colorbar(mesh, ax=grid, label=unit, shrink=0.8, aspect=30)
+    return figure
+
+
+def histories(latents, ax=None, title: str = "") -> Figure:
+    """Training and held-out loss over epochs, mean and spread over the seeds of one setting."""
+    figure, ax = _axes(ax)
+    for i, name in enumerate(("train_loss", "held_out_loss")):
+        values = latents.history.sel(curve=name).values
+        epochs = np.arange(1, values.shape[1] + 1)
+        ax.plot(epochs, values.mean(0), color=PALETTE[i], label=name.replace("_", " "))
+        ax.fill_between(epochs, values.min(0), values.max(0), color=PALETTE[i], alpha=0.2, lw=0)
+    low, high = np.percentile(latents.history.sel(curve=["train_loss", "held_out_loss"]).values, [0, 97])
+    ax.set(xlabel="epoch", ylabel="loss per track", title=title, ylim=(0.95 * low, 1.05 * high))
+    ax.legend()
+    return figure
+
+
+def _axes(ax, width: float = COLUMN, height: float | None = None):
+    if ax is not None:
+        return ax.figure, ax
+    figure, ax = new(width, height)
+    return figure, ax

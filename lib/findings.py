@@ -1,0 +1,40 @@
+"""Findings: sentences rendered from this run's numbers, with verdicts from rules on numbers."""
+
+from __future__ import annotations
+
+import html
+
+from IPython.display import HTML, display
+
+from lib import artifacts
+from lib.artifacts import Run
+
+UNDECIDED = "Not decided: {rule}."
+
+
+def banner(run: Run, needs_corpus: bool = True) -> None:
+    """Say what this notebook runs on: corpus (synthetic or not), tracks, profile and seeds."""
+    s = run.settings
+    parts = [f"profile {s.profile}", f"first seed {s.seed}", f"{s.n_seeds} training seeds"]
+    synthetic = s.corpus == "controlled"
+    if needs_corpus:
+        about = artifacts.load_corpus(run)
+        synthetic = bool(about.get("synthetic"))
+        parts = [str(about.get("title", s.corpus)), f"{about['n']} tracks", f"{about.get('n_labels', '?')} labels", *parts]
+    note = "<strong>Synthetic music.</strong> " if synthetic else ""
+    kind = "banner synthetic" if synthetic else "banner"
+    display(HTML(f'<div class="{kind}">{note}{html.escape(" · ".join(parts))}</div>'))
+
+
+def finding(run: Run, name: str, yes: str, no: str = "", verdict: bool | None = True, rule: str = "", **numbers) -> None:
+    """Render, show and record one finding.
+
+    `yes` or `no` is chosen by `verdict` (None: not decided) and filled with `numbers` by `str.format`; `rule` says what
+    decided. A statement without a rule is a description: it has only `yes`.
+    """
+    text = UNDECIDED.format(rule=rule) if verdict is None else (yes if verdict else no).format(**numbers)
+    kind = "plain" if not rule else "open" if verdict is None else "yes" if verdict else "no"
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
+    artifacts.record(run, "findings", {"name": name, "text": text, "verdict": verdict, "rule": rule, "numbers": plain})
+    why = f'<span class="rule">Rule: {html.escape(rule)}.</span>' if rule and verdict is not None else ""
+    display(HTML(f'<div class="finding {kind}" id="finding-{html.escape(name)}"><p>{html.escape(text)}</p>{why}</div>'))

@@ -1,0 +1,176 @@
+"""The networks: one stacked family of multilayer perceptrons (AE, VAE, beta-VAE, CVAE) and a convolutional VAE.
+
+A stack holds R independent runs of one architecture: every weight has a leading run axis, so that one batched matrix
+product serves all runs (`torch.baddbmm`). Runs share nothing: no weight, no noise, no batch.
+
+Loss, per track, as in the earlier study: summed squared error + beta x KL. As a likelihood this is a Gaussian decoder
+of variance beta/2 (Lucas et al. 2019, arXiv 1911.02469, eq. 4, up to scale); pythae's beta is half of ours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a network is, without its seed."""
+
+    n_features: int  # D, columns of x
+    latent_dim: int = 10  # L
+    hidden: tuple[int, ...] = (128, 64)  # widths of the encoder; the decoder mirrors them; () is the linear model
+    beta: float = 1.0  # weight of the KL term
+    stochastic: bool = True  # False: a plain autoencoder, no noise and no KL term
+    y_encoder: bool = False  # the encoder reads the label
+    y_decoder: bool = False  # the decoder reads the label
+    n_labels: int = 0  # K, classes; needed when either reads it
+    label_dim: int = 8  # E, size of the label embedding
+
+    @property
+    def label_use(self) -> str:
+        """Where labels enter: none, encoder, decoder or both."""
+        return {(0, 0): "none", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}[(self.y_encoder, self.y_decoder)]
+
+    @property
+    def setting(self) -> str:
+        """Short stable name of what varies in this series."""
+        if not self.stochastic:
+            return f"dim={self.latent_dim}"
+        parts = [f"beta={self.beta:g}"]
+        if self.y_encoder or self.y_decoder:
+            parts.append(f"enc={int(self.y_encoder)} dec={int(self.y_decoder)}")
+        if not self.hidden:
+            parts.append("linear")
+        return " ".join(parts)
+
+    def asdict(self) -> dict:
+        """JSON-able form, for hashes and records."""
+        return asdict(self)
+
+
+class StackedVAE(nn.Module):
+    """R independent (conditional) variational autoencoders of one architecture.
+
+    Run r is initialised from `seeds[r]` alone, as `nn.Linear` would be (uniform, bound 1/sqrt(fan in)). `beta` may
+    differ between runs; everything else in `config` is shared.
+    """
+
+    def __init__(self, config: ModelConfig, seeds: list[int], betas: list[float] | None = None):
+        super().__init__()
+        if (config.y_encoder or config.y_decoder) and config.n_labels < 1:
+            raise ValueError("a conditional model needs n_labels")
+        self.config, self.n_runs = config, len(seeds)
+        betas = [config.beta] * len(seeds) if betas is None else betas
+        self.register_buffer("beta", torch.tensor(betas, dtype=torch.float32))
+        extra_enc = config.label_dim if config.y_encoder else 0
+        extra_dec = config.label_dim if config.y_decoder else 0
+        widths = [config.n_features + extra_enc, *config.hidden]
+        out = 2 * config.latent_dim if config.stochastic else config.latent_dim
+        shapes = {f"enc{i}": pair for i, pair in enumerate(zip(widths, [*config.hidden, out], strict=True))}
+        widths = [config.latent_dim + extra_dec, *reversed(config.hidden)]
+        outs = [*reversed(config.hidden), config.n_features]
+        shapes |= {f"dec{i}": pair for i, pair in enumerate(zip(widths, outs, strict=True))}
+        self.n_enc = self.n_dec = len(config.hidden) + 1
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        for name, (fan_in, fan_out) in shapes.items():
+            bound = 1 / math.sqrt(fan_in)
+            weight = torch.stack([torch.empty(fan_in, fan_out).uniform_(-bound, bound, generator=g) for g in generators])
+            bias = torch.stack([torch.empty(1, fan_out).uniform_(-bound, bound, generator=g) for g in generators])
+            self.register_parameter(f"{name}_weight", nn.Parameter(weight))  # [R, in, out]
+            self.register_parameter(f"{name}_bias", nn.Parameter(bias))  # [R, 1, out]
+        if extra_enc or extra_dec:
+            table = torch.stack([torch.randn(config.n_labels, config.label_dim, generator=g) for g in generators])
+            self.embedding = nn.Parameter(table)  # [R, K, E]
+
+    def _mlp(self, x: Tensor, part: str, n: int) -> Tensor:
+        """[R, B, in] -> [R, B, out]; ReLU between layers, none after the last."""
+        for i in range(n):
+            x = torch.baddbmm(getattr(self, f"{part}{i}_bias"), x, getattr(self, f"{part}{i}_weight"))
+            x = torch.relu(x) if i < n - 1 else x
+        return x
+
+    def _with_label(self, x: Tensor, y: Tensor | None, used: bool) -> Tensor:
+        """Append the embedding of y [R, B] (class numbers) to x [R, B, D]."""
+        if not used:
+            return x
+        runs = torch.arange(self.n_runs, device=x.device)[:, None]
+        return torch.cat([x, self.embedding[runs, y]], dim=-1)
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x [R, B, D], y [R, B] -> mu [R, B, L], log_var [R, B, L] (-inf for an autoencoder)."""
+        h = self._mlp(self._with_label(x, y, self.config.y_encoder), "enc", self.n_enc)
+        if not self.config.stochastic:
+            return h, torch.full_like(h, -torch.inf)
+        mu, log_var = h.chunk(2, dim=-1)
+        return mu, log_var.clamp(-20, 10)
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """z [R, B, L], y [R, B] -> reconstruction [R, B, D]."""
+        return self._mlp(self._with_label(z, y, self.config.y_decoder), "dec", self.n_dec)
+
+    def loss(self, x: Tensor, y: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, summed squared error and KL (nats), each a mean over the batch: [R]. `noise` is [R, B, L]."""
+        mu, log_var = self.encode(x, y)
+        if self.config.stochastic:
+            z = mu + noise * torch.exp(0.5 * log_var)
+            kl = kl_per_dimension(mu, log_var).sum(-1).mean(-1)
+        else:
+            z, kl = mu, torch.zeros(self.n_runs, device=x.device)
+        error = (self.decode(z, y) - x).square().sum(-1).mean(-1)
+        return error + self.beta * kl, error, kl
+
+
+def kl_per_dimension(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mu, var) || N(0, 1)) in nats, elementwise (Kingma and Welling 2014, appendix B)."""
+    return 0.5 * (mu.square() + log_var.exp() - 1 - log_var)
+
+
+class ConvVAE(nn.Module):
+    """VAE on a whole clip's log-mel image: strided convolutions, linear output (standardised dB in, standardised dB out).
+
+    x [B, n_mels, frames]; both axes are padded to multiples of 16 and 32 by repeating the edge.
+    """
+
+    def __init__(self, n_mels: int, frames: int, latent_dim: int = 32, beta: float = 1.0, channels: int = 16):
+        super().__init__()
+        self.shape, self.beta, self.latent_dim = (n_mels, frames), beta, latent_dim
+        self.pad = (-frames % 32, -n_mels % 16)
+        c = channels
+        self.encoder = nn.Sequential(
+            nn.Conv2d(1, c, 5, stride=(2, 4), padding=(2, 2)), nn.ReLU(),
+            nn.Conv2d(c, 2 * c, 3, stride=2, padding=1), nn.ReLU(),
+            nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1), nn.ReLU(),
+            nn.Conv2d(4 * c, 4 * c, 3, stride=2, padding=1), nn.ReLU(),
+        )
+        rows, columns = (n_mels + self.pad[1]) // 16, (frames + self.pad[0]) // 32
+        self.grid = (4 * c, rows, columns)
+        self.to_latent = nn.Linear(4 * c * rows * columns, 2 * latent_dim)
+        self.from_latent = nn.Linear(latent_dim, 4 * c * rows * columns)
+        self.decoder = nn.Sequential(
+            nn.ReLU(), nn.ConvTranspose2d(4 * c, 4 * c, 4, stride=2, padding=1),
+            nn.ReLU(), nn.ConvTranspose2d(4 * c, 2 * c, 4, stride=2, padding=1),
+            nn.ReLU(), nn.ConvTranspose2d(2 * c, c, 4, stride=2, padding=1),
+            nn.ReLU(), nn.ConvTranspose2d(c, 1, (4, 8), stride=(2, 4), padding=(1, 2)),
+        )
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, n_mels, frames] -> mu [B, L], log_var [B, L]."""
+        x = nn.functional.pad(x[:, None], (0, self.pad[0], 0, self.pad[1]), mode="replicate")
+        mu, log_var = self.to_latent(self.encoder(x).flatten(1)).chunk(2, dim=-1)
+        return mu, log_var.clamp(-20, 10)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z [B, L] -> reconstruction [B, n_mels, frames]."""
+        image = self.decoder(self.from_latent(z).unflatten(1, self.grid))
+        return image[:, 0, : self.shape[0], : self.shape[1]]
+
+    def loss(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, summed squared error and KL (nats), means over the batch."""
+        mu, log_var = self.encode(x)
+        error = (self.decode(mu + noise * torch.exp(0.5 * log_var)) - x).square().sum((1, 2)).mean()
+        kl = kl_per_dimension(mu, log_var).sum(-1).mean()
+        return error + self.beta * kl, error, kl

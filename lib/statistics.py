@@ -1,0 +1,88 @@
+"""Intervals over seeds, paired comparisons, and saying so when there are too few seeds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+
+class Interval(NamedTuple):
+    """A mean with its 95 % t-interval. Over training seeds it covers training noise only, not another sample of music."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def __format__(self, spec: str) -> str:
+        spec = spec or ".3f"
+        if self.n < 2 or not np.isfinite(self.low):
+            return f"{self.mean:{spec}} (n = {self.n})"
+        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Does the interval lie on one side of zero?"""
+        return bool(self.low > 0 or self.high < 0)
+
+
+def interval(values, level: float = 0.95) -> Interval:
+    """Mean and t-interval of independent values, NaN left out."""
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if n == 0:
+        return Interval(float("nan"), float("nan"), float("nan"), 0)
+    mean = float(values.mean())
+    if n == 1:
+        return Interval(mean, float("nan"), float("nan"), 1)
+    half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def by_seed(scores: pd.DataFrame, metric: str, **where: str) -> pd.Series:
+    """Values of one metric [seed], clustering seeds averaged within each training seed; `where` filters columns."""
+    rows = scores[scores["metric"] == metric]
+    for column, value in where.items():
+        rows = rows[rows[column] == value]
+    return rows.groupby("seed")["value"].mean().sort_index()
+
+
+def paired(a: pd.Series, b: pd.Series) -> Interval:
+    """Interval of the difference a - b over the seeds that both have."""
+    return interval((a - b).dropna())
+
+
+def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) -> pd.DataFrame:
+    """A family of paired comparisons, fixed in advance: Wilcoxon signed-rank with Holm's correction.
+
+    `pairs` maps a name to two series [seed]. A row is `resolved` when its corrected p is at most alpha. Where even the
+    smallest p that n seeds can give, 2 / 2^n, corrected, exceeds alpha, the verdict is "too few seeds".
+    """
+    rows = []
+    for name, (a, b) in pairs.items():
+        difference = (a - b).dropna()
+        p = float(stats.wilcoxon(difference).pvalue) if (difference != 0).any() and len(difference) > 1 else 1.0
+        smallest = 2 / 2 ** len(difference) * len(pairs)
+        rows.append({"comparison": name, "difference": interval(difference), "n": len(difference), "p": p,
+                     "attainable": smallest <= alpha})
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return table
+    table["p_holm"] = holm(table["p"].to_numpy())
+    table["verdict"] = np.where(~table["attainable"], "too few seeds",
+                                np.where(table["p_holm"] <= alpha, "resolved", "not resolved"))
+    return table.drop(columns="attainable")
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's step-down adjusted p-values (Holm 1979)."""
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p)
+    adjusted = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
+    out = np.empty(len(p))
+    out[order] = np.minimum(adjusted, 1)
+    return out

@@ -1,0 +1,349 @@
+"""Training: many runs at once, on a split shared by all methods of a seed, and stored by a hash of what made them.
+
+A seed fixes the held-out split and the order of batches, whatever the method, so seeds pair between settings. Scalers
+and models are fitted on training rows. The runs stacked together are always all seeds of one setting, so neither
+`--jobs` nor what is already stored can change a number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from sklearn.decomposition import PCA
+
+from lib import artifacts, parameters
+from lib.artifacts import Run
+from lib.models import ConvVAE, ModelConfig, StackedVAE, kl_per_dimension
+
+VERSION = 1  # raise when a change here changes numbers: stored latents of an older version are not used
+
+
+class Schedule(NamedTuple):
+    """How long and how fast to train."""
+
+    epochs: int = 100
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    patience: int = 15  # epochs
+    held_out: float = 0.15  # share of tracks
+
+
+def split(n: int, seed: int, held_out: float, groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows held out; rows of one group (copies of one recording) stay on one side."""
+    groups = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    order = np.random.default_rng([seed, 1]).permutation(groups.max() + 1)
+    n_out = min(max(1, round(held_out * len(order))), len(order) - 1)
+    out = np.isin(groups, order[:n_out])
+    return np.flatnonzero(~out), np.flatnonzero(out)
+
+
+def standardise(x: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Columns of x to zero mean and unit variance over the training rows; constant columns become zero."""
+    mean, std = x[train].mean(0), x[train].std(0)
+    return ((x - mean) / np.where(std > 1e-8, std, 1.0)).astype(np.float32)
+
+
+def device() -> torch.device:
+    """CUDA where it is there, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fit(
+    x: np.ndarray,
+    config: ModelConfig,
+    seeds: list[int],
+    schedule: Schedule,
+    y: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    progress: Callable[[int, np.ndarray], None] | None = None,
+    betas: list[float] | None = None,
+) -> tuple[StackedVAE, xr.Dataset]:
+    """Train one stack: all `seeds` of one setting on x [N, D] (raw units; standardised here per run).
+
+    y [N] are class numbers, read only by a conditional model. `betas` gives each run its own beta. Returns the stack
+    with each run's best held-out weights, and its latents (see `latents`).
+    """
+    where, n, n_runs = device(), len(x), len(seeds)
+    splits = [split(n, seed, schedule.held_out, groups) for seed in seeds]
+    n_train = min(len(train) for train, _ in splits)  # groups of different size may cost a run a row or two
+    data = torch.from_numpy(np.stack([standardise(x, train) for train, _ in splits])).to(where)  # [R, N, D]
+    labels = torch.zeros(n, dtype=torch.long) if y is None else torch.as_tensor(np.asarray(y), dtype=torch.long)
+    labels = labels.to(where)
+    held = [torch.from_numpy(out).to(where) for _, out in splits]
+    n_held = min(len(out) for out in held)
+    held_rows = torch.stack([out[:n_held] for out in held])  # [R, H]
+    runs = torch.arange(n_runs, device=where)[:, None]
+    model = StackedVAE(config, seeds, betas).to(where)
+    generators = [torch.Generator().manual_seed(1_000_003 * (seed + 1)) for seed in seeds]
+    noise_held = _noise(generators, n_held, config.latent_dim).to(where)
+    optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
+    n_batches = max(1, round(n_train / schedule.batch_size))  # a remainder is spread over the batches
+    orders = [np.random.default_rng([seed, 2]) for seed in seeds]
+    best = torch.full((n_runs,), torch.inf, device=where)
+    best_state = {name: value.detach().clone() for name, value in model.named_parameters()}
+    waited = torch.zeros(n_runs, dtype=torch.long, device=where)
+    history = []
+    for epoch in range(schedule.epochs):
+        rows = torch.from_numpy(np.stack([o.permutation(t)[:n_train] for o, (t, _) in zip(orders, splits, strict=True)]))
+        noise = _noise(generators, n_train, config.latent_dim)
+        rows, noise = rows.to(where), noise.to(where)
+        total = torch.zeros(n_runs, device=where)
+        for batch, eps in zip(rows.tensor_split(n_batches, 1), noise.tensor_split(n_batches, 1), strict=True):
+            optimiser.zero_grad(set_to_none=True)
+            loss, _, _ = model.loss(data[runs, batch], labels[batch], eps)
+            loss.sum().backward()  # runs share no weight, so gradients do not mix
+            optimiser.step()
+            total += loss.detach()
+        with torch.no_grad():
+            out_loss, out_error, out_kl = model.loss(data[runs, held_rows], labels[held_rows], noise_held)
+        better = (out_loss < best) & (waited < schedule.patience)
+        best = torch.where(better, out_loss, best)
+        waited = torch.where(better, 0, waited + 1)
+        with torch.no_grad():
+            for name, value in model.named_parameters():
+                best_state[name][better] = value[better]
+        history.append(torch.stack([total / n_batches, out_loss, out_error, out_kl]).cpu().numpy())  # [4, R]
+        if progress:
+            progress(epoch, history[-1])
+        if (waited >= schedule.patience).all():
+            break
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            value.copy_(best_state[name])
+    return model, _describe(model, data, labels, splits, seeds, np.stack(history))
+
+
+def _noise(generators: list[torch.Generator], rows: int, dims: int) -> torch.Tensor:
+    return torch.stack([torch.randn(rows, dims, generator=g) for g in generators])
+
+
+@torch.no_grad()
+def _describe(model, data, labels, splits, seeds, history) -> xr.Dataset:
+    """Latents, KL and reconstruction error of every track under each run's best weights."""
+    n_runs, n, _ = data.shape
+    y = labels.expand(n_runs, n)
+    mu, log_var = model.encode(data, y)
+    generators = [torch.Generator().manual_seed(2_000_003 * (seed + 1)) for seed in seeds]
+    std = torch.exp(0.5 * log_var) if model.config.stochastic else torch.zeros_like(mu)
+    z = mu + _noise(generators, n, mu.shape[-1]).to(mu.device) * std
+    error = (model.decode(z, y) - data).square().sum(-1)  # [R, N]
+    kl = kl_per_dimension(mu, log_var).mean(1) if model.config.stochastic else torch.zeros_like(mu).mean(1)
+    train = np.stack([np.isin(np.arange(n), rows) for rows, _ in splits])
+    flat = torch.cat([p.flatten(1) for p in model.parameters()], dim=1)
+    return xr.Dataset(
+        {
+            "mu": (("seed", "track", "latent"), mu.cpu().numpy()),
+            "z": (("seed", "track", "latent"), z.cpu().numpy()),
+            "kl": (("seed", "latent"), kl.cpu().numpy(), {"units": "nats"}),
+            "error": (("seed", "track"), error.cpu().numpy(), {"long_name": "summed squared error, standardised units"}),
+            "train": (("seed", "track"), train),
+            "history": (("curve", "seed", "epoch"), np.moveaxis(history, 0, -1)),
+            "weights": (("seed", "weight"), flat.cpu().numpy()),
+        },
+        coords={"seed": seeds, "curve": ["train_loss", "held_out_loss", "held_out_error", "held_out_kl"]},
+    )
+
+
+def restore(latents: xr.Dataset) -> StackedVAE:
+    """The trained stack behind stored latents, for decoding and for encoding under other labels."""
+    values = {**parameters.from_json(latents.attrs["config"])}
+    config = ModelConfig(**values | {"hidden": tuple(values["hidden"])})
+    model, start = StackedVAE(config, latents.seed.values.tolist()), 0
+    weights = torch.from_numpy(latents.weights.values)
+    with torch.no_grad():
+        for value in model.parameters():
+            size = value[0].numel()
+            value.copy_(weights[:, start : start + size].reshape(value.shape))
+            start += size
+    return model.eval()
+
+
+# --- stored latents ----------------------------------------------------------------------------------------------
+
+
+def schedule_of(run: Run) -> Schedule:
+    """The schedule in a run's settings."""
+    s = run.settings
+    return Schedule(s.epochs, s.batch_size, s.learning_rate, s.patience, s.held_out)
+
+
+def latents(
+    run: Run,
+    method: str,
+    x: pd.DataFrame,
+    config: ModelConfig,
+    seeds: list[int],
+    features: str = "mfcc",
+    labels: pd.Series | None = None,
+    setting: str = "",
+) -> xr.Dataset:
+    """Latents of a setting for all seeds: read from the store, or trained and stored.
+
+    x [track, D] raw features. `labels` [track] only for a conditional model. Returns mu and z [seed, track, latent],
+    kl [seed, latent] in nats, error [seed, track], train [seed, track], history [curve, seed, epoch]; attributes name
+    method, setting, features and label_use.
+    """
+    conditional = config.label_use != "none"
+    if conditional != (labels is not None):
+        raise ValueError("labels are given to a conditional model, and to no other")
+    codes = None
+    if conditional:
+        codes = pd.Categorical(labels.loc[x.index], categories=sorted(labels.unique())).codes
+    about = {"method": method, "setting": setting or config.setting, "features": features,
+             "label_use": config.label_use, "config": parameters.to_json(config.asdict())}
+    made_of = {**about, "schedule": schedule_of(run)._asdict(), "x": _hash(x.to_numpy()), "y": _hash(codes)}
+    return _stored(run, made_of, seeds, about, x.index, lambda groups: fit(
+        x.to_numpy(), config, seeds, schedule_of(run), codes, groups, epoch_table(about, len(seeds)))[1])
+
+
+def pca_latents(run: Run, x: pd.DataFrame, dim: int, seeds: list[int], features: str = "mfcc") -> xr.Dataset:
+    """PCA in the same form as `latents`, fitted on each seed's training rows; `mu` are the component scores."""
+    about = {"method": "pca", "setting": f"dim={dim}", "features": features, "label_use": "none"}
+    made_of = {**about, "held_out": run.settings.held_out, "x": _hash(x.to_numpy())}
+
+    def make(groups: np.ndarray) -> xr.Dataset:
+        mus, errors, trains, loadings = [], [], [], []
+        for seed in seeds:
+            train, _ = split(len(x), seed, run.settings.held_out, groups)
+            scaled = standardise(x.to_numpy(), train)
+            model = PCA(min(dim, *scaled[train].shape), svd_solver="full").fit(scaled[train])
+            scores = model.transform(scaled)
+            mus.append(scores)
+            errors.append(((model.inverse_transform(scores) - scaled) ** 2).sum(1))
+            trains.append(np.isin(np.arange(len(x)), train))
+            loadings.append(model.components_)
+        mu = np.stack(mus).astype(np.float32)
+        return xr.Dataset(
+            {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu),
+             "kl": (("seed", "latent"), np.zeros_like(mu[:, 0])), "error": (("seed", "track"), np.stack(errors)),
+             "train": (("seed", "track"), np.stack(trains)),
+             "loadings": (("seed", "latent", "feature"), np.stack(loadings))},
+            coords={"seed": seeds, "feature": list(x.columns)},
+        )
+
+    return _stored(run, made_of, seeds, about, x.index, make)
+
+
+def raw_latents(run: Run, x: pd.DataFrame, seeds: list[int], features: str = "mfcc") -> xr.Dataset:
+    """The features themselves, standardised on each seed's training rows, in the form of `latents`."""
+    rows = [split(len(x), seed, run.settings.held_out, _groups(run, x.index)) for seed in seeds]
+    mu = np.stack([standardise(x.to_numpy(), train) for train, _ in rows])
+    return xr.Dataset(
+        {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu)},
+        coords={"seed": seeds, "track": x.index.to_numpy()},
+        attrs={"method": "raw", "setting": f"dim={x.shape[1]}", "features": features, "label_use": "none"},
+    )
+
+
+def conv_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], latent_dim: int = 32, beta: float = 1.0) -> xr.Dataset:
+    """ConvVAE latents in the form of `latents`, trained seed by seed on log_mel [track, band, frame] in dB."""
+    x = log_mel.to_numpy().astype(np.float32)
+    about = {"method": "conv_vae", "setting": f"beta={beta:g} dim={latent_dim}", "features": "log_mel",
+             "label_use": "none"}
+    schedule = schedule_of(run)._replace(epochs=run.settings.conv_epochs)
+    made_of = {**about, "schedule": schedule._asdict(), "x": _hash(x)}
+    return _stored(run, made_of, seeds, about, log_mel.track.to_numpy(), lambda groups: xr.concat(
+        [_fit_conv(x, seed, schedule, latent_dim, beta, groups, epoch_table(about, 1, seed)) for seed in seeds],
+        dim="seed"))
+
+
+def _fit_conv(x, seed, schedule, latent_dim, beta, groups, progress) -> xr.Dataset:
+    where = device()
+    train, held = split(len(x), seed, schedule.held_out, groups)
+    mean = x[train].mean((0, 2), keepdims=True)  # per band: the long-term spectrum is not the model's business
+    data = torch.from_numpy((x - mean) / x[train].std()).to(where)
+    torch.manual_seed(seed)
+    model = ConvVAE(*x.shape[1:], latent_dim, beta).to(where)
+    model = model.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
+    order, generator = np.random.default_rng([seed, 2]), torch.Generator().manual_seed(1_000_003 * (seed + 1))
+    n_batches = max(1, round(len(train) / schedule.batch_size))
+    noise_held = torch.randn(len(held), latent_dim, generator=generator).to(where)
+    best, best_state, history = np.inf, None, []
+    for epoch in range(schedule.epochs):
+        total = 0.0
+        for rows in np.array_split(order.permutation(train), n_batches):
+            noise = torch.randn(len(rows), latent_dim, generator=generator).to(where)
+            optimiser.zero_grad(set_to_none=True)
+            with torch.autocast(where.type, torch.bfloat16):
+                loss, _, _ = model.loss(data[rows], noise)
+            loss.backward()
+            optimiser.step()
+            total += float(loss.detach())
+        with torch.no_grad():
+            parts = [torch.stack(model.loss(data[rows], noise_held[i])) * len(rows)
+                     for rows, i in zip(np.array_split(held, -(-len(held) // 64)),
+                                        np.array_split(np.arange(len(held)), -(-len(held) // 64)), strict=True)]
+        out = (torch.stack(parts).sum(0) / len(held)).cpu().numpy()
+        history.append(np.array([total / n_batches, *out]))
+        progress(epoch, history[-1][:, None])
+        if out[0] < best:
+            best, best_state = out[0], {k: v.detach().clone() for k, v in model.state_dict().items()}
+    model.load_state_dict(best_state)
+    mus, log_vars, errors, examples = [], [], [], []
+    with torch.no_grad():
+        for rows in np.array_split(np.arange(len(x)), -(-len(x) // 64)):
+            mu, log_var = model.encode(data[rows])
+            image = model.decode(mu)
+            mus.append(mu), log_vars.append(log_var)
+            errors.append((image - data[rows]).square().sum((1, 2)))
+        shown = held[:3]
+        examples = model.decode(model.encode(data[shown])[0])
+    mu, log_var = torch.cat(mus), torch.cat(log_vars)
+    noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(2_000_003 * (seed + 1))).to(where)
+    pair = torch.stack([data[shown], examples]).cpu().numpy()
+    return xr.Dataset(
+        {
+            "mu": (("seed", "track", "latent"), mu.cpu().numpy()[None]),
+            "z": (("seed", "track", "latent"), (mu + noise * (0.5 * log_var).exp()).cpu().numpy()[None]),
+            "kl": (("seed", "latent"), kl_per_dimension(mu, log_var).mean(0).cpu().numpy()[None]),
+            "error": (("seed", "track"), torch.cat(errors).cpu().numpy()[None]),
+            "train": (("seed", "track"), np.isin(np.arange(len(x)), train)[None]),
+            "history": (("curve", "seed", "epoch"), np.stack(history, -1)[:, None]),
+            "examples": (("seed", "kind", "example", "band", "frame"), pair[None]),
+        },
+        coords={"seed": [seed], "kind": ["input", "reconstruction"],
+                "curve": ["train_loss", "held_out_loss", "held_out_error", "held_out_kl"]},
+    )
+
+
+def _stored(run: Run, made_of: dict, seeds: list[int], about: dict, tracks, make) -> xr.Dataset:
+    name = "latents/" + parameters.digest({**made_of, "seeds": seeds, "version": VERSION, "device": device().type}, 20)
+    if artifacts.has(run, name):
+        return artifacts.load(run, name)
+    start = time.perf_counter()
+    data = make(_groups(run, tracks)).assign_coords(track=np.asarray(tracks, dtype=object)).assign_attrs(**about)
+    data.attrs["seconds"] = round(time.perf_counter() - start, 2)
+    artifacts.save(run, name, data)
+    return data
+
+
+def _groups(run: Run, tracks) -> np.ndarray:
+    return artifacts.load(run, "tracks").loc[list(tracks), "group"].to_numpy()
+
+
+def _hash(values: np.ndarray | None) -> str:
+    return "" if values is None else hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:20]
+
+
+def epoch_table(about: dict, n_runs: int, seed: int | None = None) -> Callable[[int, np.ndarray], None]:
+    """A printed line every so often: epoch, losses and KL, means over the runs of a stack."""
+    who = f"{about['method']} {about['setting']}" + (f" seed {seed}" if seed is not None else f", {n_runs} seeds")
+    start, last = time.perf_counter(), [-np.inf]
+
+    def show(epoch: int, row: np.ndarray) -> None:
+        now = time.perf_counter()
+        if now - last[0] > 5:
+            last[0] = now
+            train, held, error, kl = row.mean(-1)
+            print(f"{who}: epoch {epoch + 1:3d}, train {train:9.2f}, held out {held:9.2f} "
+                  f"(error {error:.2f}, KL {kl:.2f} nats), {now - start:.0f} s", flush=True)
+
+    return show
