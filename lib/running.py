@@ -276,7 +276,7 @@ class Kernels:
         class Manager(AsyncKernelManager):
             def __init__(self, **options: Any) -> None:
                 path = tempfile.mktemp(suffix=".json", dir=kernels.folder)  # a private folder: no race
-                super().__init__(**options, transport="ipc", connection_file=path)
+                super().__init__(**options, transport="ipc", connection_file=path, shutdown_wait_time=1.0)
 
             @property
             def kernel_spec(self) -> KernelSpec:
@@ -370,32 +370,42 @@ def execute(
     On failure `target` stays as it was, what was executed is left beside it as `NAME.failed.ipynb`, and `Failed` is
     raised. Only the raised error decides: a killed kernel leaves a notebook that looks finished.
     """
+    import nbformat
     import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import DeadKernelError
 
     total = len(_sources(path))
     partial, failed = target.with_name(f".{target.stem}.part.ipynb"), target.with_name(f"{target.stem}.failed.ipynb")
     target.parent.mkdir(parents=True, exist_ok=True)
+    cells = []
+
+    def start_cell(cell: Any, cell_index: int) -> None:
+        cells.append(cell)
+        on_cell(cell_index + 1, total + 1)  # papermill adds one with the parameters
+
     try:
         papermill.execute_notebook(
             # papermill formats paths as templates
             *(str(p).replace("{", "{{").replace("}", "}}") for p in (path, partial)), values,
-            kernel_name="python3", language="python", progress_bar=False, autosave_cell_every=0,
+            kernel_name="python3", language="python", progress_bar=False, request_save_on_cell_execute=False,
             kernel_manager_class=manager_class, resources={"metadata": {"path": str(path.parent)}},
-            on_cell_start=lambda cell, cell_index: on_cell(cell_index + 1, total),
+            on_cell_start=start_cell,
         )
+    except papermill.PapermillExecutionError as error:
+        os.replace(partial, failed)
+        text = error.evalue if error.ename == "Problem" else f"{error.ename}: {error.evalue}"
+        raise Failed(_first_line(text)) from error
     except Exception as error:
-        if partial.is_file():
-            os.replace(partial, failed)
-        if isinstance(error, papermill.PapermillExecutionError):
-            message = error.evalue.strip() if error.ename == "Problem" else f"{error.ename}: {error.evalue}".strip()
-        elif isinstance(error, DeadKernelError | CellTimeoutError) or "Kernel died" in str(error):
-            message = "its kernel died: killed from outside, or out of memory"
-        else:
-            message = f"{type(error).__name__}: {error}"
-        raise Failed(next(iter(message.splitlines()), "")) from error
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), failed)
+        if isinstance(error, DeadKernelError) or "Kernel died" in str(error):
+            raise Failed("its kernel died: killed from outside, or out of memory") from error
+        raise Failed(_first_line(f"{type(error).__name__}: {error}")) from error
     os.replace(partial, target)
     failed.unlink(missing_ok=True)
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "no message").strip()
 
 
 # --- the run -----------------------------------------------------------------------------------------------------
