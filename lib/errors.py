@@ -11,3 +11,7 @@ class Problem(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [f"Problem: {self}"]
+
+
+class Unusable(Exception):
+    """One clip cannot be used, and the message is the reason: it is listed and skipped, the run goes on."""
