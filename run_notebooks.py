@@ -90,7 +90,7 @@ def _run(options: argparse.Namespace, series: Any) -> int:
             record = running.run_series(request, series, options.only, options.jobs, options.force, watcher)
         failed = summarise(record, series, request.folder)
         if not options.no_html and (record["ran"] or book.is_old(request.folder)):
-            book.export(request.folder, sorted(series.needs))
+            book.export(request.folder, sorted(series.needs), series.folder)
         index = book.index_path(request.folder)
         if index.is_file():
             print(index, flush=True)
@@ -132,6 +132,7 @@ def summarise(record: dict[str, Any], series: Any, folder: Path) -> bool:
         else:
             text = "up to date" if entry["current"] else "out of date" if entry["status"] == "done" else "not run"
         print(f"  {name:{width}}  {text}".rstrip())
+    sys.stdout.flush()
     for name in failed:
         print(f"{name} failed: {entries[name]['error']}\n  see {folder / 'notebooks' / (name + '.failed.ipynb')}",
               file=sys.stderr)
