@@ -44,7 +44,7 @@
     const mark = () => {
       waiting = false;
       let current = headings.findLastIndex((heading) => heading.getBoundingClientRect().top < 120);
-      if (innerHeight + scrollY >= document.body.scrollHeight - 2) current = headings.length - 1;
+      if (scrollY > 0 && innerHeight + scrollY >= document.body.scrollHeight - 2) current = headings.length - 1;
       links.forEach((link, i) => {
         if (i === Math.max(current, 0)) link.setAttribute("aria-current", "true");
         else link.removeAttribute("aria-current");

@@ -21,6 +21,7 @@ from bs4 import BeautifulSoup, Tag
 from latex2mathml import converter
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
 
 from lib import artifacts
 from lib.artifacts import Run
@@ -79,9 +80,7 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
     targets = {page.name for page in written}
     template = _template()
     for i, page in enumerate(written):
-        notebook = nbformat.read(page.notebook, as_version=4)
-        if any("injected-parameters" in _tags(cell) for cell in notebook.cells):
-            notebook.cells = [cell for cell in notebook.cells if "parameters" not in _tags(cell)]  # they were overridden
+        notebook = _without_papermill(nbformat.read(page.notebook, as_version=4))
         body = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
         page.contents = _tidy(body, targets)
         page.body = str(body)
@@ -98,8 +97,14 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
 _write = artifacts.write_text
 
 
-def _tags(cell: Any) -> list[str]:
-    return cell.metadata.get("tags", [])
+def _without_papermill(notebook: NotebookNode) -> NotebookNode:
+    """Drop the parameters that papermill overrode, and its notes on errors: the page has its own."""
+    tags = [set(cell.metadata.get("tags", [])) for cell in notebook.cells]
+    dropped = {"papermill-error-cell-tag"}
+    if any("injected-parameters" in names for names in tags):
+        dropped.add("parameters")
+    notebook.cells = [cell for cell, names in zip(notebook.cells, tags, strict=True) if not names & dropped]
+    return notebook
 
 
 # --- what a page says about its notebook --------------------------------------------------------------------------
