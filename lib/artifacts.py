@@ -122,6 +122,7 @@ def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, **encoding: dict)
         data = data.assign_attrs(**stamp)
         write(_path(run, name, ".nc"), lambda path: data.to_netcdf(path, engine="h5netcdf", encoding=encoding))
     else:
+        stamp["text"] = [column for column in data.columns if not pd.api.types.is_numeric_dtype(data[column])]
         write(_path(run, name, ".csv"), lambda path: data.to_csv(path))
         write_text(_path(run, name, ".json"), json.dumps(stamp))
 
@@ -141,8 +142,10 @@ def load(run: Run, name: str, variables: list[str] | None = None) -> xr.Dataset 
     Raises `Problem` when it is missing, or belongs to another corpus or to an earlier state of this one.
     """
     path = _check(run, name)
-    if path.suffix == ".csv":
-        return pd.read_csv(path, index_col=0, dtype={0: str}, keep_default_na=True)
+    if path.suffix == ".csv":  # a label may be called "NA" or "01": only an empty cell is missing
+        text = json.loads(path.with_suffix(".json").read_text())["text"]
+        types = {column: str for column in text} | {pd.read_csv(path, nrows=0).columns[0]: str}
+        return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""]).set_index(list(types)[-1])
     with xr.open_dataset(path, engine="h5netcdf") as data:
         return (data if variables is None else data[variables]).load()
 
@@ -217,7 +220,7 @@ def save_scores(run: Run, scores: pd.DataFrame) -> None:
         write(run.folder / "scores.csv", lambda path: merged.to_csv(path, index=False))
 
 
-_SCORE_TYPES = {name: str for name in SCORE_COLUMNS[:5]} | {"clusterer": str, "clusterer_seed": str, "metric": str}
+_SCORE_TYPES = dict.fromkeys(SCORE_COLUMNS[:5], str) | {"clusterer": str, "clusterer_seed": str, "metric": str}
 
 
 def load_scores(run: Run) -> pd.DataFrame:

@@ -15,12 +15,15 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+import soundfile
+import soxr
 from IPython.display import HTML, display
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from lib import artifacts
 from lib.artifacts import Run
+from lib.corpora.items import Sound
 from lib.statistics import Interval, interval
 
 COLUMN, PAGE = 3.35, 6.9  # widths in inches: one column and a full page of a two-column paper
@@ -66,6 +69,23 @@ def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3
     artifacts.record(run, "tables", {"name": name, "caption": caption})
     body = shown.to_html(index=index, border=0, classes="dataframe", escape=True)
     display(HTML(f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>{body}</figure>'))
+
+
+def players(run: Run, sounds: dict[str, Sound | None], name: str, caption: str, seconds: float = 8.0) -> None:
+    """Put an audio player for each sound into the page: its middle `seconds`, resampled to 11025 Hz, 16 bit."""
+    rows = []
+    for title, sound in sounds.items():
+        if sound is None:
+            continue
+        start = max(0, (len(sound.y) - int(seconds * sound.sr)) // 2)
+        y = soxr.resample(sound.y[start : start + int(seconds * sound.sr)], sound.sr, 11025)
+        y = 0.9 * y / max(np.abs(y).max(), 1e-9)
+        wav = io.BytesIO()
+        soundfile.write(wav, y, 11025, format="WAV", subtype="PCM_16")
+        data = base64.b64encode(wav.getvalue()).decode()
+        rows.append(f'<div class="player"><span>{html.escape(title)}</span><audio controls preload="none" '
+                    f'aria-label="{html.escape(title)}" src="data:audio/wav;base64,{data}"></audio></div>')
+    display(HTML(f'<figure class="players" id="fig-{name}">{"".join(rows)}<figcaption>{html.escape(caption)}</figcaption></figure>'))
 
 
 def _cell(value, digits: int) -> str:

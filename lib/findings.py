@@ -38,3 +38,17 @@ def finding(run: Run, name: str, yes: str, no: str = "", verdict: bool | None = 
     artifacts.record(run, "findings", {"name": name, "text": text, "verdict": verdict, "rule": rule, "numbers": plain})
     why = f'<span class="rule">Rule: {html.escape(rule)}.</span>' if rule and verdict is not None else ""
     display(HTML(f'<div class="finding {kind}" id="finding-{html.escape(name)}"><p>{html.escape(text)}</p>{why}</div>'))
+
+
+def recall(run: Run, names: list[str]) -> None:
+    """Show findings that other notebooks of this run recorded, with a link to their notebook; missing ones are named."""
+    found = {f["name"]: (notebook, f) for notebook, record in artifacts.load_records(run.folder).items()
+             for f in record["findings"]}
+    for name in names:
+        if name not in found:
+            display(HTML(f'<div class="finding open"><p>Not in this run: {html.escape(name)}.</p></div>'))
+            continue
+        notebook, one = found[name]
+        kind = "plain" if not one["rule"] else {True: "yes", False: "no", None: "open"}[one["verdict"]]
+        link = f'<a href="{notebook}.html#finding-{html.escape(name)}">{notebook}</a>'
+        display(HTML(f'<div class="finding {kind}"><p>{html.escape(one["text"])}</p><span class="rule">{link}</span></div>'))

@@ -73,3 +73,20 @@ def alone(view: pd.DataFrame, seeds: list[int], method: str, setting: str, label
         coords={"seed": seeds, "track": view.index.to_numpy()},
         attrs={"method": method, "setting": setting, "label_use": label_use, "features": "lyrics"},
     )
+
+
+def ladder(audio: xr.Dataset, view: pd.DataFrame, name: str, labels: pd.Series, made_from_labels: bool = False,
+           seed: int = 0) -> dict[str, xr.Dataset]:
+    """A second view alone, joined with audio in both ways, and its two shuffled controls (joined in weighted blocks).
+
+    `labels` [track] only serve the shuffle within genre; that control, and any view made from labels, is marked.
+    """
+    seeds, use = audio.seed.values.tolist(), "encoder" if made_from_labels else "none"
+    dealt, dealt_inside = shuffled(view, seed), shuffled(view, seed, labels.loc[view.index])
+    return {
+        "lyrics alone": alone(view, seeds, "lyrics", f"{name}, fusion tracks", use),
+        "side by side": fuse(audio, view, "concat", name, label_use=use),
+        "weighted": fuse(audio, view, "weighted", name, label_use=use),
+        "shuffled over all": fuse(audio, dealt, "weighted", f"{name}, shuffled", label_use=use),
+        "shuffled within genre": fuse(audio, dealt_inside, "weighted", f"{name}, within genre", label_use="encoder"),
+    }

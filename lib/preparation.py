@@ -150,3 +150,12 @@ def listen(run: Run, track: str) -> Sound | None:
     except Unusable as reason:
         raise Problem(f"track {track} can no longer be read ({reason}): was its file moved?") from reason
     return sound if isinstance(sound, Sound) else None
+
+
+def stored_items(run: Run, labels_of: pd.Series) -> list[Item]:
+    """The run's tracks as items again, for the leakage audit: spec {"track": id}, name "<label>/<id>", label, lyrics.
+
+    `labels_of` [track] comes from `labels.open_labels`.
+    """
+    words = artifacts.load(run, "lyrics")["text"].fillna("") if artifacts.has(run, "lyrics") else {}
+    return [Item(f"{label}/{track}", {"track": track}, label, lyrics=words.get(track, "")) for track, label in labels_of.items()]
