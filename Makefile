@@ -1,0 +1,47 @@
+# Everything needs only Python 3.11 or newer (with its venv module), make and git.
+#   make report PYTHON=python3.12 ARGS="--profile smoke"
+
+# The first Python here that is new enough.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ARGS ?=
+TEST_ARGS ?= -n 2
+
+.PHONY: help report test env lab clean
+
+help:
+	@echo "make report   run the series on the built-in synthetic corpus and make its HTML book"
+	@echo "              (ARGS: options of run_notebooks.py, for example ARGS=\"--profile smoke\")"
+	@echo "make test     run the tests (TEST_ARGS: options of pytest)"
+	@echo "make lab      open the notebooks in JupyterLab"
+	@echo "make env      only prepare the environment in $(VENV); the others do it when needed"
+	@echo "make clean    remove runs (build/) and caches; downloads and $(VENV) stay"
+
+report: env
+	@$(BIN)/python run_notebooks.py $(ARGS)
+
+test: env
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+lab: env
+	@cd notebooks && ../$(BIN)/jupyter lab
+
+clean:
+	rm -rf build data/cache .pytest_cache .hypothesis .ruff_cache
+	find lib tests -name __pycache__ -prune -exec rm -rf {} +
+
+env: $(INSTALLED)
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "Python 3.11 or newer is needed ($(or $(PYTHON),python3) is not): install it, or say make PYTHON=/path/to/it" >&2; exit 1; fi
+	@if ! $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null; then \
+		echo "$(PYTHON) has no venv module: install it (Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 1; fi
+	@echo "preparing the environment in $(VENV), once; this takes some minutes"
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e . --no-deps
+	@touch $@
