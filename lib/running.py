@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+import logging
 import os
 import platform
 import shutil
@@ -374,6 +375,7 @@ def execute(
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what goes wrong is said once, by the runner
     total = len(_sources(path))
     partial, failed = target.with_name(f".{target.stem}.part.ipynb"), target.with_name(f"{target.stem}.failed.ipynb")
     target.parent.mkdir(parents=True, exist_ok=True)
