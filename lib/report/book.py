@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import jinja2
 import nbformat
@@ -77,18 +78,23 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
     run = _about(folder, record)
     exporter = _Exporter(extra_template_basedirs=[str(HERE / "templates")], template_name="book")
     written = [page for page in pages if page.written]
-    targets = {page.name for page in written}
+    bodies, anchors = {}, {"index": set()}
+    for page in written:
+        notebook = _without_papermill(nbformat.read(page.notebook, as_version=4))
+        bodies[page.name] = body = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
+        page.contents = _tidy(body)
+        anchors[page.name] = {tag["id"] for tag in body.find_all(id=True)}
     template = _template()
     for i, page in enumerate(written):
-        notebook = _without_papermill(nbformat.read(page.notebook, as_version=4))
-        body = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
-        page.contents = _tidy(body, targets)
+        body = bodies.pop(page.name)
+        for link in body.find_all("a", href=True):
+            _point(link, page.name, anchors)
         page.body = str(body)
         around = {"previous": written[i - 1] if i else None, "next": written[i + 1] if i + 1 < len(written) else None}
         _write(folder / "html" / f"{page.name}.html", template.render(page=page, pages=pages, run=run, **around))
         page.body = ""
     for path in (folder / "html").glob("*.html"):
-        if path.stem not in targets:
+        if path.stem not in anchors:
             path.unlink()
     _write(index_path(folder), template.render(page=None, pages=pages, run=run))
     return index_path(folder)
@@ -225,19 +231,16 @@ class _Exporter(HTMLExporter):
         yield "markdown2html", _markdown
 
 
-def _tidy(body: BeautifulSoup, targets: set[str]) -> list[dict[str, Any]]:
+def _tidy(body: BeautifulSoup) -> list[dict[str, Any]]:
     """Make the body of a page fit the book, in place; returns its headings.
 
-    Headings get unique ids; links to notebooks lead to their pages, and links that would lead nowhere become text;
-    what would be fetched from a network is removed; wide tables scroll.
+    What would be fetched from a network is removed; wide tables scroll; figures are numbered; headings get unique ids.
     """
     for tag in body.find_all(["script", "link", "iframe", "object", "embed", "base"]):
         if tag.name != "script" or tag.get("src") or tag.get("type") != "application/json":
             tag.decompose()
     for tag in body.find_all(src=EXTERNAL):
         tag.replace_with(f"[{tag.get('alt') or 'a picture on the network, not shown'}]")
-    for link in body.find_all("a", href=True):
-        _point(link, targets)
     for table in body.find_all("table"):
         table.attrs.pop("border", None)
         if "scroll" not in table.parent.get("class", []):
@@ -248,17 +251,18 @@ def _tidy(body: BeautifulSoup, targets: set[str]) -> list[dict[str, Any]]:
     return _number_headings(body)
 
 
-def _point(link: Tag, targets: set[str]) -> None:
-    """Make a link lead somewhere, or make it text."""
+def _point(link: Tag, page: str, anchors: dict[str, set[str]]) -> None:
+    """Make a link on `page` lead to a page of the book, and to one of its `anchors`; or make it text."""
     address = link["href"]
     if EXTERNAL.match(address):
         link["rel"] = "noopener"
         return
-    path, mark, anchor = address.partition("#")
-    name = re.sub(r"\.(ipynb|html)$", "", path.removeprefix("./"))
-    if name in targets or name == "index":
-        link["href"] = f"{name}.html{mark}{anchor}"
-    elif path and not path.startswith("mailto:"):
+    path, _, anchor = address.partition("#")
+    name = re.sub(r"\.(ipynb|html)$", "", path.removeprefix("./")) or page
+    if name in anchors:
+        known = unquote(anchor) in anchors[name]
+        link["href"] = (f"{name}.html" if path else "") + (f"#{quote(unquote(anchor))}" if known else "")
+    if name not in anchors or not link["href"]:
         link.unwrap()
 
 
@@ -285,7 +289,7 @@ def _number_headings(body: BeautifulSoup) -> list[dict[str, Any]]:
     contents = []
     for heading in body.find_all(["h1", "h2", "h3", "h4"]):
         text = heading.get_text().strip()
-        slug = base = re.sub(r"[^\w]+", "-", text.lower()).strip("-") or "section"
+        slug = base = re.sub(r"\s+", "-", text) or "section"  # as in Jupyter, so that links work in both
         number = 1
         while slug in taken:
             number += 1
@@ -293,8 +297,9 @@ def _number_headings(body: BeautifulSoup) -> list[dict[str, Any]]:
         taken.add(slug)
         heading["id"] = slug
         if heading.name in ("h2", "h3"):
-            contents.append({"id": slug, "level": int(heading.name[1]), "text": text})
-            anchor = body.new_tag("a", attrs={"class": "anchor", "href": f"#{slug}", "aria-label": f"Link to: {text}"})
+            contents.append({"id": quote(slug), "level": int(heading.name[1]), "text": text})
+            anchor = body.new_tag("a", attrs={"class": "anchor", "href": f"#{quote(slug)}"})
+            anchor["aria-label"] = f"Link to: {text}"
             anchor.string = "#"
             heading.append(anchor)
     return contents
