@@ -391,7 +391,7 @@ def execute(
             *(str(p).replace("{", "{{").replace("}", "}}") for p in (path, partial)), values,
             kernel_name="python3", language="python", progress_bar=False, request_save_on_cell_execute=False,
             kernel_manager_class=manager_class, resources={"metadata": {"path": str(path.parent)}},
-            on_cell_start=start_cell,
+            on_cell_start=start_cell, coalesce_streams=True,
         )
     except papermill.PapermillExecutionError as error:
         os.replace(partial, failed)

@@ -188,6 +188,15 @@ def test_wide_tables_scroll_and_code_is_folded(pages):
     assert all("highlight" in block.div["class"] for block in blocks)
 
 
+def test_columns_of_numbers_are_set_flush_right():
+    rows = [["method", "NMI", "note", "n"], ["PCA", "0.29 [0.2, 0.3]", "2 of 3", "–"], ["VAE", "-0.1%", "none", "1e-3"]]
+    head, *body = ("</{0}><{0}>".format("td" if i else "th").join(row) for i, row in enumerate(rows))
+    lines = f"<tr><th>{head}</th></tr>" + "".join(f"<tr><td>{row}</td></tr>" for row in body)
+    soup = BeautifulSoup(f"<table>{lines}</table>", "html.parser")
+    book._align(soup.table)
+    assert [cell.get_text() for cell in soup.find_all(class_="number")] == ["NMI", "n", *rows[1][1::2], *rows[2][1::2]]
+
+
 def test_failed_missing_and_outdated_notebooks_say_so(pages):
     index = {item.b.get_text(): item for item in pages["index.html"].select(".pages > li")}
     assert list(index) == ["01 · Rhythm & blues < soul", "02 · VAE", "03 · Fails", "04 · Not there yet", "05 · Old"]

@@ -32,6 +32,7 @@ from lib.running import read_record
 from lib.series import NOTEBOOKS
 
 HERE = Path(__file__).resolve().parent
+NUMBER = re.compile(r"[<>≤≥≈]?\s*[-+−]?\d[\d.,]*([eE][-+]?\d+)?\s*(%|\[|±|$)")
 EXTERNAL = re.compile(r"^\s*(https?:|//|ftp:)", re.IGNORECASE)
 
 
@@ -104,12 +105,9 @@ _write = artifacts.write_text
 
 
 def _without_papermill(notebook: NotebookNode) -> NotebookNode:
-    """Drop the parameters that papermill overrode, and its notes on errors: the page has its own."""
-    tags = [set(cell.metadata.get("tags", [])) for cell in notebook.cells]
-    dropped = {"papermill-error-cell-tag"}
-    if any("injected-parameters" in names for names in tags):
-        dropped.add("parameters")
-    notebook.cells = [cell for cell, names in zip(notebook.cells, tags, strict=True) if not names & dropped]
+    """Drop the parameters, which the foot of the page lists, and papermill's notes on errors: the page has its own."""
+    dropped = {"parameters", "injected-parameters", "papermill-error-cell-tag"}
+    notebook.cells = [cell for cell in notebook.cells if not dropped & set(cell.metadata.get("tags", []))]
     return notebook
 
 
@@ -140,6 +138,8 @@ def _opening(source: Path, executed: Path | None, name: str) -> tuple[str, str]:
         if first is not None:
             soup = BeautifulSoup(_markdown(first.source), "html.parser")
             _flatten_links(soup)
+            for tag in soup.select("p > strong:only-child"):
+                tag.unwrap()
             return soup.h1.get_text().strip(), soup.p.decode_contents() if soup.p else ""
     return name.replace("_", " "), ""
 
@@ -243,12 +243,25 @@ def _tidy(body: BeautifulSoup) -> list[dict[str, Any]]:
         tag.replace_with(f"[{tag.get('alt') or 'a picture on the network, not shown'}]")
     for table in body.find_all("table"):
         table.attrs.pop("border", None)
+        _align(table)
         if "scroll" not in table.parent.get("class", []):
             box = body.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"})
             box["aria-label"] = "table"
             table.wrap(box)
     _number_figures(body)
     return _number_headings(body)
+
+
+def _align(table: Tag) -> None:
+    """Mark the cells of columns that hold numbers, so that they are set flush right, as their headings are."""
+    rows = [row.find_all(["td", "th"], recursive=False) for row in table.find_all("tr")]
+    body = [row for row in rows if any(cell.name == "td" for cell in row)]
+    for column in range(max(map(len, rows), default=0)):
+        cells = [row[column] for row in body if column < len(row)]
+        texts = [text for text in (cell.get_text().strip() for cell in cells) if text not in ("", "–", "nan")]
+        if texts and all(NUMBER.match(text) for text in texts):
+            for cell in (row[column] for row in rows if column < len(row)):
+                cell["class"] = [*cell.get("class", []), "number"]
 
 
 def _point(link: Tag, page: str, anchors: dict[str, set[str]]) -> None:
