@@ -26,7 +26,7 @@ from filelock import FileLock
 from lib import parameters
 from lib.errors import Problem
 from lib.parameters import Settings
-from lib.series import ROOT, WRITERS
+from lib.series import ROOT, SCORERS, WRITERS, ancestors
 
 SCORE_COLUMNS = [
     "corpus", "features", "method", "setting", "label_use", "seed", "clusterer", "clusterer_seed", "metric", "value",
@@ -215,23 +215,35 @@ def save_scores(run: Run, scores: pd.DataFrame) -> None:
     write(parts / f"{run.notebook}.csv", lambda path: scores[SCORE_COLUMNS].to_csv(path, index=False))
     write_text(parts / f"{run.notebook}.json", json.dumps({"corpus_id": corpus_id(run)}))
     with _locked(run.folder):
-        tables = [pd.read_csv(path, dtype=_SCORE_TYPES, keep_default_na=False) for path in sorted(parts.glob("*.csv"))]
+        tables = [_read_scores(path) for path in sorted(parts.glob("*.csv")) if _current(run, path)]
         merged = pd.concat(tables, ignore_index=True)
         write(run.folder / "scores.csv", lambda path: merged.to_csv(path, index=False))
+
+
+def load_scores(run: Run) -> pd.DataFrame:
+    """The rows that the notebooks before this one in the series put into the score table.
+
+    Raises `Problem` when one of them has not run yet, or has scored other tracks than the run has now.
+    """
+    tables = []
+    for name in sorted(ancestors(run.notebook) & set(SCORERS)):
+        part = run.folder / "store" / "scores" / f"{name}.csv"
+        if not part.is_file() or not _current(run, part):
+            state = "has scored other tracks than the run has now" if part.is_file() else "has left no scores yet"
+            raise Problem(f"{name} {state} in {run.folder}: run notebooks/{name}.ipynb first")
+        tables.append(_read_scores(part))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _read_scores(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=_SCORE_TYPES, keep_default_na=False, na_values={"value": [""]})
 
 
 _SCORE_TYPES = dict.fromkeys(SCORE_COLUMNS[:5], str) | {"clusterer": str, "clusterer_seed": str, "metric": str}
 
 
-def load_scores(run: Run) -> pd.DataFrame:
-    """The run's score table. Raises `Problem` when it is empty or holds rows of other tracks."""
-    path = run.folder / "scores.csv"
-    if not path.is_file():
-        raise Problem(f"no scores in {run.folder} yet: run notebooks 03 to 08 first")
-    for part in sorted((run.folder / "store" / "scores").glob("*.json")):
-        if json.loads(part.read_text())["corpus_id"] != corpus_id(run):
-            raise Problem(f"the scores of {part.stem} are of other tracks than the run has now: run it again first")
-    return pd.read_csv(path, dtype=_SCORE_TYPES, keep_default_na=False)
+def _current(run: Run, part: Path) -> bool:
+    return json.loads(part.with_suffix(".json").read_text())["corpus_id"] == corpus_id(run)
 
 
 # --- the notebook's record ---------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ GREY = "#6b6b6b"
 mpl.rcParams.update({
     "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
     "legend.fontsize": 7, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.titlelocation": "left", "axes.titleweight": "semibold", "lines.linewidth": 1.3, "lines.markersize": 4,
+    "axes.titlelocation": "left", "axes.titleweight": "bold", "lines.linewidth": 1.3, "lines.markersize": 4,
     "savefig.dpi": 200, "figure.dpi": 100, "figure.constrained_layout.use": True, "pdf.fonttype": 42,
     "axes.grid": False, "image.cmap": "cividis",
 })

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from lib.corpora.folder import SUFFIXES
@@ -202,6 +202,13 @@ def embed(texts: pd.Series, dim: int, seed: int = 0) -> pd.DataFrame:
         raise Problem(f"{len(written)} texts of lyrics are too few, or too unlike each other, to embed") from error
     vectors = pd.DataFrame(normalize(reduced), index=written.index)
     return vectors.where(vectors.abs().sum(axis=1) > 0).reindex(texts.index)
+
+
+def bag_of_words(texts: pd.Series) -> pd.DataFrame:
+    """The raw content that an embedding is made from: counts [track, word] of the words that several texts share."""
+    counts = CountVectorizer(min_df=2, max_df=0.7, strip_accents="unicode", max_features=1000)
+    values = counts.fit_transform(texts.fillna("").astype(str))
+    return pd.DataFrame(values.toarray(), index=texts.index, columns=counts.get_feature_names_out())
 
 
 # --- the earlier study's embeddings, for the leakage audit -------------------------------------------------------

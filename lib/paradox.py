@@ -24,6 +24,7 @@ def association(clusters: pd.Series, values: pd.DataFrame, labels: pd.Series, n_
     codes = np.unique(clusters.to_numpy(), return_inverse=True)[1]
     x = numeric.to_numpy(float)
     inside = information.remove_means(x, y)
+    inside[:, inside.std(0) < 1e-9 * x.std(0)] = 0  # a column that is a function of the label has nothing left
     rng = np.random.default_rng([seed, 31])
     within, nulls = _eta_squared(inside, codes), []
     for _ in range(n_permutations):
@@ -44,7 +45,7 @@ def _eta_squared(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Between-cluster share of the variance of each column of x [N, D]."""
     total = ((x - x.mean(0)) ** 2).sum(0)
     rest = (information.remove_means(x, codes) ** 2).sum(0)
-    return 1 - rest / np.where(total > 0, total, np.inf)
+    return np.where(total > 0, 1 - rest / np.where(total > 0, total, 1), 0)
 
 
 @torch.no_grad()

@@ -52,7 +52,7 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
         "corpus": corpus.name, "title": corpus.title, "description": corpus.description, "synthetic": corpus.synthetic,
         "has_audio": corpus.has_audio, "has_lyrics": any(track.item.lyrics for track in tracks),
         "n_labels": len({track.item.label for track in tracks}), "n_skipped": len(skipped),
-        "n_items": len(corpus.items), "duplicates": run.settings.duplicates,
+        "n_found": len(corpus.items) + len(corpus.skipped), "duplicates": run.settings.duplicates,
     }
     artifacts.save_corpus(run, ids, about)
     labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))

@@ -18,13 +18,16 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "06_conv_vae": ("01_data_preparation",),
     "07_cvae": ("04_vae",),
     "08_multimodal_fusion": ("02_lyrics_embeddings", "04_vae", "07_cvae"),
-    "09_cvae_latent_space": ("07_cvae",),
+    "09_cvae_latent_space": ("05_beta_vae", "07_cvae"),
     "10_final_comparison": (
         "02_lyrics_embeddings", "03_baselines", "04_vae", "05_beta_vae", "06_conv_vae", "07_cvae",
         "08_multimodal_fusion", "09_cvae_latent_space",
     ),
     "00_overview": ("10_final_comparison",),
 }
+
+# notebooks that put rows into the score table
+SCORERS = tuple(name for name in NEEDS if name not in ("00_overview", "01_data_preparation", "10_final_comparison"))
 
 # artifact (or its folder) -> the notebook that writes it; used to say which notebook to run first
 WRITERS: dict[str, str] = {
@@ -49,3 +52,9 @@ def dependants(names: set[str]) -> set[str]:
         if found & set(NEEDS[name]):
             found.add(name)
     return found
+
+
+def ancestors(name: str) -> set[str]:
+    """Every notebook that `name` reads from, directly or through others."""
+    found = set(NEEDS[name])
+    return found.union(*(ancestors(other) for other in found))

@@ -74,7 +74,7 @@ def fit(
     splits = [split(n, seed, schedule.held_out, groups) for seed in seeds]
     n_train = min(len(train) for train, _ in splits)  # groups of different size may cost a run a row or two
     data = torch.from_numpy(np.stack([standardise(x, train) for train, _ in splits])).to(where)  # [R, N, D]
-    labels = torch.zeros(n, dtype=torch.long) if y is None else torch.as_tensor(np.asarray(y), dtype=torch.long)
+    labels = torch.zeros(n, dtype=torch.long) if y is None else torch.tensor(np.asarray(y), dtype=torch.long)
     labels = labels.to(where)
     held = [torch.from_numpy(out).to(where) for _, out in splits]
     n_held = min(len(out) for out in held)

@@ -1,0 +1,186 @@
+"""The networks and their trainer, against theory and against plain implementations."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lib import information, training
+from lib.models import ConvVAE, ModelConfig, StackedVAE, kl_per_dimension
+
+FAST = training.Schedule(epochs=4, batch_size=32, patience=4)
+
+
+def gaussian(n=300, eigenvalues=(9, 5, 3, 0.2, 0.2, 0.2), seed=0):
+    """Data whose standardised covariance is known: rows of a fixed rotation of independent Gaussians."""
+    rng = np.random.default_rng(seed)
+    rotation, _ = np.linalg.qr(rng.standard_normal((len(eigenvalues), len(eigenvalues))))
+    return rng.standard_normal((n, len(eigenvalues))) * np.sqrt(eigenvalues) @ rotation.T
+
+
+@pytest.mark.parametrize("enc, dec", [(False, False), (True, False), (False, True), (True, True)])
+def test_stack_equals_single_runs(enc, dec):
+    config = ModelConfig(6, latent_dim=3, hidden=(8, 5), y_encoder=enc, y_decoder=dec, n_labels=3)
+    x, noise = torch.randn(2, 10, 6), torch.randn(2, 10, 3)
+    y = torch.randint(0, 3, (2, 10))
+    both = StackedVAE(config, [4, 7]).loss(x, y, noise)
+    for i, seed in enumerate((4, 7)):
+        one = StackedVAE(config, [seed]).loss(x[i : i + 1], y[i : i + 1], noise[i : i + 1])
+        for a, b in zip(both, one, strict=True):
+            torch.testing.assert_close(a[i : i + 1], b)
+
+
+def test_runs_share_no_gradient():
+    model = StackedVAE(ModelConfig(6, latent_dim=2, hidden=(4,)), [0, 1])
+    model.loss(torch.randn(2, 5, 6), None, torch.randn(2, 5, 2))[0][0].backward()
+    for value in model.parameters():
+        assert value.grad[0].abs().sum() > 0 or value.grad[1].abs().sum() == 0
+        assert value.grad[1].abs().sum() == 0
+
+
+def test_same_as_nn_linear():
+    """One layer of the stack computes what nn.Linear does with its weights."""
+    model = StackedVAE(ModelConfig(5, latent_dim=2, hidden=(), stochastic=False), [3])
+    linear = torch.nn.Linear(5, 2)
+    with torch.no_grad():
+        linear.weight.copy_(model.enc0_weight[0].T)
+        linear.bias.copy_(model.enc0_bias[0, 0])
+    x = torch.randn(1, 7, 5)
+    torch.testing.assert_close(model.encode(x)[0], linear(x))
+
+
+def test_kl_against_torch_distributions():
+    mu, log_var = torch.randn(50), torch.randn(50)
+    normal = torch.distributions.Normal
+    wanted = torch.distributions.kl_divergence(normal(mu, (0.5 * log_var).exp()), normal(0.0, 1.0))
+    torch.testing.assert_close(kl_per_dimension(mu, log_var), wanted)
+    assert float(kl_per_dimension(torch.zeros(1), torch.zeros(1))) == 0
+
+
+def test_switches_decide_who_reads_the_label():
+    x, z = torch.randn(1, 4, 6), torch.randn(1, 4, 2)
+    y, other = torch.zeros(1, 4, dtype=torch.long), torch.ones(1, 4, dtype=torch.long)
+    for enc, dec in [(False, False), (True, False), (False, True), (True, True)]:
+        model = StackedVAE(ModelConfig(6, 2, (5,), y_encoder=enc, y_decoder=dec, n_labels=2), [0])
+        assert torch.equal(model.encode(x, y)[0], model.encode(x, other)[0]) != enc
+        assert torch.equal(model.decode(z, y), model.decode(z, other)) != dec
+
+
+def test_label_use_and_setting_names():
+    assert ModelConfig(4).label_use == "none" and ModelConfig(4, beta=4).setting == "beta=4"
+    both = ModelConfig(4, beta=4, y_encoder=True, y_decoder=True, n_labels=2)
+    assert both.label_use == "both" and both.setting == "beta=4 enc=1 dec=1"
+    assert ModelConfig(4, y_decoder=True, n_labels=2).label_use == "decoder"
+    with pytest.raises(ValueError, match="n_labels"):
+        StackedVAE(ModelConfig(4, y_encoder=True), [0])
+
+
+def test_linear_vae_meets_the_ppca_limit():
+    """The optimal linear VAE spends 1/2 ln(2 lambda / beta) nats on each eigenvalue above beta/2, none below
+    (Lucas et al. 2019)."""
+    x, beta = gaussian(3000), 1.2
+    config = ModelConfig(6, latent_dim=6, hidden=(), beta=beta)
+    schedule = training.Schedule(epochs=150, batch_size=100, learning_rate=5e-3, patience=150)
+    _, latents = training.fit(x, config, [0, 1], schedule)
+    eigenvalues = information.spectrum(x)
+    wanted = information.predicted_kl(eigenvalues, beta)
+    found = np.sort(latents.kl.values, axis=1)[:, ::-1]
+    assert information.predicted_active(eigenvalues, beta) in (2, 3)
+    np.testing.assert_allclose(found, np.tile(wanted, (2, 1)), atol=0.12)
+
+
+def test_linear_autoencoder_reaches_pca():
+    x = gaussian(1500)
+    schedule = training.Schedule(epochs=120, batch_size=100, learning_rate=5e-3, patience=120)
+    _, latents = training.fit(x, ModelConfig(6, 3, (), stochastic=False), [0], schedule)
+    rest = information.spectrum(x)[3:].sum()
+    assert float(latents.error.mean()) == pytest.approx(rest, rel=0.05, abs=0.05)
+
+
+def test_high_beta_collapses_and_low_beta_does_not():
+    schedule = training.Schedule(epochs=60, batch_size=64, learning_rate=3e-3, patience=60)
+    model, latents = training.fit(gaussian(800), ModelConfig(6, 3, (16,)), [0, 1], schedule, betas=[0.1, 1000.0])
+    active = information.active_dimensions(latents.kl.values)
+    assert active[0] == 3 and active[1] == 0
+
+
+def test_seeds_are_independent_and_repeatable():
+    x = gaussian()
+    config = ModelConfig(6, 2, (8,))
+    first = training.fit(x, config, [5, 6], FAST)[1]
+    again = training.fit(x, config, [5, 6], FAST)[1]
+    np.testing.assert_array_equal(first.mu.values, again.mu.values)
+    assert not np.allclose(first.mu.values[0], first.mu.values[1])
+    alone = training.fit(x, config, [6], FAST)[1]
+    np.testing.assert_allclose(first.mu.values[1], alone.mu.values[0], atol=2e-3)
+
+
+def test_labels_are_read_only_by_conditional_models():
+    x, y = gaussian(), np.arange(300) % 3
+    plain = [training.fit(x, ModelConfig(6, 2, (8,)), [0], FAST, labels)[1] for labels in (y, y[::-1].copy(), None)]
+    for other in plain[1:]:
+        np.testing.assert_array_equal(plain[0].mu.values, other.mu.values)
+    reads = ModelConfig(6, 2, (8,), y_decoder=True, n_labels=3)
+    one, two = (training.fit(x, reads, [0], FAST, labels)[1] for labels in (y, y[::-1].copy()))
+    assert not np.allclose(one.mu.values, two.mu.values)
+
+
+def test_early_stopping_keeps_the_best_weights():
+    _, latents = training.fit(gaussian(60), ModelConfig(6, 4, (64, 64), beta=0.01), [0],
+                              training.Schedule(epochs=200, patience=10, learning_rate=1e-2))
+    losses = latents.history.sel(curve="held_out_loss").values[0]
+    assert len(losses) < 200 and len(losses) - 1 - losses.argmin() == 10
+    held = ~latents.train.values[0]
+    best_error = latents.history.sel(curve="held_out_error").values[0][losses.argmin()]
+    assert float(latents.error.values[0][held].mean()) == pytest.approx(best_error, rel=0.15)
+
+
+def test_split_keeps_groups_together_and_pairs_by_seed():
+    groups = np.repeat(np.arange(40), 3)
+    train, held = training.split(120, 3, 0.2, groups)
+    assert set(groups[train]).isdisjoint(groups[held]) and len(train) + len(held) == 120
+    np.testing.assert_array_equal(train, training.split(120, 3, 0.2, groups)[0])
+    assert not np.array_equal(train, training.split(120, 4, 0.2, groups)[0])
+
+
+def test_standardise_uses_training_rows_only():
+    x = np.array([[0.0, 5], [2, 5], [100, 5]])
+    scaled = training.standardise(x, np.array([0, 1]))
+    np.testing.assert_allclose(scaled, [[-1, 0], [1, 0], [99, 0]])
+
+
+@pytest.mark.parametrize("shape", [(64, 431), (64, 115), (16, 40)])
+def test_conv_vae_shapes_and_learning(shape):
+    torch.manual_seed(0)
+    model = ConvVAE(*shape, latent_dim=4, channels=4)
+    x = torch.randn(6, *shape)
+    assert model.decode(model.encode(x)[0]).shape == x.shape
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    steady = x * 0 + torch.linspace(-1, 1, shape[1])
+    losses = []
+    for _ in range(30):
+        optimiser.zero_grad()
+        loss = model.loss(steady, torch.randn(6, 4))[0]
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_stored_latents_are_found_again_and_restored(prepared_run):
+    run, x, genre = prepared_run
+    config = ModelConfig(x.shape[1], 3, (8,), y_encoder=True, y_decoder=True, n_labels=genre.nunique())
+    first = training.latents(run, "cvae", x, config, [0, 1], labels=genre)
+    stored = list((run.folder / "store" / "latents").glob("*.nc"))
+    again = training.latents(run, "cvae", x, config, [0, 1], labels=genre)
+    assert list((run.folder / "store" / "latents").glob("*.nc")) == stored and len(stored) == 1
+    pd.testing.assert_frame_equal(first.mu.isel(seed=0).to_pandas(), again.mu.isel(seed=0).to_pandas())
+    training.latents(run, "cvae", x, config, [0, 1], labels=genre.sample(frac=1, random_state=1).set_axis(genre.index))
+    assert len(list((run.folder / "store" / "latents").glob("*.nc"))) == 2
+    model = training.restore(again)
+    data = torch.from_numpy(np.stack([training.standardise(x.to_numpy(), np.flatnonzero(t)) for t in again.train.values]))
+    codes = torch.as_tensor(pd.Categorical(genre.loc[x.index]).codes.astype(int)).expand(2, -1)
+    with torch.no_grad():
+        torch.testing.assert_close(model.encode(data, codes)[0].numpy(), again.mu.values)
+    with pytest.raises(ValueError, match="labels"):
+        training.latents(run, "vae", x, ModelConfig(x.shape[1], 3, (8,)), [0, 1], labels=genre)
