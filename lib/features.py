@@ -10,7 +10,7 @@ import contextlib
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -175,10 +175,20 @@ def _percussive_ratio(narrow: np.ndarray, frames_per_second: float) -> float:
 
     The filters span what librosa's span by default: 0.7 s, and at low frequencies 330 Hz.
     """
-    length = 2 * round(0.35 * frames_per_second) + 1
-    harmonic, percussive = librosa.decompose.hpss(np.sqrt(narrow), kernel_size=(length, 7))
-    energy = np.sum(percussive**2, dtype=np.float64)
-    return float(energy / max(energy + np.sum(harmonic**2, dtype=np.float64), 1e-20))
+    magnitude = np.sqrt(narrow).astype(np.float32)
+    along_time = _running_median(magnitude, 2 * int(0.35 * frames_per_second) + 1, axis=1)
+    along_bands = _running_median(magnitude, 7, axis=0)
+    mask = librosa.util.softmask(along_bands, along_time, power=2)
+    percussive = np.sum((magnitude * mask) ** 2, dtype=np.float64)
+    harmonic = np.sum((magnitude * (1 - mask)) ** 2, dtype=np.float64)
+    return float(percussive / max(percussive + harmonic, 1e-20))
+
+
+def _running_median(x: np.ndarray, size: int, axis: int) -> np.ndarray:
+    """As `librosa.decompose.hpss` takes it through scipy, in a third of the time."""
+    ends = [(size // 2, size // 2) if i == axis else (0, 0) for i in range(x.ndim)]
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ends, mode="symmetric"), size, axis=axis)
+    return np.partition(windows, size // 2, axis=-1)[..., size // 2]
 
 
 def _key_clarity(chroma: np.ndarray) -> float:
@@ -363,12 +373,9 @@ def _extract_missing(
     failures: dict[Path, str] = {}
     todo, cleared = list(missing), False
     while todo:
+        warm(clear=cleared)
         inputs = [(items[missing[path]].spec, seconds) for path in todo]
-        if inputs[0][0]["kind"] == "gtzan_logmel":  # 2 ms each, from an array that this process has open already
-            outcomes = _in_this_process(inputs)
-        else:
-            warm(clear=cleared)
-            outcomes = workers.run("lib.features:analyse", inputs, jobs, TIMEOUT)
+        outcomes = workers.run("lib.features:analyse", inputs, jobs, TIMEOUT)
         finished = set()
         with contextlib.closing(outcomes):
             for outcome in outcomes:
@@ -385,14 +392,6 @@ def _extract_missing(
                     say(f"analysed {done} of {len(missing)} tracks")
         todo, cleared = [path for path in todo if path not in finished], True
     return failures
-
-
-def _in_this_process(inputs: list[tuple]) -> Iterator[workers.Outcome]:
-    for i, arguments in enumerate(inputs):
-        try:
-            yield workers.Outcome(i, "done", analyse(*arguments))
-        except Unusable as error:
-            yield workers.Outcome(i, "failed", reason=str(error))
 
 
 def warm(clear: bool = False) -> None:
