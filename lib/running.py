@@ -432,16 +432,20 @@ class Watcher:
 @contextlib.contextmanager
 def only_runner(folder: Path) -> Iterator[None]:
     """Hold the folder for this runner. Raises `Problem` when another one is at work in it."""
+    lock = FileLock(folder / ".runner.lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".runner.lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout:
         raise Problem(f"another run_notebooks.py is at work in {folder}: "
                       "wait until it is done, or choose another folder with --out") from None
     except OSError as error:
         why = error.strerror or error
         raise Problem(f"cannot use the folder {folder}: {why}; choose another with --out") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def run_series(

@@ -218,6 +218,14 @@ def test_a_second_runner_on_the_same_folder_is_refused(chain, tmp_path, capsys):
     assert "another run_notebooks.py is at work" in capsys.readouterr().err
 
 
+def test_what_goes_wrong_inside_a_run_is_not_blamed_on_its_folder(tmp_path):
+    with pytest.raises(FileNotFoundError), running.only_runner(tmp_path / "out"):
+        (tmp_path / "missing").read_text()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Problem, match="cannot use the folder"), running.only_runner(tmp_path / "file" / "out"):
+        pass
+
+
 def test_other_settings_do_not_share_a_folder_unless_forced(chain, tmp_path, capsys):
     only_d = series(chain.folder, d="")
     assert run(tmp_path / "out", only_d) == 0
