@@ -126,7 +126,7 @@ def scatter(points: np.ndarray, labels: Sequence[str], ax=None, title: str = "",
 def dots(names: Sequence[str], values: Sequence[Interval], xlabel: str, ax=None, nulls: Sequence[float] | None = None,
          marked: Sequence[bool] | None = None, title: str = "", null_name: str = "null") -> Figure:
     """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows (labels used) are hollow."""
-    figure, ax = _axes(ax, COLUMN * 1.3, 0.5 + 0.2 * len(names))
+    figure, ax = _axes(ax, COLUMN * 1.3, 0.95 + 0.2 * len(names))
     rows = np.arange(len(names))[::-1]
     for i, (row, value) in enumerate(zip(rows, values, strict=True)):
         hollow = marked is not None and marked[i]
@@ -185,7 +185,7 @@ def heat(data: pd.DataFrame, ax=None, title: str = "", label: str = "", divergin
 
 def null_strip(values: dict[str, tuple[float, np.ndarray]], xlabel: str, ax=None, title: str = "") -> Figure:
     """Each measured value (dot) over the draws of its null (grey strokes): name -> (value, draws)."""
-    figure, ax = _axes(ax, COLUMN * 1.3, 0.6 + 0.26 * len(values))
+    figure, ax = _axes(ax, COLUMN * 1.3, 0.9 + 0.26 * len(values))
     rows = np.arange(len(values))[::-1]
     for row, (value, draws) in zip(rows, values.values(), strict=True):
         ax.plot(draws, np.full(len(draws), row), "|", color=GREY, ms=9, mew=0.8, alpha=0.7)

@@ -90,7 +90,7 @@ class StackedVAE(nn.Module):
         """[R, B, in] -> [R, B, out]; ReLU between layers, none after the last."""
         for i in range(n):
             x = torch.baddbmm(getattr(self, f"{part}{i}_bias"), x, getattr(self, f"{part}{i}_weight"))
-            x = torch.relu(x) if i < n - 1 else x
+            x = x.relu_() if i < n - 1 else x
         return x
 
     def _with_label(self, x: Tensor, y: Tensor | None, used: bool) -> Tensor:

@@ -21,6 +21,7 @@ class Excess(NamedTuple):
     null_std: float
     z: float  # (value - null_mean) / null_std
     p: float  # share of null draws at or above the value, (1 + hits) / (1 + draws)
+    draws: np.ndarray  # [draws]
 
     @property
     def excess(self) -> float:
@@ -61,11 +62,11 @@ def silhouette_null(
     return np.array(out)
 
 
-def excess(value: float, null: np.ndarray) -> Excess:
-    """A silhouette against draws of its null."""
-    std = float(null.std(ddof=1))
+def excess(value: float, null: np.ndarray, std: float | None = None) -> Excess:
+    """A silhouette against draws of its null; `std` is a draw's spread where it is known better than from `null`."""
+    std = float(null.std(ddof=1)) if std is None else std
     z = (value - float(null.mean())) / std if std > 0 else float("nan")
-    return Excess(value, float(null.mean()), std, z, float((1 + (null >= value).sum()) / (1 + len(null))))
+    return Excess(value, float(null.mean()), std, z, float((1 + (null >= value).sum()) / (1 + len(null))), null)
 
 
 def best_k(points: np.ndarray, ks: range | list[int], seed: int = 0, n_init: int = 10) -> tuple[int, dict[int, float]]:
