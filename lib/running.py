@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -243,6 +244,7 @@ class Kernels:
     def __init__(self) -> None:
         short = None if len(tempfile.gettempdir()) < 40 else "/tmp"  # a socket's path has about 100 characters
         self.folder = Path(tempfile.mkdtemp(prefix="lg-", dir=short))
+        self.numbers = itertools.count()
         self.running: set[int] = set()
         self.closed = False
         self._lock = threading.Lock()
@@ -276,8 +278,8 @@ class Kernels:
 
         class Manager(AsyncKernelManager):
             def __init__(self, **options: Any) -> None:
-                path = tempfile.mktemp(suffix=".json", dir=kernels.folder)  # a private folder: no race
-                super().__init__(**options, transport="ipc", connection_file=path, shutdown_wait_time=1.0)
+                path = kernels.folder / f"{next(kernels.numbers)}.json"
+                super().__init__(**options, transport="ipc", connection_file=str(path), shutdown_wait_time=1.0)
 
             @property
             def kernel_spec(self) -> KernelSpec:
