@@ -32,6 +32,7 @@ import librosa  # noqa: E402
 SAMPLE_RATE, N_FFT, HOP_LENGTH = 22050, 2048, 512  # librosa's defaults
 N_MFCC, N_MELS, POOL = 20, 64, 3  # POOL: frames averaged into one frame of `log_mel`
 SILENCE = 1e-4  # a clip whose samples span less than this (-80 dBFS) is silent
+LOUDEST = 1e3  # samples beyond this (full scale is 1) are no sound but a damaged file
 TIMEOUT = 120.0  # seconds for one clip
 LEVEL_SCALE = 3 / 16 * N_FFT**2  # sum over bins of |STFT|^2 per mean square of the signal: Hann window, half spectrum
 
@@ -234,7 +235,7 @@ def analyse(spec: dict[str, Any], seconds: float) -> Clip:
         features = extract(y, SAMPLE_RATE, seconds)
     numbers = [features["mfcc_delta"], features["log_mel"], list(features["descriptors"].values())]
     if not all(np.isfinite(values).all() for values in numbers):
-        raise Unusable("its features are not finite (samples far beyond full scale?)")
+        raise Unusable("its features are not finite")
     features["descriptors"] = {name: float(np.float32(value)) for name, value in features["descriptors"].items()}
     log_mel = np.clip(features.pop("log_mel") * 100, -32767, 32767).round().astype(np.int16)
     return Clip("t" + hashlib.sha256(content).hexdigest()[:16], length, rate, log_mel=log_mel, **features)
@@ -245,6 +246,8 @@ def _prepared(sound: Sound, seconds: float) -> np.ndarray:
     y, rate = sound
     if not np.isfinite(y).all():
         raise Unusable("holds samples that are not finite")
+    if np.abs(y).max(initial=0) > LOUDEST:
+        raise Unusable(f"holds samples far beyond full scale (over {LOUDEST:g})")
     if len(y) * SAMPLE_RATE < N_FFT * rate:  # not even one window
         raise Unusable(f"too short: {len(y) / rate:.2f} s")
     if np.ptp(y) < SILENCE:
@@ -289,7 +292,10 @@ def extract_all(
         prints = {i: prints[i] for i in sorted(sorted(rank, key=rank.get)[: settings.max_tracks])}
     paths = {i: _cache_path(content, seconds) for i, content in prints.items()}
     lengths = {path: _stored_seconds(path) for path in set(paths.values())}
-    missing = {path: i for i, path in reversed(paths.items()) if lengths[path] is None}  # equal files are read once
+    missing: dict[Path, int] = {}
+    for i, path in paths.items():
+        if lengths[path] is None:
+            missing.setdefault(path, i)  # equal files are read once
     if missing:
         say(f"{len(items)} tracks, {len(missing)} to analyse")
         failures = _extract_missing(items, missing, seconds, jobs, say)

@@ -15,6 +15,8 @@ from lib.corpora.items import Item, LogMel, Sound
 from lib.errors import Problem
 from lib.parameters import Settings
 
+MIN_TRACKS = 20  # with fewer, held-out tracks and ten latent dimensions make no sense
+
 
 class Corpus(NamedTuple):
     """A corpus before anything was decoded."""
@@ -49,6 +51,8 @@ def check_counts(labels: list[str], settings: Settings, usable: str) -> None:
     if len(kinds) < 2:
         only = f" ('{kinds[0]}')" if kinds else ""
         raise Problem(f"all {len(labels)} {usable}tracks of {where} have the same label{only}: at least two are needed")
+    if len(labels) < MIN_TRACKS:
+        raise Problem(f"{where} has {len(labels)} {usable}tracks: at least {MIN_TRACKS} are needed")
     k = settings.n_clusters or len(kinds)
     if len(labels) <= k:
         raise Problem(
