@@ -254,7 +254,7 @@ def record(run: Run, kind: str, entry: dict[str, Any]) -> None:
     path = _record_path(run)
     content = json.loads(path.read_text())
     content.setdefault(kind, []).append(entry)
-    write_text(path, json.dumps(content, indent=1))
+    write_text(path, json.dumps(content, indent=1, default=lambda value: value.item()))  # numbers of numpy
 
 
 def load_records(folder: Path) -> dict[str, dict[str, Any]]:

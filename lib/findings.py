@@ -32,6 +32,7 @@ def finding(run: Run, name: str, yes: str, no: str = "", verdict: bool | None = 
     `yes` or `no` is chosen by `verdict` (None: not decided) and filled with `numbers` by `str.format`; `rule` says what
     decided. A statement without a rule is a description: it has only `yes`.
     """
+    verdict = None if verdict is None else bool(verdict)
     text = UNDECIDED.format(rule=rule) if verdict is None else (yes if verdict else no).format(**numbers)
     kind = "plain" if not rule else "open" if verdict is None else "yes" if verdict else "no"
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
