@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
-TEST_ARGS ?= -n 2
+TEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: help report test env lab clean
 

@@ -69,15 +69,17 @@ def claim_folder(folder: Path, settings: Settings, replace: bool = False) -> Non
     path = folder / "settings.json"
     wanted = json.loads(settings.model_dump_json())
     with _locked(folder):
-        if path.is_file() and not replace:
-            found = json.loads(path.read_text())
-            names = [n for n in {**wanted, **found} if found.get(n) != wanted.get(n)]
-            if names:
-                what = ", ".join(f"{n}={found.get(n)!r} there, {wanted.get(n)!r} here" for n in sorted(names)[:3])
-                raise Problem(
-                    f"{folder} holds a run with other settings ({what}); choose another output folder, "
-                    "or replace that run with run_notebooks.py --force"
-                )
+        found = json.loads(path.read_text()) if path.is_file() else wanted
+        names = [n for n in {**wanted, **found} if found.get(n) != wanted.get(n)]
+        if names and replace:  # scores of other settings must not stand beside the new ones
+            for old in [folder / "scores.csv", *(folder / "store" / "scores").glob("*")]:
+                old.unlink(missing_ok=True)
+        elif names:
+            what = ", ".join(f"{n}={found.get(n)!r} there, {wanted.get(n)!r} here" for n in sorted(names)[:3])
+            raise Problem(
+                f"{folder} holds a run with other settings ({what}); choose another output folder, "
+                "or replace that run with run_notebooks.py --force"
+            )
         write_text(path, json.dumps(wanted, indent=1))
 
 

@@ -84,9 +84,9 @@ def ladder(audio: xr.Dataset, view: pd.DataFrame, name: str, labels: pd.Series, 
     seeds, use = audio.seed.values.tolist(), "encoder" if made_from_labels else "none"
     dealt, dealt_inside = shuffled(view, seed), shuffled(view, seed, labels.loc[view.index])
     return {
-        "lyrics alone": alone(view, seeds, "lyrics", f"{name}, fusion tracks", use),
+        "lyrics alone": alone(view, seeds, "lyrics", f"control: {name} alone", use),
         "side by side": fuse(audio, view, "concat", name, label_use=use),
         "weighted": fuse(audio, view, "weighted", name, label_use=use),
-        "shuffled over all": fuse(audio, dealt, "weighted", f"{name}, shuffled", label_use=use),
-        "shuffled within genre": fuse(audio, dealt_inside, "weighted", f"{name}, within genre", label_use="encoder"),
+        "shuffled over all": fuse(audio, dealt, "weighted", f"control: {name} shuffled", label_use=use),
+        "shuffled within genre": fuse(audio, dealt_inside, "weighted", f"control: {name} shuffled within genre", label_use="encoder"),
     }
