@@ -29,7 +29,16 @@ from lib.parameters import Settings
 from lib.series import ROOT, SCORERS, WRITERS, ancestors
 
 SCORE_COLUMNS = [
-    "corpus", "features", "method", "setting", "label_use", "seed", "clusterer", "clusterer_seed", "metric", "value",
+    "corpus",
+    "features",
+    "method",
+    "setting",
+    "label_use",
+    "seed",
+    "clusterer",
+    "clusterer_seed",
+    "metric",
+    "value",
 ]
 PACKAGES = ["numpy", "scipy", "pandas", "torch", "scikit-learn", "librosa", "umap-learn", "symusic"]
 
@@ -100,11 +109,19 @@ def open_run(
     versions = {name: metadata.version(name) for name in PACKAGES}
     write_text(
         _record_path(run),
-        json.dumps({
-            "notebook": notebook, "settings": json.loads(checked.model_dump_json()), "started": time.time(),
-            "python": platform.python_version(), "versions": versions,
-            "label_openings": [], "findings": [], "figures": [], "tables": [],
-        }),
+        json.dumps(
+            {
+                "notebook": notebook,
+                "settings": json.loads(checked.model_dump_json()),
+                "started": time.time(),
+                "python": platform.python_version(),
+                "versions": versions,
+                "label_openings": [],
+                "findings": [],
+                "figures": [],
+                "tables": [],
+            }
+        ),
     )
     return run
 
@@ -284,7 +301,9 @@ def write(path: Path, writer: Callable[[Path], Any]) -> None:
         finally:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
-        raise Problem(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder") from error
+        raise Problem(
+            f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

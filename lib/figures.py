@@ -31,20 +31,36 @@ PALETTE = sns.color_palette("colorblind", 10)  # safe for the common colour blin
 MARKERS = "osD^vP*Xhp"
 GREY = "#6b6b6b"
 
-mpl.rcParams.update({
-    "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
-    "legend.fontsize": 7, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.titlelocation": "left", "axes.titleweight": "bold", "lines.linewidth": 1.3, "lines.markersize": 4,
-    "savefig.dpi": 200, "figure.dpi": 100, "figure.constrained_layout.use": True, "pdf.fonttype": 42,
-    "axes.grid": False, "image.cmap": "cividis",
-})
+mpl.rcParams.update(
+    {
+        "font.size": 8,
+        "axes.titlesize": 8.5,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7,
+        "legend.frameon": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+        "axes.titleweight": "bold",
+        "lines.linewidth": 1.3,
+        "lines.markersize": 4,
+        "savefig.dpi": 200,
+        "figure.dpi": 100,
+        "figure.constrained_layout.use": True,
+        "pdf.fonttype": 42,
+        "axes.grid": False,
+        "image.cmap": "cividis",
+    }
+)
 
 
 # --- into the page and the folder --------------------------------------------------------------------------------
 
 
 def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> None:
-    """Put a figure into the page, with its caption and alternative text (default: the caption), and save it as PDF and PNG."""
+    """Put a figure into the page, with caption and alternative text (default: the caption); save it as PDF and PNG."""
     folder = run.folder / "figures"
     artifacts.write(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
     picture = io.BytesIO()
@@ -54,10 +70,12 @@ def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> No
     width = round(100 * figure.get_size_inches()[0])
     plt.close(figure)
     data = base64.b64encode(picture.getvalue()).decode()
-    display(HTML(
-        f'<figure id="fig-{name}"><img src="data:image/png;base64,{data}" alt="{html.escape(alt or caption)}" '
-        f'width="{width}"><figcaption>{html.escape(caption)}</figcaption></figure>'
-    ))
+    display(
+        HTML(
+            f'<figure id="fig-{name}"><img src="data:image/png;base64,{data}" alt="{html.escape(alt or caption)}" '
+            f'width="{width}"><figcaption>{html.escape(caption)}</figcaption></figure>'
+        )
+    )
 
 
 def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3, index: bool = False) -> None:
@@ -65,10 +83,14 @@ def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3
     shown = data.map(lambda value: _cell(value, digits))
     folder = run.folder / "tables"
     artifacts.write_text(folder / f"{name}.csv", data.to_csv(index=index))
-    artifacts.write_text(folder / f"{name}.tex", shown.to_latex(index=index, escape=True, caption=caption, label=f"tab:{name}"))
+    artifacts.write_text(
+        folder / f"{name}.tex", shown.to_latex(index=index, escape=True, caption=caption, label=f"tab:{name}")
+    )
     artifacts.record(run, "tables", {"name": name, "caption": caption})
     body = shown.to_html(index=index, border=0, classes="dataframe", escape=True)
-    display(HTML(f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>{body}</figure>'))
+    display(
+        HTML(f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>{body}</figure>')
+    )
 
 
 def players(run: Run, sounds: dict[str, Sound | None], name: str, caption: str, seconds: float = 8.0) -> None:
@@ -83,9 +105,16 @@ def players(run: Run, sounds: dict[str, Sound | None], name: str, caption: str, 
         wav = io.BytesIO()
         soundfile.write(wav, y, 11025, format="WAV", subtype="PCM_16")
         data = base64.b64encode(wav.getvalue()).decode()
-        rows.append(f'<div class="player"><span>{html.escape(title)}</span><audio controls preload="none" '
-                    f'aria-label="{html.escape(title)}" src="data:audio/wav;base64,{data}"></audio></div>')
-    display(HTML(f'<figure class="players" id="fig-{name}">{"".join(rows)}<figcaption>{html.escape(caption)}</figcaption></figure>'))
+        rows.append(
+            f'<div class="player"><span>{html.escape(title)}</span><audio controls preload="none" '
+            f'aria-label="{html.escape(title)}" src="data:audio/wav;base64,{data}"></audio></div>'
+        )
+    display(
+        HTML(
+            f'<figure class="players" id="fig-{name}">{"".join(rows)}'
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+        )
+    )
 
 
 def _cell(value, digits: int) -> str:
@@ -108,24 +137,41 @@ def new(width: float = COLUMN, height: float | None = None, rows: int = 1, colum
 # --- plots -------------------------------------------------------------------------------------------------------
 
 
-def scatter(points: np.ndarray, labels: Sequence[str], ax=None, title: str = "", axes: str = "component",
-            legend: bool = True) -> Figure:
+def scatter(
+    points: np.ndarray, labels: Sequence[str], ax=None, title: str = "", axes: str = "component", legend: bool = True
+) -> Figure:
     """The first two columns of points [N, 2+] coloured and marked by label."""
     figure, ax = _axes(ax, COLUMN * 1.35, COLUMN * 0.95)
     labels = np.asarray(labels).astype(str)
     for i, name in enumerate(np.unique(labels)):
         rows = labels == name
-        ax.scatter(points[rows, 0], points[rows, 1], s=7, lw=0, alpha=0.75, color=PALETTE[i % 10],
-                   marker=MARKERS[(i // 10 + i) % len(MARKERS)], label=name)
+        ax.scatter(
+            points[rows, 0],
+            points[rows, 1],
+            s=7,
+            lw=0,
+            alpha=0.75,
+            color=PALETTE[i % 10],
+            marker=MARKERS[(i // 10 + i) % len(MARKERS)],
+            label=name,
+        )
     ax.set(xlabel=f"{axes} 1", ylabel=f"{axes} 2", title=title)
     if legend and len(np.unique(labels)) <= 20:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, handletextpad=0.1)
     return figure
 
 
-def dots(names: Sequence[str], values: Sequence[Interval], xlabel: str, ax=None, nulls: Sequence[float] | None = None,
-         marked: Sequence[bool] | None = None, title: str = "", null_name: str = "null") -> Figure:
-    """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows (labels used) are hollow."""
+def dots(
+    names: Sequence[str],
+    values: Sequence[Interval],
+    xlabel: str,
+    ax=None,
+    nulls: Sequence[float] | None = None,
+    marked: Sequence[bool] | None = None,
+    title: str = "",
+    null_name: str = "null",
+) -> Figure:
+    """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows (labels used): hollow."""
     figure, ax = _axes(ax, COLUMN * 1.3, 0.95 + 0.2 * len(names))
     rows = np.arange(len(names))[::-1]
     for i, (row, value) in enumerate(zip(rows, values, strict=True)):
@@ -145,8 +191,16 @@ def dots(names: Sequence[str], values: Sequence[Interval], xlabel: str, ax=None,
     return figure
 
 
-def curves(data: dict[str, pd.DataFrame], xlabel: str, ylabel: str, ax=None, log_x: bool = False,
-           lines: dict[str, float | pd.Series] | None = None, title: str = "", legend: bool = True) -> Figure:
+def curves(
+    data: dict[str, pd.DataFrame],
+    xlabel: str,
+    ylabel: str,
+    ax=None,
+    log_x: bool = False,
+    lines: dict[str, float | pd.Series] | None = None,
+    title: str = "",
+    legend: bool = True,
+) -> Figure:
     """Curves with 95 % bands: name -> table [x, seed]. `lines` are references: a constant, or a series over x."""
     figure, ax = _axes(ax)
     for i, (name, values) in enumerate(data.items()):
@@ -164,20 +218,38 @@ def curves(data: dict[str, pd.DataFrame], xlabel: str, ylabel: str, ax=None, log
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    if legend and (len(data) > 1 or lines):
+    if legend and len(data) + len(lines or {}) > 3:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+    elif legend and (len(data) > 1 or lines):
         ax.legend()
     return figure
 
 
-def heat(data: pd.DataFrame, ax=None, title: str = "", label: str = "", diverging: bool = False, annotate: bool = True,
-         digits: int = 2) -> Figure:
+def heat(
+    data: pd.DataFrame,
+    ax=None,
+    title: str = "",
+    label: str = "",
+    diverging: bool = False,
+    annotate: bool = True,
+    digits: int = 2,
+) -> Figure:
     """A table as a picture, values written in when there are few."""
     rows, columns = data.shape
     figure, ax = _axes(ax, min(PAGE, 1.6 + 0.36 * columns), 0.9 + 0.24 * rows)
     limit = np.nanmax(np.abs(data.to_numpy())) if diverging else None
-    sns.heatmap(data, ax=ax, cmap="vlag" if diverging else "cividis", vmin=-limit if diverging else None, vmax=limit,
-                annot=annotate and data.size <= 160, fmt=f".{digits}f", annot_kws={"size": 6}, cbar_kws={"label": label},
-                linewidths=0.3)
+    sns.heatmap(
+        data,
+        ax=ax,
+        cmap="vlag" if diverging else "cividis",
+        vmin=-limit if diverging else None,
+        vmax=limit,
+        annot=annotate and data.size <= 160,
+        fmt=f".{digits}f",
+        annot_kws={"size": 6},
+        cbar_kws={"label": label},
+        linewidths=0.3,
+    )
     ax.set(title=title)
     ax.tick_params(length=0)
     return figure
@@ -190,8 +262,10 @@ def null_strip(values: dict[str, tuple[float, np.ndarray]], xlabel: str, ax=None
     for row, (value, draws) in zip(rows, values.values(), strict=True):
         ax.plot(draws, np.full(len(draws), row), "|", color=GREY, ms=9, mew=0.8, alpha=0.7)
         ax.plot(value, row, "o", color=PALETTE[1])
-    handles = [mpl.lines.Line2D([], [], color=PALETTE[1], marker="o", ls="", label="measured, mean over seeds"),
-               mpl.lines.Line2D([], [], color=GREY, marker="|", ls="", ms=9, label="null draws")]
+    handles = [
+        mpl.lines.Line2D([], [], color=PALETTE[1], marker="o", ls="", label="measured, mean over seeds"),
+        mpl.lines.Line2D([], [], color=GREY, marker="|", ls="", ms=9, label="null draws"),
+    ]
     ax.set(yticks=rows, yticklabels=list(values), xlabel=xlabel, title=title, ylim=(-0.7, len(values) - 0.3))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
@@ -203,11 +277,19 @@ def log_mels(images: dict[str, np.ndarray], seconds: float, columns: int = 4, un
     figure, grid = new(PAGE, 1.15 * rows + 0.25, rows, columns, sharex=True, sharey=True, squeeze=False)
     low = min(np.percentile(image, 2) for image in images.values())
     high = max(np.percentile(image, 99.8) for image in images.values())
-    for ax in grid.flat[len(images):]:
+    for ax in grid.flat[len(images) :]:
         ax.set_axis_off()
     for ax, (title, image) in zip(grid.flat, images.items(), strict=False):
-        mesh = ax.imshow(image, origin="lower", aspect="auto", extent=(0, seconds, 0, len(image)), vmin=low, vmax=high,
-                         cmap="magma", interpolation="nearest")
+        mesh = ax.imshow(
+            image,
+            origin="lower",
+            aspect="auto",
+            extent=(0, seconds, 0, len(image)),
+            vmin=low,
+            vmax=high,
+            cmap="magma",
+            interpolation="nearest",
+        )
         ax.set_title(title, fontsize=7)
     figure.supxlabel("time, s", fontsize=8)
     figure.supylabel("mel band", fontsize=8)

@@ -20,13 +20,20 @@ def banner(run: Run, needs_corpus: bool = True) -> None:
     if needs_corpus:
         about = artifacts.load_corpus(run)
         synthetic = bool(about.get("synthetic"))
-        parts = [str(about.get("title", s.corpus)), f"{about['n']} tracks", f"{about.get('n_labels', '?')} labels", *parts]
+        parts = [
+            str(about.get("title", s.corpus)),
+            f"{about['n']} tracks",
+            f"{about.get('n_labels', '?')} labels",
+            *parts,
+        ]
     note = "<strong>Synthetic music.</strong> " if synthetic else ""
     kind = "banner synthetic" if synthetic else "banner"
     display(HTML(f'<div class="{kind}">{note}{html.escape(" · ".join(parts))}</div>'))
 
 
-def finding(run: Run, name: str, yes: str, no: str = "", verdict: bool | None = True, rule: str = "", **numbers) -> None:
+def finding(
+    run: Run, name: str, yes: str, no: str = "", verdict: bool | None = True, rule: str = "", **numbers
+) -> None:
     """Render, show and record one finding.
 
     `yes` or `no` is chosen by `verdict` (None: not decided) and filled with `numbers` by `str.format`; `rule` says what
@@ -42,9 +49,12 @@ def finding(run: Run, name: str, yes: str, no: str = "", verdict: bool | None = 
 
 
 def recall(run: Run, names: list[str]) -> None:
-    """Show findings that other notebooks of this run recorded, with a link to their notebook; missing ones are named."""
-    found = {f["name"]: (notebook, f) for notebook, record in artifacts.load_records(run.folder).items()
-             for f in record["findings"]}
+    """Show findings that other notebooks of this run recorded, with a link there; missing ones are named."""
+    found = {
+        f["name"]: (notebook, f)
+        for notebook, record in artifacts.load_records(run.folder).items()
+        for f in record["findings"]
+    }
     for name in names:
         if name not in found:
             display(HTML(f'<div class="finding open"><p>Not in this run: {html.escape(name)}.</p></div>'))
@@ -52,4 +62,6 @@ def recall(run: Run, names: list[str]) -> None:
         notebook, one = found[name]
         kind = "plain" if not one["rule"] else {True: "yes", False: "no", None: "open"}[one["verdict"]]
         link = f'<a href="{notebook}.html#finding-{html.escape(name)}">{notebook}</a>'
-        display(HTML(f'<div class="finding {kind}"><p>{html.escape(one["text"])}</p><span class="rule">{link}</span></div>'))
+        display(
+            HTML(f'<div class="finding {kind}"><p>{html.escape(one["text"])}</p><span class="rule">{link}</span></div>')
+        )

@@ -27,7 +27,9 @@ def weighted_blocks(a: pd.DataFrame, b: pd.DataFrame, weight: float = 0.5) -> pd
     if not 0 <= weight <= 1:
         raise ValueError("weight is the share of the second view, 0 to 1")
     a, b = join(a, b)
-    return pd.concat([np.sqrt(1 - weight) * _unit(a).add_prefix("a_"), np.sqrt(weight) * _unit(b).add_prefix("b_")], axis=1)
+    return pd.concat(
+        [np.sqrt(1 - weight) * _unit(a).add_prefix("a_"), np.sqrt(weight) * _unit(b).add_prefix("b_")], axis=1
+    )
 
 
 def _unit(view: pd.DataFrame) -> pd.DataFrame:
@@ -43,14 +45,17 @@ def shuffled(view: pd.DataFrame, seed: int, within: pd.Series | None = None) -> 
     """
     rng = np.random.default_rng([seed, 11])
     order = np.arange(len(view))
-    groups = [order] if within is None else [np.flatnonzero(within.loc[view.index].to_numpy() == v) for v in within.unique()]
+    groups = (
+        [order] if within is None else [np.flatnonzero(within.loc[view.index].to_numpy() == v) for v in within.unique()]
+    )
     for rows in groups:
         order[rows] = rng.permutation(rows)
     return pd.DataFrame(view.to_numpy()[order], index=view.index, columns=view.columns)
 
 
-def fuse(latents: xr.Dataset, view: pd.DataFrame, how: str, setting: str, weight: float = 0.5,
-         label_use: str = "none") -> xr.Dataset:
+def fuse(
+    latents: xr.Dataset, view: pd.DataFrame, how: str, setting: str, weight: float = 0.5, label_use: str = "none"
+) -> xr.Dataset:
     """Each seed's mu joined with a second view [track, dim]: `how` is concat or weighted. In the form of latents.
 
     Only tracks that have both views are in the result. `label_use` says whether either view was given labels.
@@ -60,8 +65,12 @@ def fuse(latents: xr.Dataset, view: pd.DataFrame, how: str, setting: str, weight
     return xr.Dataset(
         {"mu": (("seed", "track", "latent"), np.stack([f.to_numpy(float) for f in fused]))},
         coords={"seed": latents.seed.values, "track": fused[0].index.to_numpy()},
-        attrs={"method": f"fusion_{how}", "setting": setting, "label_use": label_use,
-               "features": f"{latents.attrs['features']}+lyrics"},
+        attrs={
+            "method": f"fusion_{how}",
+            "setting": setting,
+            "label_use": label_use,
+            "features": f"{latents.attrs['features']}+lyrics",
+        },
     )
 
 
@@ -75,8 +84,9 @@ def alone(view: pd.DataFrame, seeds: list[int], method: str, setting: str, label
     )
 
 
-def ladder(audio: xr.Dataset, view: pd.DataFrame, name: str, labels: pd.Series, made_from_labels: bool = False,
-           seed: int = 0) -> dict[str, xr.Dataset]:
+def ladder(
+    audio: xr.Dataset, view: pd.DataFrame, name: str, labels: pd.Series, made_from_labels: bool = False, seed: int = 0
+) -> dict[str, xr.Dataset]:
     """A second view alone, joined with audio in both ways, and its two shuffled controls (joined in weighted blocks).
 
     `labels` [track] only serve the shuffle within genre; that control, and any view made from labels, is marked.
@@ -88,5 +98,7 @@ def ladder(audio: xr.Dataset, view: pd.DataFrame, name: str, labels: pd.Series, 
         "side by side": fuse(audio, view, "concat", name, label_use=use),
         "weighted": fuse(audio, view, "weighted", name, label_use=use),
         "shuffled over all": fuse(audio, dealt, "weighted", f"control: {name} shuffled", label_use=use),
-        "shuffled within genre": fuse(audio, dealt_inside, "weighted", f"control: {name} shuffled within genre", label_use="encoder"),
+        "shuffled within genre": fuse(
+            audio, dealt_inside, "weighted", f"control: {name} shuffled within genre", label_use="encoder"
+        ),
     }

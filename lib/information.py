@@ -26,7 +26,9 @@ class Probe(NamedTuple):
     """Cross-validated reading of labels from points, beside its null (the same with permuted labels)."""
 
     accuracy: float
-    information: float  # H(y) - cross-entropy, nats: V-information (Xu et al. 2020, 2002.10689); below 0: worse than the prior
+    information: (
+        float  # H(y) - cross-entropy, nats: V-information (Xu et al. 2020, 2002.10689); below 0: worse than the prior
+    )
     null_accuracy: float  # mean over permutations
     null_information: float
     p: float  # of the accuracy

@@ -78,7 +78,9 @@ class StackedVAE(nn.Module):
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         for name, (fan_in, fan_out) in shapes.items():
             bound = 1 / math.sqrt(fan_in)
-            weight = torch.stack([torch.empty(fan_in, fan_out).uniform_(-bound, bound, generator=g) for g in generators])
+            weight = torch.stack(
+                [torch.empty(fan_in, fan_out).uniform_(-bound, bound, generator=g) for g in generators]
+            )
             bias = torch.stack([torch.empty(1, fan_out).uniform_(-bound, bound, generator=g) for g in generators])
             self.register_parameter(f"{name}_weight", nn.Parameter(weight))  # [R, in, out]
             self.register_parameter(f"{name}_bias", nn.Parameter(bias))  # [R, 1, out]
@@ -130,7 +132,7 @@ def kl_per_dimension(mu: Tensor, log_var: Tensor) -> Tensor:
 
 
 class ConvVAE(nn.Module):
-    """VAE on a whole clip's log-mel image: strided convolutions, linear output (standardised dB in, standardised dB out).
+    """VAE on a whole clip's log-mel image: strided convolutions, linear output (standardised dB in and out).
 
     x [B, n_mels, frames]; both axes are padded to multiples of 16 and 32 by repeating the edge.
     """
@@ -141,20 +143,28 @@ class ConvVAE(nn.Module):
         self.pad = (-frames % 32, -n_mels % 16)
         c = channels
         self.encoder = nn.Sequential(
-            nn.Conv2d(1, c, 5, stride=(2, 4), padding=(2, 2)), nn.ReLU(),
-            nn.Conv2d(c, 2 * c, 3, stride=2, padding=1), nn.ReLU(),
-            nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1), nn.ReLU(),
-            nn.Conv2d(4 * c, 4 * c, 3, stride=2, padding=1), nn.ReLU(),
+            nn.Conv2d(1, c, 5, stride=(2, 4), padding=(2, 2)),
+            nn.ReLU(),
+            nn.Conv2d(c, 2 * c, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(4 * c, 4 * c, 3, stride=2, padding=1),
+            nn.ReLU(),
         )
         rows, columns = (n_mels + self.pad[1]) // 16, (frames + self.pad[0]) // 32
         self.grid = (4 * c, rows, columns)
         self.to_latent = nn.Linear(4 * c * rows * columns, 2 * latent_dim)
         self.from_latent = nn.Linear(latent_dim, 4 * c * rows * columns)
         self.decoder = nn.Sequential(
-            nn.ReLU(), nn.ConvTranspose2d(4 * c, 4 * c, 4, stride=2, padding=1),
-            nn.ReLU(), nn.ConvTranspose2d(4 * c, 2 * c, 4, stride=2, padding=1),
-            nn.ReLU(), nn.ConvTranspose2d(2 * c, c, 4, stride=2, padding=1),
-            nn.ReLU(), nn.ConvTranspose2d(c, 1, (4, 8), stride=(2, 4), padding=(1, 2)),
+            nn.ReLU(),
+            nn.ConvTranspose2d(4 * c, 4 * c, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(4 * c, 2 * c, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(2 * c, c, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(c, 1, (4, 8), stride=(2, 4), padding=(1, 2)),
         )
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,8 +10,9 @@ import xarray as xr
 from lib import information, training
 
 
-def association(clusters: pd.Series, values: pd.DataFrame, labels: pd.Series, n_permutations: int = 200,
-                seed: int = 0) -> pd.DataFrame:
+def association(
+    clusters: pd.Series, values: pd.DataFrame, labels: pd.Series, n_permutations: int = 200, seed: int = 0
+) -> pd.DataFrame:
     """Share of each column's variance that lies between clusters (eta squared), marginal and within labels.
 
     clusters [track], values [track, name] (numbers; text columns are left out), labels [track]. `within` first removes
@@ -35,10 +36,15 @@ def association(clusters: pd.Series, values: pd.DataFrame, labels: pd.Series, n_
         nulls.append(_eta_squared(inside, shuffled))
     nulls = np.stack(nulls)
     p = (1 + (nulls >= within).sum(0)) / (1 + n_permutations)
-    return pd.DataFrame({
-        "name": numeric.columns, "marginal": _eta_squared(x, codes), "within": within, "null": nulls.mean(0),
-        "p": np.minimum(p * x.shape[1], 1),
-    }).sort_values("within", ascending=False, ignore_index=True)
+    return pd.DataFrame(
+        {
+            "name": numeric.columns,
+            "marginal": _eta_squared(x, codes),
+            "within": within,
+            "null": nulls.mean(0),
+            "p": np.minimum(p * x.shape[1], 1),
+        }
+    ).sort_values("within", ascending=False, ignore_index=True)
 
 
 def _eta_squared(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -58,10 +64,15 @@ def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: 
     names = sorted(labels.unique())
     y = pd.Categorical(labels.loc[x.index], categories=names).codes.astype(int)
     rng = np.random.default_rng([seed, 41])
-    others = {"right": y, "wrong": (y + rng.integers(1, len(names), len(y))) % len(names),
-              "random": rng.integers(0, len(names), len(y))}
+    others = {
+        "right": y,
+        "wrong": (y + rng.integers(1, len(names), len(y))) % len(names),
+        "random": rng.integers(0, len(names), len(y)),
+    }
     model = training.restore(latents)
-    data = torch.from_numpy(np.stack([training.standardise(x.to_numpy(), np.flatnonzero(t)) for t in latents.train.values]))
+    data = torch.from_numpy(
+        np.stack([training.standardise(x.to_numpy(), np.flatnonzero(t)) for t in latents.train.values])
+    )
     runs = model.n_runs
     codes = {k: torch.as_tensor(v).expand(runs, -1) for k, v in others.items()}
     mu, _ = model.encode(data, codes["right"])

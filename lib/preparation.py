@@ -49,10 +49,16 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     corpora.check_counts([track.item.label for track in tracks], run.settings, "usable ")
     ids = [track.track for track in tracks]
     about = {
-        "corpus": corpus.name, "title": corpus.title, "description": corpus.description, "synthetic": corpus.synthetic,
-        "has_audio": corpus.has_audio, "has_lyrics": any(track.item.lyrics for track in tracks),
-        "n_labels": len({track.item.label for track in tracks}), "n_skipped": len(skipped),
-        "n_found": len(corpus.items) + len(corpus.skipped), "duplicates": run.settings.duplicates,
+        "corpus": corpus.name,
+        "title": corpus.title,
+        "description": corpus.description,
+        "synthetic": corpus.synthetic,
+        "has_audio": corpus.has_audio,
+        "has_lyrics": any(track.item.lyrics for track in tracks),
+        "n_labels": len({track.item.label for track in tracks}),
+        "n_skipped": len(skipped),
+        "n_found": len(corpus.items) + len(corpus.skipped),
+        "duplicates": run.settings.duplicates,
     }
     artifacts.save_corpus(run, ids, about)
     labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))
@@ -158,4 +164,7 @@ def stored_items(run: Run, labels_of: pd.Series) -> list[Item]:
     `labels_of` [track] comes from `labels.open_labels`.
     """
     words = artifacts.load(run, "lyrics")["text"].fillna("") if artifacts.has(run, "lyrics") else {}
-    return [Item(f"{label}/{track}", {"track": track}, label, lyrics=words.get(track, "")) for track, label in labels_of.items()]
+    return [
+        Item(f"{label}/{track}", {"track": track}, label, lyrics=words.get(track, ""))
+        for track, label in labels_of.items()
+    ]

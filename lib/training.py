@@ -91,7 +91,9 @@ def fit(
     waited = torch.zeros(n_runs, dtype=torch.long, device=where)
     history = []
     for epoch in range(schedule.epochs):
-        rows = torch.from_numpy(np.stack([o.permutation(t)[:n_train] for o, (t, _) in zip(orders, splits, strict=True)]))
+        rows = torch.from_numpy(
+            np.stack([o.permutation(t)[:n_train] for o, (t, _) in zip(orders, splits, strict=True)])
+        )
         noise = _noise(generators, n_train, config.latent_dim)
         rows, noise = rows.to(where), noise.to(where)
         total = torch.zeros(n_runs, device=where)
@@ -142,7 +144,11 @@ def _describe(model, data, labels, splits, seeds, history) -> xr.Dataset:
             "mu": (("seed", "track", "latent"), mu.cpu().numpy()),
             "z": (("seed", "track", "latent"), z.cpu().numpy()),
             "kl": (("seed", "latent"), kl.cpu().numpy(), {"units": "nats"}),
-            "error": (("seed", "track"), error.cpu().numpy(), {"long_name": "summed squared error, standardised units"}),
+            "error": (
+                ("seed", "track"),
+                error.cpu().numpy(),
+                {"long_name": "summed squared error, standardised units"},
+            ),
             "train": (("seed", "track"), train),
             "history": (("curve", "seed", "epoch"), np.moveaxis(history, 0, -1)),
             "weights": (("seed", "weight"), flat.cpu().numpy()),
@@ -196,11 +202,24 @@ def latents(
     codes = None
     if conditional:
         codes = pd.Categorical(labels.loc[x.index], categories=sorted(labels.unique())).codes
-    about = {"method": method, "setting": setting or config.setting, "features": features,
-             "label_use": config.label_use, "config": parameters.to_json(config.asdict())}
+    about = {
+        "method": method,
+        "setting": setting or config.setting,
+        "features": features,
+        "label_use": config.label_use,
+        "config": parameters.to_json(config.asdict()),
+    }
     made_of = {**about, "schedule": schedule_of(run)._asdict(), "x": _hash(x.to_numpy()), "y": _hash(codes)}
-    return _stored(run, made_of, seeds, about, x.index, lambda groups: fit(
-        x.to_numpy(), config, seeds, schedule_of(run), codes, groups, epoch_table(about, len(seeds)))[1])
+    return _stored(
+        run,
+        made_of,
+        seeds,
+        about,
+        x.index,
+        lambda groups: fit(
+            x.to_numpy(), config, seeds, schedule_of(run), codes, groups, epoch_table(about, len(seeds))
+        )[1],
+    )
 
 
 def pca_latents(run: Run, x: pd.DataFrame, dim: int, seeds: list[int], features: str = "mfcc") -> xr.Dataset:
@@ -221,10 +240,14 @@ def pca_latents(run: Run, x: pd.DataFrame, dim: int, seeds: list[int], features:
             loadings.append(model.components_)
         mu = np.stack(mus).astype(np.float32)
         return xr.Dataset(
-            {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu),
-             "kl": (("seed", "latent"), np.zeros_like(mu[:, 0])), "error": (("seed", "track"), np.stack(errors)),
-             "train": (("seed", "track"), np.stack(trains)),
-             "loadings": (("seed", "latent", "feature"), np.stack(loadings))},
+            {
+                "mu": (("seed", "track", "latent"), mu),
+                "z": (("seed", "track", "latent"), mu),
+                "kl": (("seed", "latent"), np.zeros_like(mu[:, 0])),
+                "error": (("seed", "track"), np.stack(errors)),
+                "train": (("seed", "track"), np.stack(trains)),
+                "loadings": (("seed", "latent", "feature"), np.stack(loadings)),
+            },
             coords={"seed": seeds, "feature": list(x.columns)},
         )
 
@@ -242,16 +265,30 @@ def raw_latents(run: Run, x: pd.DataFrame, seeds: list[int], features: str = "mf
     )
 
 
-def conv_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], latent_dim: int = 32, beta: float = 1.0) -> xr.Dataset:
+def conv_latents(
+    run: Run, log_mel: xr.DataArray, seeds: list[int], latent_dim: int = 32, beta: float = 1.0
+) -> xr.Dataset:
     """ConvVAE latents in the form of `latents`, trained seed by seed on log_mel [track, band, frame] in dB."""
     x = log_mel.to_numpy().astype(np.float32)
-    about = {"method": "conv_vae", "setting": f"beta={beta:g} dim={latent_dim}", "features": "log_mel",
-             "label_use": "none"}
+    about = {
+        "method": "conv_vae",
+        "setting": f"beta={beta:g} dim={latent_dim}",
+        "features": "log_mel",
+        "label_use": "none",
+    }
     schedule = schedule_of(run)._replace(epochs=run.settings.conv_epochs)
     made_of = {**about, "schedule": schedule._asdict(), "x": _hash(x)}
-    return _stored(run, made_of, seeds, about, log_mel.track.to_numpy(), lambda groups: xr.concat(
-        [_fit_conv(x, seed, schedule, latent_dim, beta, groups, epoch_table(about, 1, seed)) for seed in seeds],
-        dim="seed"))
+    return _stored(
+        run,
+        made_of,
+        seeds,
+        about,
+        log_mel.track.to_numpy(),
+        lambda groups: xr.concat(
+            [_fit_conv(x, seed, schedule, latent_dim, beta, groups, epoch_table(about, 1, seed)) for seed in seeds],
+            dim="seed",
+        ),
+    )
 
 
 def _fit_conv(x, seed, schedule, latent_dim, beta, groups, progress) -> xr.Dataset:
@@ -278,9 +315,14 @@ def _fit_conv(x, seed, schedule, latent_dim, beta, groups, progress) -> xr.Datas
             optimiser.step()
             total += float(loss.detach())
         with torch.no_grad():
-            parts = [torch.stack(model.loss(data[rows], noise_held[i])) * len(rows)
-                     for rows, i in zip(np.array_split(held, -(-len(held) // 64)),
-                                        np.array_split(np.arange(len(held)), -(-len(held) // 64)), strict=True)]
+            parts = [
+                torch.stack(model.loss(data[rows], noise_held[i])) * len(rows)
+                for rows, i in zip(
+                    np.array_split(held, -(-len(held) // 64)),
+                    np.array_split(np.arange(len(held)), -(-len(held) // 64)),
+                    strict=True,
+                )
+            ]
         out = (torch.stack(parts).sum(0) / len(held)).cpu().numpy()
         history.append(np.array([total / n_batches, *out]))
         progress(epoch, history[-1][:, None])
@@ -309,8 +351,11 @@ def _fit_conv(x, seed, schedule, latent_dim, beta, groups, progress) -> xr.Datas
             "history": (("curve", "seed", "epoch"), np.stack(history, -1)[:, None]),
             "examples": (("seed", "kind", "example", "band", "frame"), pair[None]),
         },
-        coords={"seed": [seed], "kind": ["input", "reconstruction"],
-                "curve": ["train_loss", "held_out_loss", "held_out_error", "held_out_kl"]},
+        coords={
+            "seed": [seed],
+            "kind": ["input", "reconstruction"],
+            "curve": ["train_loss", "held_out_loss", "held_out_error", "held_out_kl"],
+        },
     )
 
 
@@ -343,7 +388,10 @@ def epoch_table(about: dict, n_runs: int, seed: int | None = None) -> Callable[[
         if now - last[0] > 5:
             last[0] = now
             train, held, error, kl = row.mean(-1)
-            print(f"{who}: epoch {epoch + 1:3d}, train {train:9.2f}, held out {held:9.2f} "
-                  f"(error {error:.2f}, KL {kl:.2f} nats), {now - start:.0f} s", flush=True)
+            print(
+                f"{who}: epoch {epoch + 1:3d}, train {train:9.2f}, held out {held:9.2f} "
+                f"(error {error:.2f}, KL {kl:.2f} nats), {now - start:.0f} s",
+                flush=True,
+            )
 
     return show

@@ -19,15 +19,27 @@ def fill(run, n=150, k=3, seed=0):
     ids = sorted(f"t{value:016x}" for value in rng.integers(0, 2**60, n))
     codes = rng.integers(0, k, n)
     x = 2.0 * rng.standard_normal((k, 12))[codes] + rng.standard_normal((n, 12))
-    artifacts.save_corpus(run, ids, {"corpus": run.settings.corpus, "title": "made-up features", "synthetic": True,
-                                     "has_audio": False, "n_labels": k})
+    artifacts.save_corpus(
+        run,
+        ids,
+        {
+            "corpus": run.settings.corpus,
+            "title": "made-up features",
+            "synthetic": True,
+            "has_audio": False,
+            "n_labels": k,
+        },
+    )
     genre = pd.Series([f"genre {c}" for c in codes], ids)
     labels.seal(run, genre)
     table = pd.DataFrame({"group": ids, "seconds": 8.0}, index=pd.Index(ids, name="track"))
     artifacts.save(run, "tracks", table)
     frame = pd.DataFrame(x, index=pd.Index(ids, name="track"), columns=[f"mfcc {i}" for i in range(12)])
-    artifacts.save(run, "features", xr.Dataset(
-        {"mfcc": (("track", "mfcc_stat"), x)}, coords={"track": ids, "mfcc_stat": list(frame.columns)}))
+    artifacts.save(
+        run,
+        "features",
+        xr.Dataset({"mfcc": (("track", "mfcc_stat"), x)}, coords={"track": ids, "mfcc_stat": list(frame.columns)}),
+    )
     return frame, genre
 
 

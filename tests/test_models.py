@@ -126,8 +126,12 @@ def test_labels_are_read_only_by_conditional_models():
 
 
 def test_early_stopping_keeps_the_best_weights():
-    _, latents = training.fit(gaussian(60), ModelConfig(6, 4, (64, 64), beta=0.01), [0],
-                              training.Schedule(epochs=200, patience=10, learning_rate=1e-2))
+    _, latents = training.fit(
+        gaussian(60),
+        ModelConfig(6, 4, (64, 64), beta=0.01),
+        [0],
+        training.Schedule(epochs=200, patience=10, learning_rate=1e-2),
+    )
     losses = latents.history.sel(curve="held_out_loss").values[0]
     assert len(losses) < 200 and len(losses) - 1 - losses.argmin() == 10
     held = ~latents.train.values[0]
@@ -178,7 +182,9 @@ def test_stored_latents_are_found_again_and_restored(prepared_run):
     training.latents(run, "cvae", x, config, [0, 1], labels=genre.sample(frac=1, random_state=1).set_axis(genre.index))
     assert len(list((run.folder / "store" / "latents").glob("*.nc"))) == 2
     model = training.restore(again)
-    data = torch.from_numpy(np.stack([training.standardise(x.to_numpy(), np.flatnonzero(t)) for t in again.train.values]))
+    data = torch.from_numpy(
+        np.stack([training.standardise(x.to_numpy(), np.flatnonzero(t)) for t in again.train.values])
+    )
     codes = torch.as_tensor(pd.Categorical(genre.loc[x.index]).codes.astype(int)).expand(2, -1)
     with torch.no_grad():
         torch.testing.assert_close(model.encode(data, codes)[0].numpy(), again.mu.values)

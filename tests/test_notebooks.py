@@ -46,7 +46,9 @@ def test_no_conclusion_is_typed(name):
             if isinstance(call, ast.Call) and ast.unparse(call.func) == "findings.finding":
                 templates = call.args[2:] + [k.value for k in call.keywords if k.arg in ("yes", "no")]
                 typed = " ".join(ast.unparse(t) for t in templates)
-                assert not re.search(r"\d\.\d", re.sub(r"\{[^}]*\}", "", typed)), f"a number typed into a finding: {typed}"
+                assert not re.search(r"\d\.\d", re.sub(r"\{[^}]*\}", "", typed)), (
+                    f"a number typed into a finding: {typed}"
+                )
 
 
 @pytest.fixture(scope="session")
@@ -74,10 +76,14 @@ def test_series_leaves_scores_findings_and_figures(smoke):
     folder, *_ = smoke
     scores = pd.read_csv(folder / "scores.csv")
     assert list(scores.columns) == artifacts.SCORE_COLUMNS
-    assert {"raw", "pca", "ae", "vae", "beta_vae", "conv_vae", "cvae", "cvae_placebo", "lyrics"} <= set(scores["method"])
+    assert {"raw", "pca", "ae", "vae", "beta_vae", "conv_vae", "cvae", "cvae_placebo", "lyrics"} <= set(
+        scores["method"]
+    )
     marked = scores.loc[scores["method"].isin(["cvae", "cvae_placebo"]), "label_use"]
     assert set(marked) <= {"encoder", "decoder", "both"}
-    assert set(scores.loc[scores["method"].isin(["raw", "pca", "ae", "vae", "beta_vae", "conv_vae"]), "label_use"]) == {"none"}
+    assert set(scores.loc[scores["method"].isin(["raw", "pca", "ae", "vae", "beta_vae", "conv_vae"]), "label_use"]) == {
+        "none"
+    }
     records = artifacts.load_records(folder)
     for name in NAMES:
         assert records[name]["figures"] and (records[name]["findings"] or name == "00_overview"), name
@@ -100,8 +106,12 @@ def test_series_again_runs_nothing(smoke):
 def test_a_notebook_alone_says_which_to_run_first(tmp_path):
     """What JupyterLab's "Run all" shows on a fresh clone: one sentence, no traceback."""
     environment = os.environ | {"PYTHONPATH": str(series.ROOT)}
-    code = f"from lib import artifacts\nrun = artifacts.open_run('07_cvae', 'smoke', out={str(tmp_path)!r})\n" \
-           "artifacts.load(run, 'features')"
-    done = subprocess.run([sys.executable, "-m", "IPython", "-c", code], capture_output=True, text=True, env=environment)
+    code = (
+        f"from lib import artifacts\nrun = artifacts.open_run('07_cvae', 'smoke', out={str(tmp_path)!r})\n"
+        "artifacts.load(run, 'features')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "-c", code], capture_output=True, text=True, env=environment
+    )
     assert "run notebooks/01_data_preparation.ipynb first" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

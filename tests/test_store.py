@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from conftest import fill
 from lib import artifacts, labels, parameters, series
 from lib.errors import Problem
+from tests.conftest import fill
 
 
 def open_run(folder, notebook="04_vae", **settings):
@@ -25,10 +25,15 @@ def test_profiles_are_valid(profile):
     assert parameters.load(profile).profile == profile
 
 
-@pytest.mark.parametrize("settings, said", [
-    ({"epoch": 3}, "no setting 'epoch'"), ({"epochs": 0}, "setting 'epochs'"), ({"corpus": "msd"}, "setting 'corpus'"),
-    ({"betas": "many"}, "setting 'betas'"),
-])
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"epoch": 3}, "no setting 'epoch'"),
+        ({"epochs": 0}, "setting 'epochs'"),
+        ({"corpus": "msd"}, "setting 'corpus'"),
+        ({"betas": "many"}, "setting 'betas'"),
+    ],
+)
 def test_wrong_settings_are_said_in_a_sentence(settings, said):
     with pytest.raises(Problem, match=said):
         parameters.load("smoke", settings=settings)
@@ -73,17 +78,21 @@ def test_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path):
 
 def test_arrays_and_tables_come_back(prepared_run):
     run, x, _ = prepared_run
-    array = xr.Dataset({"mu": (("seed", "track"), np.ones((2, 3), np.float32))}, {"seed": [0, 1], "track": ["a", "b", "c"]})
+    array = xr.Dataset(
+        {"mu": (("seed", "track"), np.ones((2, 3), np.float32))}, {"seed": [0, 1], "track": ["a", "b", "c"]}
+    )
     artifacts.save(run, "some/array", array)
     loaded = artifacts.load(run, "some/array")
     xr.testing.assert_equal(loaded, array)
     assert loaded.attrs["written_by"] == "04_vae"
-    table = pd.DataFrame({"label": ["NA", "01", "1", "None"], "text": ["", "a,b\n\"c\"", "é", None], "v": [1.5, np.nan, 3, 4]},
-                         pd.Index(["t1e5", "t2", "0007", "8"], name="track"))
+    table = pd.DataFrame(
+        {"label": ["NA", "01", "1", "None"], "text": ["", 'a,b\n"c"', "é", None], "v": [1.5, np.nan, 3, 4]},
+        pd.Index(["t1e5", "t2", "0007", "8"], name="track"),
+    )
     artifacts.save(run, "table", table)
     back = artifacts.load(run, "table")
     assert back.index.tolist() == table.index.tolist() and back["label"].tolist() == table["label"].tolist()
-    assert back["v"].tolist()[0] == 1.5 and np.isnan(back["v"].iloc[1]) and back["text"].iloc[1] == "a,b\n\"c\""
+    assert back["v"].tolist()[0] == 1.5 and np.isnan(back["v"].iloc[1]) and back["text"].iloc[1] == 'a,b\n"c"'
 
 
 def test_missing_stale_and_foreign_artifacts_say_what_to_run(prepared_run, tmp_path):
@@ -154,12 +163,14 @@ def test_only_the_gate_reads_labels_and_only_the_store_writes():
                 continue
             text = ast.unparse(node)
             if path.name != "labels.py":
-                assert not text.startswith(("artifacts.load(run, 'labels'", "load(run, 'labels'")), f"{path.name}: {text}"
+                assert not text.startswith(("artifacts.load(run, 'labels'", "load(run, 'labels'")), (
+                    f"{path.name}: {text}"
+                )
             if path.name in ("figures.py", "findings.py", "training.py", "scores.py", "preparation.py", "labels.py"):
                 name = ast.unparse(node.func)
                 assert not name.endswith((".to_csv", ".to_netcdf")) or "path" not in text, f"{path.name}: {text}"
     for path in series.NOTEBOOKS.glob("*.ipynb"):
-        assert "load(run, \\\"labels\\\"" not in path.read_text(), f"{path.name} reads labels past the gate"
+        assert 'load(run, \\"labels\\"' not in path.read_text(), f"{path.name} reads labels past the gate"
 
 
 def test_a_problem_shows_no_traceback_in_jupyter():
