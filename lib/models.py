@@ -27,12 +27,28 @@ class ModelConfig:
     stochastic: bool = True  # False: a plain autoencoder, no noise and no KL term
     y_encoder: bool = False  # the encoder reads the label
     y_decoder: bool = False  # the decoder reads the label
-    n_labels: int = 0  # K, classes; needed when either reads it
+    n_labels: int = 0  # K, classes; needed when anything reads the label
     label_dim: int = 8  # E, size of the label embedding
+    # Remedies (notebook 09): none is on by default
+    prior: str = "standard"  # N(0, I); "label": a learned Gaussian per class; "mixture": unsupervised, as in VaDE
+    n_components: int = 0  # C, of the mixture prior
+    auxiliary: float = 0.0  # weight of a linear classifier's cross-entropy on z
+    free_bits: float = 0.0  # nats of each dimension that cost nothing (Kingma et al. 2016, 1606.04934)
+    learned_variance: bool = False  # the decoder's variance is learned; beta is then twice it, whatever `beta` says
+    annealing: int = 0  # cycles in which beta rises from 0 (Fu et al. 2019, 1903.10145)
+
+    @property
+    def reads_labels(self) -> bool:
+        """Is the model given labels, anywhere?"""
+        return self.label_use != "none"
 
     @property
     def label_use(self) -> str:
-        """Where labels enter: none, encoder, decoder or both."""
+        """Where labels enter: none, encoder, decoder, both; prior or auxiliary where they do so as well."""
+        if self.auxiliary:
+            return "auxiliary"
+        if self.prior == "label":
+            return "prior"
         return {(0, 0): "none", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}[(self.y_encoder, self.y_decoder)]
 
     @property
@@ -45,11 +61,23 @@ class ModelConfig:
             parts.append(f"enc={int(self.y_encoder)} dec={int(self.y_decoder)}")
         if not self.hidden:
             parts.append("linear")
+        if self.prior != "standard":
+            parts.append(f"prior={self.prior}")
+        parts += [
+            f"{name.replace('_', '-')}={value:g}"
+            for name in ("auxiliary", "free_bits", "annealing")
+            if (value := getattr(self, name))
+        ]
+        if self.learned_variance:
+            parts[0] = "beta=learned"
         return " ".join(parts)
 
     def asdict(self) -> dict:
         """JSON-able form, for hashes and records."""
         return asdict(self)
+
+
+PRIORS = ("standard", "label", "mixture")
 
 
 class StackedVAE(nn.Module):
@@ -61,8 +89,10 @@ class StackedVAE(nn.Module):
 
     def __init__(self, config: ModelConfig, seeds: list[int], betas: list[float] | None = None):
         super().__init__()
-        if (config.y_encoder or config.y_decoder) and config.n_labels < 1:
+        if config.reads_labels and config.n_labels < 1:
             raise ValueError("a conditional model needs n_labels")
+        if (config.prior == "mixture") != (config.n_components > 0) or config.prior not in PRIORS:
+            raise ValueError(f"prior is one of {PRIORS}, and only a mixture has components")
         self.config, self.n_runs = config, len(seeds)
         betas = [config.beta] * len(seeds) if betas is None else betas
         self.register_buffer("beta", torch.tensor(betas, dtype=torch.float32))
@@ -87,6 +117,18 @@ class StackedVAE(nn.Module):
         if extra_enc or extra_dec:
             table = torch.stack([torch.randn(config.n_labels, config.label_dim, generator=g) for g in generators])
             self.embedding = nn.Parameter(table)  # [R, K, E]
+        self.mixing = False  # a mixture prior is N(0, I) until `place_mixture`
+        n_priors = {"standard": 0, "label": config.n_labels, "mixture": config.n_components}[config.prior]
+        if n_priors:
+            shape = (self.n_runs, n_priors, config.latent_dim)
+            self.prior_mean, self.prior_log_var = nn.Parameter(torch.zeros(shape)), nn.Parameter(torch.zeros(shape))
+        if config.prior == "mixture":
+            self.prior_logit = nn.Parameter(torch.zeros(self.n_runs, n_priors))
+        if config.auxiliary:
+            self.reader_weight = nn.Parameter(torch.zeros(self.n_runs, config.latent_dim, config.n_labels))
+            self.reader_bias = nn.Parameter(torch.zeros(self.n_runs, 1, config.n_labels))
+        if config.learned_variance:
+            self.decoder_log_var = nn.Parameter(torch.zeros(self.n_runs, 1))
 
     def _mlp(self, x: Tensor, part: str, n: int) -> Tensor:
         """[R, B, in] -> [R, B, out]; ReLU between layers, none after the last."""
@@ -114,21 +156,73 @@ class StackedVAE(nn.Module):
         """z [R, B, L], y [R, B] -> reconstruction [R, B, D]."""
         return self._mlp(self._with_label(z, y, self.config.y_decoder), "dec", self.n_dec)
 
-    def loss(self, x: Tensor, y: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss, summed squared error and KL (nats), each a mean over the batch: [R]. `noise` is [R, B, L]."""
+    def loss(self, x: Tensor, y: Tensor | None, noise: Tensor, warmth: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, summed squared error and KL (nats), each a mean over the batch: [R]. `noise` is [R, B, L].
+
+        `warmth` scales beta (annealing). With a learned variance v the loss is twice the negative ELBO,
+        error / v + D log v + 2 KL, so that v plays beta/2.
+        """
         mu, log_var = self.encode(x, y)
-        if self.config.stochastic:
-            z = mu + noise * torch.exp(0.5 * log_var)
-            kl = kl_per_dimension(mu, log_var).sum(-1).mean(-1)
-        else:
-            z, kl = mu, torch.zeros(self.n_runs, device=x.device)
+        if not self.config.stochastic:
+            error = (self.decode(mu, y) - x).square().sum(-1).mean(-1)
+            return error, error, torch.zeros_like(error)
+        z = mu + noise * torch.exp(0.5 * log_var)
         error = (self.decode(z, y) - x).square().sum(-1).mean(-1)
-        return error + self.beta * kl, error, kl
+        if self.config.prior == "mixture" and self.mixing:
+            kl = paid = self._kl_to_mixture(z, mu, log_var).mean(-1)
+        else:
+            each = kl_per_dimension(mu, log_var, *self._prior_of(y)).mean(-2)  # [R, L]
+            kl, paid = each.sum(-1), each.clamp(min=self.config.free_bits).sum(-1)
+        if self.config.learned_variance:
+            log_v = self.decoder_log_var[:, 0]
+            loss = error * torch.exp(-log_v) + x.shape[-1] * log_v + 2 * warmth * paid
+        else:
+            loss = error + self.beta * warmth * paid
+        if self.config.auxiliary:
+            logits = torch.baddbmm(self.reader_bias, z, self.reader_weight).log_softmax(-1)
+            loss = loss - self.config.auxiliary * logits.gather(-1, y.unsqueeze(-1))[..., 0].mean(-1)
+        return loss, error, kl
+
+    def _prior_of(self, y: Tensor | None) -> tuple[Tensor, Tensor] | tuple[()]:
+        """Mean and log variance of each row's prior [R, B, L]; nothing for N(0, I)."""
+        if self.config.prior != "label":
+            return ()
+        runs = torch.arange(self.n_runs, device=self.beta.device)[:, None]
+        return self.prior_mean[runs, y], self.prior_log_var[runs, y]
+
+    def _kl_to_mixture(self, z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
+        """One-sample estimate of KL(q(z|x) || mixture) [R, B] (Jiang et al. 2017, 1611.05148, by sampling)."""
+        inside = -0.5 * ((z - mu).square() / log_var.exp() + log_var).sum(-1)
+        mean, spread = self.prior_mean.unsqueeze(1), self.prior_log_var.unsqueeze(1)  # [R, 1, C, L]
+        parts = -0.5 * ((z.unsqueeze(2) - mean).square() / spread.exp() + spread).sum(-1)  # [R, B, C]
+        return inside - (parts + self.prior_logit.log_softmax(-1).unsqueeze(1)).logsumexp(-1)
+
+    @torch.no_grad()
+    def place_mixture(self, centres: Tensor, variances: Tensor, weights: Tensor) -> None:
+        """Start the mixture prior from clusters of mu: centres and variances [R, C, L], weights [R, C]."""
+        self.prior_mean.copy_(centres)
+        self.prior_log_var.copy_(variances.clamp(min=1e-3).log())
+        self.prior_logit.copy_(weights.clamp(min=1e-6).log())
+        self.mixing = True
+
+    @torch.no_grad()
+    def kl_of(self, mu: Tensor, log_var: Tensor, y: Tensor | None) -> Tensor:
+        """KL of each dimension, mean over rows: [R, L] nats. For a mixture prior, to the Gaussian of its moments."""
+        if self.config.prior == "mixture":
+            share = self.prior_logit.softmax(-1).unsqueeze(-1)  # [R, C, 1]
+            mean = (share * self.prior_mean).sum(1, keepdim=True)
+            variance = (share * (self.prior_log_var.exp() + self.prior_mean.square())).sum(1, keepdim=True) - mean**2
+            return kl_per_dimension(mu, log_var, mean, variance.clamp(min=1e-6).log()).mean(1)
+        return kl_per_dimension(mu, log_var, *self._prior_of(y)).mean(1)
 
 
-def kl_per_dimension(mu: Tensor, log_var: Tensor) -> Tensor:
-    """KL(N(mu, var) || N(0, 1)) in nats, elementwise (Kingma and Welling 2014, appendix B)."""
-    return 0.5 * (mu.square() + log_var.exp() - 1 - log_var)
+def kl_per_dimension(
+    mu: Tensor, log_var: Tensor, prior_mean: Tensor | float = 0.0, prior_log_var: Tensor | float = 0.0
+) -> Tensor:
+    """KL(N(mu, var) || N(prior mean, prior var)) in nats, elementwise (Kingma and Welling 2014, appendix B)."""
+    prior_log_var = torch.as_tensor(prior_log_var, device=mu.device)
+    ratio = ((mu - prior_mean).square() + log_var.exp()) * torch.exp(-prior_log_var)
+    return 0.5 * (ratio - 1 - log_var + prior_log_var)
 
 
 class ConvVAE(nn.Module):

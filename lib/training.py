@@ -7,6 +7,7 @@ and models are fitted on training rows. The runs stacked together are always all
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable
@@ -16,12 +17,14 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from lib import artifacts, parameters
 from lib.artifacts import Run
 from lib.models import ConvVAE, ModelConfig, StackedVAE, kl_per_dimension
 
+WARM_UP = 15  # epochs before a mixture prior is placed
 VERSION = 1  # raise when a change here changes numbers: stored latents of an older version are not used
 
 
@@ -89,8 +92,13 @@ def fit(
     best = torch.full((n_runs,), torch.inf, device=where)
     best_state = {name: value.detach().clone() for name, value in model.named_parameters()}
     waited = torch.zeros(n_runs, dtype=torch.long, device=where)
+    warmth = functools.partial(_warmth, cycles=config.annealing, epochs=schedule.epochs)
     history = []
     for epoch in range(schedule.epochs):
+        if config.prior == "mixture" and epoch == min(WARM_UP, schedule.epochs // 2):
+            _place_mixture(model, data, splits, seeds)
+            best.fill_(torch.inf)  # the loss means something else from here
+            waited.zero_()
         rows = torch.from_numpy(
             np.stack([o.permutation(t)[:n_train] for o, (t, _) in zip(orders, splits, strict=True)])
         )
@@ -99,7 +107,7 @@ def fit(
         total = torch.zeros(n_runs, device=where)
         for batch, eps in zip(rows.tensor_split(n_batches, 1), noise.tensor_split(n_batches, 1), strict=True):
             optimiser.zero_grad(set_to_none=True)
-            loss, _, _ = model.loss(data[runs, batch], labels[batch], eps)
+            loss, _, _ = model.loss(data[runs, batch], labels[batch], eps, warmth(epoch))
             loss.sum().backward()  # runs share no weight, so gradients do not mix
             optimiser.step()
             total += loss.detach()
@@ -122,6 +130,27 @@ def fit(
     return model, _describe(model, data, labels, splits, seeds, np.stack(history))
 
 
+def _warmth(epoch: int, cycles: int, epochs: int) -> float:
+    """Share of beta at an epoch: in each of `cycles`, rising from 0 over its first half, then 1 (no cycles: 1)."""
+    length = epochs / cycles if cycles else 0
+    return min(1.0, 2 * (epoch % length) / length) if length > 2 else 1.0
+
+
+@torch.no_grad()
+def _place_mixture(model: StackedVAE, data: torch.Tensor, splits: list, seeds: list[int]) -> None:
+    """Start each run's mixture prior from k-means on its mu of training rows; no label is seen."""
+    mu = model.encode(data)[0].cpu().numpy()
+    k, found = model.config.n_components, []
+    for points, (train, _), seed in zip(mu, splits, seeds, strict=True):
+        fitted = KMeans(k, n_init=4, random_state=seed).fit(points[train])
+        variances = np.stack([points[train][fitted.labels_ == c].var(0) for c in range(k)])
+        found.append((fitted.cluster_centers_, variances, np.bincount(fitted.labels_, minlength=k) / len(train)))
+    where = data.device
+    model.place_mixture(
+        *(torch.as_tensor(np.stack(part), dtype=torch.float32, device=where) for part in zip(*found, strict=True))
+    )
+
+
 def _noise(generators: list[torch.Generator], rows: int, dims: int) -> torch.Tensor:
     return torch.stack([torch.randn(rows, dims, generator=g) for g in generators])
 
@@ -136,7 +165,7 @@ def _describe(model, data, labels, splits, seeds, history) -> xr.Dataset:
     std = torch.exp(0.5 * log_var) if model.config.stochastic else torch.zeros_like(mu)
     z = mu + _noise(generators, n, mu.shape[-1]).to(mu.device) * std
     error = (model.decode(z, y) - data).square().sum(-1)  # [R, N]
-    kl = kl_per_dimension(mu, log_var).mean(1) if model.config.stochastic else torch.zeros_like(mu).mean(1)
+    kl = model.kl_of(mu, log_var, y) if model.config.stochastic else torch.zeros_like(mu).mean(1)
     train = np.stack([np.isin(np.arange(n), rows) for rows, _ in splits])
     flat = torch.cat([p.flatten(1) for p in model.parameters()], dim=1)
     return xr.Dataset(
@@ -196,7 +225,7 @@ def latents(
     kl [seed, latent] in nats, error [seed, track], train [seed, track], history [curve, seed, epoch]; attributes name
     method, setting, features and label_use.
     """
-    conditional = config.label_use != "none"
+    conditional = config.reads_labels
     if conditional != (labels is not None):
         raise ValueError("labels are given to a conditional model, and to no other")
     codes = None

@@ -190,3 +190,91 @@ def test_stored_latents_are_found_again_and_restored(prepared_run):
         torch.testing.assert_close(model.encode(data, codes)[0].numpy(), again.mu.values)
     with pytest.raises(ValueError, match="labels"):
         training.latents(run, "vae", x, ModelConfig(x.shape[1], 3, (8,)), [0, 1], labels=genre)
+
+
+# --- remedies ---
+
+REMEDIES = {
+    "label prior": {"prior": "label", "n_labels": 3, "y_encoder": True},
+    "mixture prior": {"prior": "mixture", "n_components": 3},
+    "auxiliary": {"auxiliary": 5.0, "n_labels": 3},
+    "free bits": {"free_bits": 0.5},
+    "learned variance": {"learned_variance": True},
+    "annealing": {"annealing": 2},
+}
+
+
+def labelled(n=400, k=3, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, k, n)
+    return 1.5 * rng.standard_normal((k, 6))[y] + rng.standard_normal((n, 6)), y
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_remedies_train_store_and_restore(name, prepared_run):
+    run, x, genre = prepared_run
+    changes = {**REMEDIES[name]} | ({"n_labels": genre.nunique()} if "n_labels" in REMEDIES[name] else {})
+    config = ModelConfig(x.shape[1], 3, (8,), beta=2, **changes)
+    latents = training.latents(run, "vae", x, config, [0, 1], labels=genre if config.reads_labels else None)
+    assert np.isfinite(latents.mu.values).all() and np.isfinite(latents.kl.values).all()
+    assert latents.attrs["setting"] != ModelConfig(x.shape[1], 3, (8,), beta=2).setting
+    assert sum(p[0].numel() for p in training.restore(latents).parameters()) == latents.sizes["weight"]
+
+
+def test_label_use_of_remedies():
+    assert ModelConfig(4, prior="label", n_labels=2).label_use == "prior"
+    assert ModelConfig(4, auxiliary=1, n_labels=2, y_decoder=True).label_use == "auxiliary"
+    assert ModelConfig(4, prior="mixture", n_components=3).label_use == "none"
+    with pytest.raises(ValueError, match="only a mixture"):
+        StackedVAE(ModelConfig(4, n_components=3), [0])
+
+
+def test_learned_variance_finds_the_noise():
+    """Data with two strong directions and noise of variance v0: the decoder's variance must come to v0 (in pPCA, the
+    mean of the discarded eigenvalues: Tipping and Bishop 1999, eq. 8)."""
+    x = gaussian(3000, (9, 5, 0.5, 0.5, 0.5, 0.5))
+    config = ModelConfig(6, 2, (), learned_variance=True)
+    schedule = training.Schedule(epochs=150, batch_size=100, learning_rate=5e-3, patience=150)
+    model, _ = training.fit(x, config, [0], schedule)
+    rest = information.spectrum(x)[2:].mean()
+    assert float(model.decoder_log_var.detach().exp()) == pytest.approx(rest, rel=0.1)
+
+
+def test_free_bits_keep_every_dimension_alive():
+    schedule = training.Schedule(epochs=150, batch_size=64, learning_rate=5e-3, patience=150)
+    config = ModelConfig(6, 3, (16,), beta=1000.0)
+    dead = training.fit(gaussian(800), config, [0], schedule)[1].kl.values
+    alive = training.fit(gaussian(800), ModelConfig(**config.asdict() | {"free_bits": 0.5}), [0], schedule)[1].kl.values
+    assert dead.max() < 0.1 and alive.min() > 0.3
+
+
+def test_mixture_kl_of_one_component_is_the_gaussian_kl():
+    model = StackedVAE(ModelConfig(6, 2, (), prior="mixture", n_components=1), [0])
+    model.place_mixture(torch.zeros(1, 1, 2), torch.ones(1, 1, 2), torch.ones(1, 1))
+    torch.manual_seed(0)
+    mu, log_var = torch.randn(1, 1, 2).expand(1, 60_000, 2), torch.full((1, 60_000, 2), -0.5)
+    z = mu + torch.randn(1, 60_000, 2) * torch.exp(0.5 * log_var)
+    estimate = model._kl_to_mixture(z, mu, log_var).mean()
+    torch.testing.assert_close(estimate, kl_per_dimension(mu, log_var).sum(-1).mean(), atol=0.02, rtol=0)
+
+
+def test_label_prior_and_auxiliary_bring_the_label_back():
+    """A CVAE's latent has no use for the label; a prior per class or a classifier on z puts it there."""
+    x, y = labelled()
+    base = ModelConfig(6, 2, (32,), beta=2.0, n_labels=3, y_encoder=True, y_decoder=True).asdict()
+    schedule = training.Schedule(epochs=80, batch_size=32, learning_rate=3e-3, patience=80)
+    read = {}
+    for name, change in {
+        "cvae": {},
+        "prior": {"prior": "label", "y_decoder": False},
+        "auxiliary": {"auxiliary": 20.0},
+    }.items():
+        latents = training.fit(x, ModelConfig(**base | change), [0], schedule, y)[1]
+        read[name] = information.linear_probe(latents.z.values[0].astype(float), y, n_permutations=1).accuracy
+    assert read["prior"] > read["cvae"] + 0.2 and read["auxiliary"] > read["cvae"] + 0.2
+
+
+def test_annealing_rises_in_each_cycle():
+    values = [training._warmth(e, 4, 100) for e in range(100)]
+    assert values[0] == values[25] == values[75] == 0 and values[13] == values[24] == 1
+    assert [training._warmth(e, 0, 100) for e in (0, 50)] == [1, 1]
