@@ -41,6 +41,7 @@ FACTORS: dict[str, tuple[str, str, str]] = {
     "swing": ("swing: 0 straight, 1/3 triplets", "share of half a beat", "tied to genre"),
     "density": ("chance that an optional note is played", "probability", "tied to genre"),
     "percussion_db": ("level of the drums against the accompaniment", "dB", "tied to genre"),
+    "bass_db": ("level of the bass against the accompaniment", "dB", "tied to genre"),
     "drum_kit": ("drum kit", "General MIDI program, from 0", "tied to genre"),
     "tempo_from": ("genre whose tempo, metre and swing it has", "genre", "tied to genre"),
     "drums_from": ("genre whose drums it has", "genre", "tied to genre"),
@@ -55,10 +56,10 @@ FACTORS: dict[str, tuple[str, str, str]] = {
     "key": ("tonic", "semitones above C", "independent"),
     "lead": ("melody instrument", "instrument", "independent"),
     "lead_db": ("level of the melody against the accompaniment", "dB", "independent"),
-    "bass_db": ("level of the bass against the accompaniment", "dB", "independent"),
     "loudness_db": ("level of the recording", "dB RMS re full scale", "independent"),
     "drive_db": ("gain into saturation", "dB", "independent"),
     "bandwidth_hz": ("brightness: corner of the low-pass", "Hz", "independent"),
+    "low_cut_hz": ("corner of the high-pass", "Hz", "independent"),
     "noise_db": ("recording noise against the music", "dB", "independent"),
     "tilt_db": ("EQ: slope of the spectrum", "dB per octave", "independent"),
     "mid_db": ("EQ: bell of two octaves around the mid frequency", "dB", "independent"),
@@ -76,10 +77,10 @@ class Recording:
     key: int
     lead: str
     lead_db: float
-    bass_db: float
     loudness_db: float
     drive_db: float
     bandwidth_hz: float
+    low_cut_hz: float
     noise_db: float
     tilt_db: float
     mid_db: float
@@ -106,6 +107,7 @@ class Composition:
     density: float
     drum_kit: int
     percussion_db: float
+    bass_db: float
     chord_program: int
     bass_program: int
 
@@ -147,6 +149,7 @@ def composition(spec: dict[str, Any]) -> Composition:
         density=round(rng.uniform(*GENRES[genre].density), 3),
         drum_kit=_choice(rng, rules["drums"].kits),
         percussion_db=round(rng.uniform(*rules["drums"].percussion_db), 2),
+        bass_db=round(rng.uniform(*rules["bass"].bass_db), 2),
         chord_program=_choice(rng, rules["palette"].chord_programs),
         bass_program=_choice(rng, rules["palette"].bass_programs),
     )
@@ -159,17 +162,17 @@ def recording(spec: dict[str, Any]) -> Recording:
         key=int(rng.integers(12)),
         lead=_choice(rng, tuple(LEADS)),
         lead_db=round(rng.uniform(-14, -3), 2),
-        bass_db=round(rng.uniform(-4, 0), 2),
         loudness_db=round(rng.normal(-22, 3), 2),
-        drive_db=round(rng.uniform(-10, 4), 2),
-        bandwidth_hz=round(float(np.exp(rng.uniform(np.log(3000), np.log(10500)))), 1),
-        noise_db=round(rng.uniform(-60, -36), 2),
-        tilt_db=round(rng.normal(0, 0.6), 2),
-        mid_db=round(rng.normal(0, 2.5), 2),
+        drive_db=round(rng.uniform(-10, -4), 2),
+        bandwidth_hz=round(float(np.exp(rng.uniform(np.log(5900), np.log(10800)))), 1),
+        low_cut_hz=round(float(np.exp(rng.uniform(np.log(20), np.log(38)))), 1),
+        noise_db=round(rng.uniform(-44, -32), 2),
+        tilt_db=round(rng.normal(0, 0.2), 2),
+        mid_db=round(rng.normal(0, 0.7), 2),
         mid_hz=round(float(np.exp(rng.uniform(np.log(400), np.log(3000)))), 1),
-        reverb_wet=round(rng.uniform(0, 0.6) ** 2, 3),
+        reverb_wet=round(rng.uniform(0, 0.35) ** 2, 3),
         reverb_s=round(rng.uniform(0.2, 1.0), 3),
-        compression=round(rng.uniform(-0.2, 0.5), 3),
+        compression=round(rng.uniform(-0.1, 0.2), 3),
     )
 
 
@@ -359,7 +362,7 @@ def play(spec: dict[str, Any]) -> np.ndarray:
     made, recorded = composition(spec), recording(spec)
     n_samples = round(spec["seconds"] * SR)
     programs = {"bass": made.bass_program, "chords": made.chord_program, "lead": LEADS[recorded.lead]}
-    levels = {"drums": made.percussion_db, "bass": recorded.bass_db, "chords": 0.0, "lead": recorded.lead_db}
+    levels = {"drums": made.percussion_db, "bass": made.bass_db, "chords": 0.0, "lead": recorded.lead_db}
     mix = np.zeros(n_samples, dtype=np.float32)
     for layer, notes in compose(spec).items():
         if len(notes):
@@ -457,17 +460,17 @@ def _filter(y: np.ndarray, taps: np.ndarray) -> np.ndarray:
 
 
 def _impulse_response(how: Recording, rng: np.random.Generator) -> np.ndarray:
-    """Room, EQ and low-pass in one filter, float32 [8192 + 511 taps]."""
-    n_room, n_eq = 8192, 512
+    """Room, EQ, high-pass and low-pass in one filter, float32 [8192 + 2047 taps]."""
+    n_room, n_eq = 8192, 2048
     t = np.arange(n_room) / SR
     tail = rng.standard_normal(n_room) * 10 ** (-3 * t / how.reverb_s) * (t > 0.01)
     room = how.reverb_wet * tail / np.sqrt(np.sum(tail**2))
     room[0] = 1.0
-    f = np.fft.rfftfreq(n_eq, 1 / SR)
+    f = np.maximum(np.fft.rfftfreq(n_eq, 1 / SR), 1.0)
     octave = np.log2(np.maximum(f, 60) / 1000)
-    level = how.tilt_db * octave + how.mid_db * np.exp(-0.5 * np.log2(np.maximum(f, 60) / how.mid_hz) ** 2)
-    magnitude = 10 ** (level / 20) / np.sqrt(1 + (f / how.bandwidth_hz) ** 8)
-    eq = np.roll(np.fft.irfft(magnitude), n_eq // 2) * np.hanning(n_eq)
+    level = how.tilt_db * octave + how.mid_db * np.exp(-0.5 * np.log2(f / how.mid_hz) ** 2)
+    steep = 1 / np.sqrt((1 + (f / how.bandwidth_hz) ** 24) * (1 + (how.low_cut_hz / f) ** 8))
+    eq = np.roll(np.fft.irfft(10 ** (level / 20) * steep), n_eq // 2) * np.hanning(n_eq)
     return fftconvolve(room, eq).astype(np.float32)
 
 

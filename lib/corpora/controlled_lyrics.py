@@ -117,7 +117,7 @@ def topic_given_genre(information: float) -> np.ndarray:
     def given(home: float) -> np.ndarray:
         return np.where(np.eye(n, dtype=bool), home, (1 - home) / (n - 1))
 
-    if information == 0:
+    if information < 1e-9:  # below what the sum over the joint distribution resolves
         return given(1 / n)
     return given(brentq(lambda home: lyrics_information(given(home) / n) - information, 1 / n, 1.0, xtol=1e-14))
 
