@@ -8,6 +8,8 @@ import torch
 import xarray as xr
 
 from lib import information, training
+from lib.models import StackedVAE
+from lib.statistics import Interval
 
 
 def association(
@@ -56,29 +58,81 @@ def _eta_squared(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: int = 0) -> pd.DataFrame:
-    """Held-out reconstruction error per track and run, given the right label, a wrong one, and a random one.
+    """Held-out reconstruction error per run, given the right label, a wrong one, and a random one.
 
     latents of a conditional model, x [track, D] its raw features, labels [track]. The encoder always reads the right
     label; only the decoder's label is changed. Returns columns seed, right, wrong, random (mean summed squared error).
     """
-    names = sorted(labels.unique())
-    y = pd.Categorical(labels.loc[x.index], categories=names).codes.astype(int)
+    model, data, y, names = _reload(latents, x, labels)
     rng = np.random.default_rng([seed, 41])
     others = {
         "right": y,
         "wrong": (y + rng.integers(1, len(names), len(y))) % len(names),
         "random": rng.integers(0, len(names), len(y)),
     }
-    model = training.restore(latents)
-    data = torch.from_numpy(
-        np.stack([training.standardise(x.to_numpy(), np.flatnonzero(t)) for t in latents.train.values])
-    )
-    runs = model.n_runs
-    codes = {k: torch.as_tensor(v).expand(runs, -1) for k, v in others.items()}
-    mu, _ = model.encode(data, codes["right"])
+    mu, _ = model.encode(data, _codes(y, model))
     held = torch.from_numpy(~latents.train.values)
     out = {"seed": latents.seed.values}
-    for name, code in codes.items():
-        error = (model.decode(mu, code) - data).square().sum(-1)
-        out[name] = [float(error[r][held[r]].mean()) for r in range(runs)]
+    for name, code in others.items():
+        error = (model.decode(mu, _codes(code, model)) - data).square().sum(-1)
+        out[name] = [float(error[r][held[r]].mean()) for r in range(model.n_runs)]
     return pd.DataFrame(out)
+
+
+@torch.no_grad()
+def encode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: int = 0) -> dict[str, np.ndarray]:
+    """mu [seed, track, latent] with the encoder told the true label, one fixed label, a wrong one, or all (averaged).
+
+    A probe on mu under the true label partly reads the label that the encoder was given; under the others it cannot.
+    """
+    model, data, y, names = _reload(latents, x, labels)
+    rng = np.random.default_rng([seed, 43])
+    wrong = (y + rng.integers(1, len(names), len(y))) % len(names)
+    told = {"true": y, "fixed": np.zeros_like(y), "wrong": wrong}
+    out = {name: model.encode(data, _codes(code, model))[0].numpy() for name, code in told.items()}
+    every = [model.encode(data, _codes(np.full_like(y, c), model))[0] for c in range(len(names))]
+    return out | {"averaged": torch.stack(every).mean(0).numpy()}
+
+
+@torch.no_grad()
+def swap(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the decoder makes of tracks of one genre under another's label, means over runs and tracks.
+
+    Returns cost [true genre, told genre], the rise of squared error against the right label; and profile
+    [told genre, D], the mean decoding of all tracks under that label minus the mean over labels, in standardised units.
+    """
+    model, data, y, names = _reload(latents, x, labels)
+    mu, _ = model.encode(data, _codes(y, model))
+    decoded = torch.stack([model.decode(mu, _codes(np.full_like(y, c), model)) for c in range(len(names))])
+    error = (decoded - data).square().sum(-1).mean(1).numpy()  # [told, track]
+    cost = pd.DataFrame({told: error[i] - error[y, np.arange(len(y))] for i, told in enumerate(names)})
+    cost = cost.groupby(np.array(names)[y]).mean().rename_axis(index="true genre", columns="told genre")
+    profile = decoded.mean((1, 2)).numpy()
+    return cost, pd.DataFrame(profile - profile.mean(0), index=names, columns=x.columns)
+
+
+def _reload(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series):
+    """The trained stack, its standardised input [R, N, D], the class numbers and names of the tracks."""
+    names = sorted(labels.unique())
+    y = pd.Categorical(labels.loc[x.index], categories=names).codes.astype(int)
+    scaled = [training.standardise(x.to_numpy(), np.flatnonzero(train)) for train in latents.train.values]
+    return training.restore(latents), torch.from_numpy(np.stack(scaled)), y, names
+
+
+def _codes(y: np.ndarray, model: StackedVAE) -> torch.Tensor:
+    return torch.as_tensor(y).expand(model.n_runs, -1)
+
+
+# --- remedies and guesses, judged against predictions made before the run ---------------------------------------------
+
+
+def judge(prediction: str, change: Interval) -> bool | None:
+    """Did a prediction ("up", "down" or "same") hold? None where the interval cannot tell "same" from too few seeds.
+
+    "up" and "down" hold when the interval of the paired change lies on that side of zero; "same" when it includes zero.
+    """
+    if not np.isfinite(change.low):
+        return None
+    if prediction not in ("up", "down", "same"):
+        raise ValueError(f"a prediction is up, down or same, not {prediction!r}")
+    return {"up": change.low > 0, "down": change.high < 0, "same": not change.excludes_zero}[prediction]
