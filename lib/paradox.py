@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 
-from lib import information, training
+from lib import information, statistics, training
 from lib.models import StackedVAE
 from lib.statistics import Interval
 
@@ -136,3 +138,23 @@ def judge(prediction: str, change: Interval) -> bool | None:
     if prediction not in ("up", "down", "same"):
         raise ValueError(f"a prediction is up, down or same, not {prediction!r}")
     return {"up": change.low > 0, "down": change.high < 0, "same": not change.excludes_zero}[prediction]
+
+
+def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:
+    """Main effects and interactions of a full two-level design, seed by seed.
+
+    values [seed, cell], columns a MultiIndex of factor levels (two each). An effect is the mean over cells where the
+    product of the factors' signs (high +, low -) is positive, minus the mean where it is negative (Box, Hunter and
+    Hunter 2005, chapter 5). Returns columns effect ("beta", "beta x dec", ...) and change (an `Interval`).
+    """
+    names = list(values.columns.names)
+    codes = [np.unique(values.columns.get_level_values(name), return_inverse=True)[1] for name in names]
+    if len(values.columns) != 2 ** len(names) or any(code.max() != 1 for code in codes):
+        raise ValueError("a full design with two levels of each factor is needed")
+    rows = []
+    for size in range(1, len(names) + 1):
+        for factors in itertools.combinations(range(len(names)), size):
+            sign = np.prod([2 * codes[f] - 1 for f in factors], axis=0)
+            change = (values.to_numpy() * sign).sum(1) / (len(sign) / 2)
+            rows.append({"effect": " x ".join(names[f] for f in factors), "change": statistics.interval(change)})
+    return pd.DataFrame(rows)

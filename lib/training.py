@@ -7,6 +7,7 @@ and models are fitted on training rows. The runs stacked together are always all
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import time
@@ -217,38 +218,54 @@ def latents(
     seeds: list[int],
     features: str = "mfcc",
     labels: pd.Series | None = None,
-    setting: str = "",
 ) -> xr.Dataset:
     """Latents of a setting for all seeds: read from the store, or trained and stored.
 
-    x [track, D] raw features. `labels` [track] only for a conditional model. Returns mu and z [seed, track, latent],
+    x [track, D] raw features; `labels` [track] only for a model that reads them. Returns mu, z [seed, track, latent],
     kl [seed, latent] in nats, error [seed, track], train [seed, track], history [curve, seed, epoch]; attributes name
     method, setting, features and label_use.
     """
-    conditional = config.reads_labels
-    if conditional != (labels is not None):
-        raise ValueError("labels are given to a conditional model, and to no other")
-    codes = None
-    if conditional:
+    return sweep(run, method, x, config, [config.beta], seeds, features, labels)[config.beta]
+
+
+def sweep(
+    run: Run,
+    method: str,
+    x: pd.DataFrame,
+    config: ModelConfig,
+    betas: list[float],
+    seeds: list[int],
+    features: str = "mfcc",
+    labels: pd.Series | None = None,
+    schedule: Schedule | None = None,
+) -> dict[float, xr.Dataset]:
+    """`latents` of one architecture at several betas, trained as one stack: all seeds of all betas at once."""
+    if config.reads_labels != (labels is not None):
+        raise ValueError("labels are given to a model that reads them, and to no other")
+    codes, schedule = None, schedule or schedule_of(run)
+    if labels is not None:
         codes = pd.Categorical(labels.loc[x.index], categories=sorted(labels.unique())).codes
-    about = {
-        "method": method,
-        "setting": setting or config.setting,
-        "features": features,
-        "label_use": config.label_use,
-        "config": parameters.to_json(config.asdict()),
-    }
-    made_of = {**about, "schedule": schedule_of(run)._asdict(), "x": _hash(x.to_numpy()), "y": _hash(codes)}
-    return _stored(
-        run,
-        made_of,
-        seeds,
-        about,
-        x.index,
-        lambda groups: fit(
-            x.to_numpy(), config, seeds, schedule_of(run), codes, groups, epoch_table(about, len(seeds))
-        )[1],
-    )
+    about = {}
+    for beta in betas:
+        one = dataclasses.replace(config, beta=beta)
+        about[beta] = {
+            "method": method,
+            "setting": one.setting,
+            "features": features,
+            "label_use": one.label_use,
+            "config": parameters.to_json(one.asdict()),
+        }
+    stack = {"betas": betas, "seeds": seeds, "schedule": schedule._asdict()}
+    made_of = {beta: {**about[beta], **stack, "x": _hash(x.to_numpy()), "y": _hash(codes)} for beta in betas}
+    if not all(artifacts.has(run, _name(made_of[beta])) for beta in betas):
+        tiled = [seed for _ in betas for seed in seeds]
+        each = [beta for beta in betas for _ in seeds]
+        progress = epoch_table(about[betas[0]], len(tiled))
+        _, all_runs = fit(x.to_numpy(), config, tiled, schedule, codes, _groups(run, x.index), progress, each)
+        for i, beta in enumerate(betas):
+            part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
+            _keep(run, made_of[beta], part, about[beta], x.index)
+    return {beta: artifacts.load(run, _name(made_of[beta])) for beta in betas}
 
 
 def pca_latents(run: Run, x: pd.DataFrame, dim: int, seeds: list[int], features: str = "mfcc") -> xr.Dataset:
@@ -389,14 +406,20 @@ def _fit_conv(x, seed, schedule, latent_dim, beta, groups, progress) -> xr.Datas
 
 
 def _stored(run: Run, made_of: dict, seeds: list[int], about: dict, tracks, make) -> xr.Dataset:
-    name = "latents/" + parameters.digest({**made_of, "seeds": seeds, "version": VERSION, "device": device().type}, 20)
-    if artifacts.has(run, name):
-        return artifacts.load(run, name)
-    start = time.perf_counter()
-    data = make(_groups(run, tracks)).assign_coords(track=np.asarray(tracks, dtype=object)).assign_attrs(**about)
-    data.attrs["seconds"] = round(time.perf_counter() - start, 2)
-    artifacts.save(run, name, data)
-    return data
+    """The stored latents made of exactly this, or those that `make` (called with the duplicate groups) gives now."""
+    made_of = {**made_of, "seeds": seeds}
+    if not artifacts.has(run, _name(made_of)):
+        _keep(run, made_of, make(_groups(run, tracks)), about, tracks)
+    return artifacts.load(run, _name(made_of))
+
+
+def _name(made_of: dict) -> str:
+    return "latents/" + parameters.digest({**made_of, "version": VERSION, "device": device().type}, 20)
+
+
+def _keep(run: Run, made_of: dict, data: xr.Dataset, about: dict, tracks) -> None:
+    data = data.assign_coords(track=np.asarray(tracks, dtype=object)).assign_attrs(**about)
+    artifacts.save(run, _name(made_of), data)
 
 
 def _groups(run: Run, tracks) -> np.ndarray:

@@ -278,3 +278,15 @@ def test_annealing_rises_in_each_cycle():
     values = [training._warmth(e, 4, 100) for e in range(100)]
     assert values[0] == values[25] == values[75] == 0 and values[13] == values[24] == 1
     assert [training._warmth(e, 0, 100) for e in (0, 50)] == [1, 1]
+
+
+def test_sweep_is_one_stack_and_its_parts_are_found_again(prepared_run):
+    run, x, _ = prepared_run
+    config = ModelConfig(x.shape[1], 3, (8,))
+    swept = training.sweep(run, "beta_vae", x, config, [0.5, 8.0], [0, 1])
+    assert [swept[b].attrs["setting"] for b in swept] == ["beta=0.5", "beta=8"]
+    assert all(latents.seed.values.tolist() == [0, 1] for latents in swept.values())
+    assert float(swept[8.0].kl.sum()) < float(swept[0.5].kl.sum())
+    alone = training.latents(run, "beta_vae", x, ModelConfig(x.shape[1], 3, (8,), beta=8.0), [0, 1])
+    np.testing.assert_allclose(alone.mu.values, swept[8.0].mu.values, atol=2e-2)
+    assert training.restore(swept[8.0]).beta.tolist() == [8.0, 8.0]

@@ -97,3 +97,13 @@ def test_association_with_inert_factors_alone_stays_silent():
         clusters = pd.Series(rng.integers(0, 5, n), index)
         hits += (paradox.association(clusters, values, genre, 99, seed=i)["p"] <= 0.05).any()
     assert hits <= 6  # 5 % expected per run; 40 runs give 7 or more with a chance below 0.4 %
+
+
+def test_factorial_effects_by_hand():
+    cells = pd.MultiIndex.from_product([[1, 4], [False, True]], names=["beta", "dec"])
+    # beta adds 2, dec takes 1, together they take 3 more
+    values = pd.DataFrame([[0.0, -1, 2, -2], [0.1, -0.9, 2.1, -1.9]], columns=cells)
+    found = paradox.factorial_effects(values).set_index("effect")["change"]
+    assert [found[e].mean for e in ("beta", "dec", "beta x dec")] == pytest.approx([0.5, -2.5, -1.5])
+    with pytest.raises(ValueError, match="two levels"):
+        paradox.factorial_effects(values.iloc[:, :3])
