@@ -297,6 +297,28 @@ def log_mels(images: dict[str, np.ndarray], seconds: float, columns: int = 4, un
     return figure
 
 
+def causes(links: dict[tuple[str, str], Interval]) -> Figure:
+    """Causal chains as a diagram: (cause, consequence) -> measured effect, written on the arrow. One row per chain."""
+    chains: list[list[str]] = []
+    for cause, consequence in links:
+        chain = next((chain for chain in chains if chain[-1] == cause), None)
+        chain.append(consequence) if chain else chains.append([cause, consequence])
+    figure, ax = new(PAGE, 0.2 + 0.85 * len(chains))
+    ax.set(xlim=(-0.4, max(map(len, chains)) - 0.6), ylim=(-0.6, len(chains) - 0.4))
+    ax.set_axis_off()
+    for row, chain in enumerate(reversed(chains)):
+        for column, name in enumerate(chain):
+            box = dict(boxstyle="round,pad=0.5", fc="white", ec=PALETTE[0])
+            ax.text(column, row, name, ha="center", va="center", fontsize=8, bbox=box)
+        for column, pair in enumerate(zip(chain[:-1], chain[1:], strict=True)):
+            arrow = dict(arrowstyle="-|>", color=GREY, shrinkA=0, shrinkB=0)
+            ax.annotate("", (column + 0.72, row), (column + 0.28, row), arrowprops=arrow)
+            effect = links[pair]
+            said = f"{effect.mean:+.2f}\n[{effect.low:+.2f}, {effect.high:+.2f}]"
+            ax.text(column + 0.5, row + 0.08, said, ha="center", va="bottom", fontsize=7)
+    return figure
+
+
 def histories(latents, ax=None, title: str = "") -> Figure:
     """Training and held-out loss over epochs, mean and spread over the seeds of one setting."""
     figure, ax = _axes(ax)

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+import yaml
 
-from lib import information, statistics, training
-from lib.models import StackedVAE
+from lib import information, scores, statistics, training
+from lib.models import ModelConfig, StackedVAE
+from lib.series import NOTEBOOKS
 from lib.statistics import Interval
 
 
@@ -129,15 +131,67 @@ def _codes(y: np.ndarray, model: StackedVAE) -> torch.Tensor:
 
 
 def judge(prediction: str, change: Interval) -> bool | None:
-    """Did a prediction ("up", "down" or "same") hold? None where the interval cannot tell "same" from too few seeds.
+    """Did a prediction hold? None where there are too few seeds for an interval.
 
-    "up" and "down" hold when the interval of the paired change lies on that side of zero; "same" when it includes zero.
+    "up" and "down" hold when the interval of the paired change lies on that side of zero, "same" when it includes zero,
+    "not up" when it reaches zero or below.
     """
     if not np.isfinite(change.low):
         return None
-    if prediction not in ("up", "down", "same"):
-        raise ValueError(f"a prediction is up, down or same, not {prediction!r}")
-    return {"up": change.low > 0, "down": change.high < 0, "same": not change.excludes_zero}[prediction]
+    holds = {"up": change.low > 0, "down": change.high < 0, "same": not change.excludes_zero, "not up": change.low <= 0}
+    if prediction not in holds:
+        raise ValueError(f"a prediction is one of {list(holds)}, not {prediction!r}")
+    return bool(holds[prediction])
+
+
+def predictions(kind: str) -> list[dict]:
+    """The predictions of one kind ("guesses" or "remedies"), as they were written before the run."""
+    return yaml.safe_load((NOTEBOOKS / "predictions.yaml").read_text())[kind]
+
+
+def changed(config: ModelConfig, change: dict) -> ModelConfig:
+    """The model with a prediction's change made to it; what it then no longer needs is taken out."""
+    values = config.asdict() | change
+    values["hidden"] = tuple(values["hidden"])
+    if values["prior"] == "mixture":
+        values["n_components"] = values["n_labels"]
+    if not (values["y_encoder"] or values["y_decoder"] or values["auxiliary"] or values["prior"] == "label"):
+        values["n_labels"] = 0
+    return ModelConfig(**values)
+
+
+def judged(kind: str, tables: dict[str, pd.DataFrame], base: pd.DataFrame) -> pd.DataFrame:
+    """Every prediction beside its result: name, metric, predicted, change (paired over seeds), held.
+
+    `tables` name -> score rows of the changed model, `base` those of the unchanged one.
+    """
+    rows = []
+    for entry in predictions(kind):
+        for metric in [m for m in ("nmi", "silhouette", "active_dims", "kl") if m in entry]:
+            change = statistics.paired(scores.of_seed(tables[entry["name"]], metric), scores.of_seed(base, metric))
+            rows.append(
+                {
+                    "name": entry["name"],
+                    "metric": metric,
+                    "predicted": entry[metric],
+                    "change": change,
+                    "held": judge(entry[metric], change),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def design(table: pd.DataFrame, metric: str, beta: float) -> pd.DataFrame:
+    """One metric of the 2 x 2 x 2 design [seed, (beta, enc, dec)] from rows of the score table."""
+    cells = {}
+    for b, enc, dec in itertools.product((1.0, beta), (0, 1), (0, 1)):
+        method = "cvae" if enc or dec else "vae" if b == 1 else "beta_vae"
+        setting = f"beta={b:g}" + (f" enc={enc} dec={dec}" if enc or dec else "")
+        rows = table[(table["method"] == method) & (table["setting"] == setting) & (table["features"] == "mfcc")]
+        cells[b, enc, dec] = scores.of_seed(rows, metric)
+    values = pd.DataFrame(cells)
+    values.columns.names = ["beta", "enc", "dec"]
+    return values
 
 
 def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:

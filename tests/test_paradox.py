@@ -45,6 +45,7 @@ def test_judge_by_intervals():
     up, none = statistics.interval([1.0, 1.1, 0.9]), statistics.interval([1.0, -1.0, 0.1])
     assert paradox.judge("up", up) and not paradox.judge("down", up) and not paradox.judge("same", up)
     assert paradox.judge("same", none) and not paradox.judge("up", none)
+    assert paradox.judge("not up", none) and not paradox.judge("not up", up)
     assert paradox.judge("up", statistics.interval([1.0])) is None
     with pytest.raises(ValueError, match="sideways"):
         paradox.judge("sideways", up)
@@ -107,3 +108,42 @@ def test_factorial_effects_by_hand():
     assert [found[e].mean for e in ("beta", "dec", "beta x dec")] == pytest.approx([0.5, -2.5, -1.5])
     with pytest.raises(ValueError, match="two levels"):
         paradox.factorial_effects(values.iloc[:, :3])
+
+
+def test_predictions_are_complete_and_change_what_they_say():
+    base = ModelConfig(40, beta=4, y_encoder=True, y_decoder=True, n_labels=10)
+    for kind in ("guesses", "remedies"):
+        names = [entry["name"] for entry in paradox.predictions(kind)]
+        assert len(names) == len(set(names))
+        for entry in paradox.predictions(kind):
+            assert entry["nmi"] in ("up", "down", "same", "not up")
+            new = paradox.changed(base, entry["change"])
+            assert new != base and all(
+                getattr(new, k) in (v, tuple(v) if isinstance(v, list) else v) for k, v in entry["change"].items()
+            )
+    free = paradox.changed(base, {"prior": "mixture", "y_encoder": False, "y_decoder": False})
+    assert free.label_use == "none" and free.n_components == 10
+
+
+def test_a_failed_prediction_is_shown_as_failed():
+    def table(nmi):
+        return pd.DataFrame(
+            [
+                {"seed": s, "clusterer": c, "metric": m, "value": v + 0.001 * s}
+                for s in range(5)
+                for c, m, v in (
+                    ("kmeans", "nmi", nmi),
+                    ("kmeans", "silhouette", 0.3),
+                    ("none", "active_dims", 2),
+                    ("none", "kl", 1),
+                )
+            ]
+        )
+
+    names = [entry["name"] for entry in paradox.predictions("remedies")]
+    up = paradox.judged("remedies", dict.fromkeys(names, table(0.5)), table(0.1)).set_index(["name", "metric"])["held"]
+    assert up["auxiliary classifier", "nmi"] and not up["smaller beta", "nmi"] and not up["smaller beta", "kl"]
+    flat = paradox.judged("remedies", dict.fromkeys(names, table(0.1)), table(0.1)).set_index(["name", "metric"])[
+        "held"
+    ]
+    assert not flat["auxiliary classifier", "nmi"] and flat["smaller beta", "nmi"]
