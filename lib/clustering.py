@@ -82,6 +82,30 @@ def internal(points: np.ndarray, clusters: np.ndarray, seed: int = 0) -> dict[st
 
 
 def silhouette(points: np.ndarray, clusters: np.ndarray, seed: int = 0) -> float:
-    """Mean silhouette (Rousseeuw 1987), on a sample of 10,000 rows where there are more."""
-    size = MANY if len(points) > MANY else None
-    return float(metrics.silhouette_score(points, clusters, sample_size=size, random_state=seed))
+    """Mean silhouette (Rousseeuw 1987) of points [N, D], on a sample of 10,000 rows where there are more; NaN below two
+    clusters.
+
+    The sums of distances are products with the clusters' indicators, block by block: half of scikit-learn's time, and
+    nulls are mostly silhouettes.
+    """
+    if len(points) > MANY:
+        rows = np.random.default_rng([seed, 11]).choice(len(points), MANY, replace=False)
+        points, clusters = points[rows], clusters[rows]
+    names, ids = np.unique(clusters, return_inverse=True)
+    if not 2 <= len(names) < len(points):
+        return float("nan")
+    member = np.eye(len(names))[ids]  # [N, K]
+    size, own, centred = member.sum(0), np.arange(len(points)), points - points.mean(0)
+    squares = (centred**2).sum(1)
+    sums = np.empty(member.shape)
+    for i in range(0, len(points), 64):
+        block = slice(i, i + 64)
+        distance = squares[block, None] + squares - 2 * centred[block] @ centred.T
+        sums[block] = np.sqrt(np.maximum(distance, 0)) @ member
+    inside = sums[own, ids] / np.maximum(size[ids] - 1, 1)
+    sums /= size
+    sums[own, ids] = np.inf
+    nearest = sums.min(1)
+    with np.errstate(invalid="ignore"):  # copies of one point: 0 / 0 counts as 0
+        widths = np.nan_to_num((nearest - inside) / np.maximum(nearest, inside))
+    return float(np.where(size[ids] > 1, widths, 0).mean())

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
+from sklearn.metrics import normalized_mutual_info_score
 
 from lib import artifacts, clustering, information, statistics, validity
 from lib.artifacts import Run
+
+NULL_METRICS = {  # metric of each kind of null in the score table
+    "gaussian": "silhouette_null", "copula": "silhouette_null_copula", "isotropic": "silhouette_null_isotropic",
+}
+SHAPE_SEEDS = 3  # training seeds whose dips and separation are computed
 
 
 def n_clusters(run: Run, labels: pd.Series) -> int:
@@ -28,9 +34,10 @@ def score(
     """Every score of one setting's latents, as tidy rows (`artifacts.SCORE_COLUMNS`).
 
     Clusters are found in mu [seed, track, latent], then compared with `labels` [track], joined by track id. With
-    `nulls`, k-means rows come with `silhouette_null` (clouds of the same covariance, drawn per setting, each from the
-    next seed's latents) and `nmi_null` (permuted labels). With `probes`, a linear probe reads the labels from mu and
-    from one sample z, beside its permutation null.
+    `nulls`, k-means rows come with `nmi_null` (permuted labels) and silhouettes of clouds without clusters
+    (`NULL_METRICS`), drawn per setting, each from the next seed's latents; and the first seeds with what else
+    `validity.verdict` needs. With `probes`, a linear probe reads the labels from mu and from one sample z, beside its
+    permutation null.
     """
     y = labels.loc[latents.track.values].to_numpy()
     k = min(n_clusters(run, labels), len(y) - 1)
@@ -46,9 +53,9 @@ def score(
                 rows += [(seed, method, j, name, value) for name, value in values.items()]
                 if nulls and method == "kmeans":
                     chance = np.random.default_rng([seed, j]).permutation(y)
-                    rows.append((seed, method, j, "nmi_null", clustering.external(chance, found)["nmi"]))
+                    rows.append((seed, method, j, "nmi_null", normalized_mutual_info_score(chance, found)))
         rows += [(seed, "none", "", name, value) for name, value in _alone(latents.sel(seed=seed), y, seed, probes)]
-    if nulls:
+    if nulls and "kmeans" in clusterers:
         rows += _null_rows(run, latents, k)
     table = pd.DataFrame(rows, columns=["seed", "clusterer", "clusterer_seed", "metric", "value"])
     about = {name: latents.attrs[name] for name in ("features", "method", "setting", "label_use")}
@@ -56,13 +63,29 @@ def score(
 
 
 def _null_rows(run: Run, latents: xr.Dataset, k: int) -> list[tuple]:
+    """Silhouettes of null clouds, and dips and separation of the first seeds.
+
+    The verdict's null, `gaussian`, gets all `n_nulls` draws, the others half. The isotropic null has the seed's active
+    dimensions by KL, or by participation ratio where there is no KL.
+    """
     seeds = latents.seed.values.tolist()
+    points = {seed: latents.mu.sel(seed=seed).values.astype(float) for seed in seeds}
+    active = {seed: max(1, round(validity.participation_ratio(points[seed]))) for seed in seeds}
+    if "kl" in latents and float(latents.kl.sum()) > 0:
+        active = {seed: max(1, int(information.active_dimensions(latents.kl.sel(seed=seed).values))) for seed in seeds}
     rows = []
-    for i in range(run.settings.n_nulls):
-        seed = seeds[i % len(seeds)]
-        points = latents.mu.sel(seed=seed).values.astype(float)
-        value = validity.silhouette_null(points, k, "gaussian", 1, seed=1000 * seed + i)[0]
-        rows.append((seed, "kmeans", f"null {i}", "silhouette_null", value))
+    for kind, metric in NULL_METRICS.items():
+        draws = run.settings.n_nulls if kind == "gaussian" else max(3, run.settings.n_nulls // 2)
+        copied = seeds[: max(1, draws // 2)]  # at least two draws of each, for a spread within seeds
+        for i in range(draws):
+            seed = copied[i % len(copied)]
+            if kind == "isotropic":
+                value = validity.isotropic_silhouette(len(points[seed]), active[seed], k, run.settings.seed + i)
+            else:
+                value = validity.silhouette_null(points[seed], k, kind, 1, seed=1000 * seed + i)[0]
+            rows.append((seed, "kmeans", f"null {i}", metric, value))
+    for seed in seeds[:SHAPE_SEEDS]:
+        rows += [(seed, "none", "", name, value) for name, value in validity.shape(points[seed], seed).items()]
     return rows
 
 
@@ -91,21 +114,57 @@ def summary(scores: pd.DataFrame, metrics: Sequence[str], by: Sequence[str] = ("
     out = []
     for key, group in rows.groupby(list(by), sort=False):
         values = {m: statistics.interval(statistics.by_seed(group, m)) for m in metrics if (group["metric"] == m).any()}
-        seeds = group.loc[group["metric"] != "silhouette_null", "seed"].nunique()
+        seeds = group["seed"].nunique()
         out.append(dict(zip(by, key, strict=True)) | {"seeds": seeds} | values)
     return pd.DataFrame(out)
 
 
-def silhouette_excess(scores: pd.DataFrame) -> validity.Excess:
-    """One setting's silhouette beside its matched-covariance null, seed by seed.
+def silhouette_excess(scores: pd.DataFrame, kind: str = "gaussian") -> validity.Excess:
+    """One setting's silhouette beside one of its nulls (`NULL_METRICS`), seed by seed.
 
     Each null draw is compared with the silhouette of the seed that it copies, so that differences between seeds do not
     pass for null noise. The draws are returned as if every seed had the mean silhouette.
     """
     value = statistics.by_seed(scores, "silhouette", clusterer="kmeans")
-    rows = scores[scores["metric"] == "silhouette_null"]
+    rows = scores[scores["metric"] == NULL_METRICS[kind]]
     draws = rows["value"].to_numpy() - value.loc[rows["seed"]].to_numpy() + value.mean()
     spread = rows["value"] - rows.groupby("seed")["value"].transform("mean")
     freedom = len(rows) - rows["seed"].nunique()
-    std = float(np.sqrt((spread**2).sum() / freedom)) if freedom > 0 else float(draws.std(ddof=1))
-    return validity.excess(float(value.mean()), draws, std)
+    if freedom < 1:
+        return validity.excess(float(value.mean()), draws)
+    return validity.excess(float(value.mean()), draws, float(np.sqrt((spread**2).sum() / freedom)), freedom)
+
+
+def evidence(scores: pd.DataFrame) -> validity.Evidence:
+    """One setting's evidence for clusters: silhouettes beside nulls, medians over seeds of dips and separation."""
+    middle = {name: float(statistics.by_seed(scores, name).median())
+              for name in ("dip_component_p", "dip_distances_p", "separation")}
+    return validity.Evidence({kind: silhouette_excess(scores, kind) for kind in NULL_METRICS}, **middle)
+
+
+def verdicts(scores: pd.DataFrame, by: Sequence[str] = ("method", "features", "setting", "label_use")) -> pd.DataFrame:
+    """One row per setting with nulls: silhouette, each null's mean, excess and z, dips, separation and verdict."""
+    out = []
+    for key, group in scores.groupby(list(by), sort=False):
+        if not group["metric"].eq(NULL_METRICS["gaussian"]).any():
+            continue
+        found = evidence(group)
+        row = dict(zip(by, key, strict=True)) | {"silhouette": found.silhouettes["gaussian"].value}
+        for kind, one in found.silhouettes.items():
+            row |= {f"{kind} null": one.null_mean, f"{kind} excess": one.excess, f"{kind} z": one.z}
+        out.append(row | {name: getattr(found, name) for name in found._fields[1:]} | {"verdict": found.verdict})
+    return pd.DataFrame(out)
+
+
+def of_seed(scores: pd.DataFrame, metric: str) -> pd.Series:
+    """One setting's metric [seed], of k-means or without clusters; `excess` is the silhouette minus the seed's null."""
+    rows = scores[scores["clusterer"].isin(["kmeans", "none"])]
+    if metric == "excess":
+        return statistics.by_seed(rows, "silhouette") - statistics.by_seed(rows, "silhouette_null")
+    return statistics.by_seed(rows, metric)
+
+
+def rows_of(table: pd.DataFrame, latents: xr.Dataset) -> pd.DataFrame:
+    """The rows of a score table that belong to these latents, by features, method and setting."""
+    same = [table[name] == latents.attrs[name] for name in ("features", "method", "setting")]
+    return table[np.logical_and.reduce(same)]
