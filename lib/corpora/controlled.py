@@ -370,8 +370,10 @@ def play(spec: dict[str, Any]) -> np.ndarray:
                 sound = _drum(notes, made.drum_kit, n_samples)
             else:
                 sound = _tune(notes, programs[layer], n_samples)
-            mix += sound * (_gain(levels[layer]) / _rms(sound))
-    return mix / _rms(mix)
+            sound *= np.float32(_gain(levels[layer])) / _rms(sound)
+            mix += sound
+    mix /= _rms(mix)
+    return mix
 
 
 def _drum(notes: np.ndarray, kit: int, n_samples: int) -> np.ndarray:
@@ -432,10 +434,12 @@ def _loudness(notes: np.ndarray) -> np.ndarray:
 def record(dry: np.ndarray, spec: dict[str, Any], how: Recording) -> np.ndarray:
     """Record a mix `dry` [samples] of RMS 1: saturation, noise, room, EQ, low-pass, compression, level."""
     rng = _rng(spec, "room")
-    drive = np.float32(_gain(how.drive_db))
-    y = np.tanh(drive * dry)
+    y = dry * np.float32(_gain(how.drive_db))
+    np.tanh(y, out=y)
     y /= _rms(y)
-    y += np.float32(_gain(how.noise_db)) * np.resize(np.roll(_hiss(), -rng.integers(len(_hiss()))), len(y))
+    hiss = _hiss(2 ** int(np.ceil(np.log2(len(y)) + 0.5)))
+    at = int(rng.integers(len(hiss) - len(y)))
+    y += np.float32(_gain(how.noise_db)) * hiss[at: at + len(y)]
     y = _filter(y, _impulse_response(how, rng))
     y = _compress(y, how.compression)
     y *= np.float32(_gain(how.loudness_db)) / _rms(y)
@@ -443,9 +447,9 @@ def record(dry: np.ndarray, spec: dict[str, Any], how: Recording) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _hiss() -> np.ndarray:
+def _hiss(n: int) -> np.ndarray:
     """White noise of RMS 1, drawn once per process: each track starts elsewhere in it."""
-    return np.random.default_rng(0).standard_normal(2**20, dtype=np.float32)
+    return np.random.default_rng(0).standard_normal(n, dtype=np.float32)
 
 
 def _filter(y: np.ndarray, taps: np.ndarray) -> np.ndarray:
