@@ -431,9 +431,9 @@ def _hash(values: np.ndarray | None) -> str:
 
 
 def epoch_table(about: dict, n_runs: int, seed: int | None = None) -> Callable[[int, np.ndarray], None]:
-    """A printed line every so often: epoch, losses and KL, means over the runs of a stack."""
+    """A printed line every five seconds: epoch, losses and KL, means over the runs of a stack."""
     who = f"{about['method']} {about['setting']}" + (f" seed {seed}" if seed is not None else f", {n_runs} seeds")
-    start, last = time.perf_counter(), [-np.inf]
+    start, last = time.perf_counter(), [time.perf_counter()]
 
     def show(epoch: int, row: np.ndarray) -> None:
         now = time.perf_counter()
