@@ -170,8 +170,9 @@ def dots(
     marked: Sequence[bool] | None = None,
     title: str = "",
     null_name: str = "null",
+    marked_name: str = "saw labels",
 ) -> Figure:
-    """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows (labels used): hollow."""
+    """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows (say, labels used): hollow."""
     figure, ax = _axes(ax, COLUMN * 1.3, 0.95 + 0.2 * len(names))
     rows = np.arange(len(names))[::-1]
     for i, (row, value) in enumerate(zip(rows, values, strict=True)):
@@ -185,7 +186,7 @@ def dots(
     if nulls is not None:
         handles.append(mpl.lines.Line2D([], [], color=GREY, marker="|", ls="", ms=9, mew=1.6, label=null_name))
     if marked is not None and any(marked):
-        handles.append(mpl.lines.Line2D([], [], color=PALETTE[0], marker="o", mfc="white", ls="", label="saw labels"))
+        handles.append(mpl.lines.Line2D([], [], color=PALETTE[0], marker="o", mfc="white", ls="", label=marked_name))
     ax.set(yticks=rows, yticklabels=names, xlabel=xlabel, title=title, ylim=(-0.7, len(names) - 0.3))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
