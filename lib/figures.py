@@ -172,7 +172,7 @@ def dots(
     null_name: str = "null",
     marked_name: str = "saw labels",
 ) -> Figure:
-    """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows (say, labels used): hollow."""
+    """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows: hollow."""
     figure, ax = _axes(ax, COLUMN * 1.3, 0.95 + 0.2 * len(names))
     rows = np.arange(len(names))[::-1]
     for i, (row, value) in enumerate(zip(rows, values, strict=True)):
