@@ -87,7 +87,8 @@ def fit(
     model = StackedVAE(config, seeds, betas).to(where)
     generators = [torch.Generator().manual_seed(1_000_003 * (seed + 1)) for seed in seeds]
     noise_held = _noise(generators, n_held, config.latent_dim).to(where)
-    optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
+    flat, gradient = _flatten(model)
+    optimiser = torch.optim.Adam([flat], lr=schedule.learning_rate, fused=True)
     n_batches = max(1, round(n_train / schedule.batch_size))  # a remainder is spread over the batches
     orders = [np.random.default_rng([seed, 2]) for seed in seeds]
     best = torch.full((n_runs,), torch.inf, device=where)
@@ -106,9 +107,10 @@ def fit(
         noise = _noise(generators, n_train, config.latent_dim)
         rows, noise = rows.to(where), noise.to(where)
         total = torch.zeros(n_runs, device=where)
-        for batch, eps in zip(rows.tensor_split(n_batches, 1), noise.tensor_split(n_batches, 1), strict=True):
-            optimiser.zero_grad(set_to_none=True)
-            loss, _, _ = model.loss(data[runs, batch], labels[batch], eps, warmth(epoch))
+        parts = [part.tensor_split(n_batches, 1) for part in (data[runs, rows], labels[rows], noise)]
+        for x_batch, y_batch, eps in zip(*parts, strict=True):
+            gradient.zero_()
+            loss, _, _ = model.loss(x_batch, y_batch, eps, warmth(epoch))
             loss.sum().backward()  # runs share no weight, so gradients do not mix
             optimiser.step()
             total += loss.detach()
@@ -150,6 +152,18 @@ def _place_mixture(model: StackedVAE, data: torch.Tensor, splits: list, seeds: l
     model.place_mixture(
         *(torch.as_tensor(np.stack(part), dtype=torch.float32, device=where) for part in zip(*found, strict=True))
     )
+
+
+def _flatten(model: StackedVAE) -> tuple[torch.nn.Parameter, torch.Tensor]:
+    """All weights of a stack as one vector, and their gradients: one optimiser step instead of one per tensor."""
+    weights = list(model.parameters())
+    flat = torch.nn.Parameter(torch.cat([w.detach().flatten() for w in weights]))
+    flat.grad = torch.zeros_like(flat)
+    for w, value, gradient in zip(
+        weights, *(part.split([w.numel() for w in weights]) for part in (flat.detach(), flat.grad)), strict=True
+    ):
+        w.data, w.grad = value.view_as(w), gradient.view_as(w)
+    return flat, flat.grad
 
 
 def _noise(generators: list[torch.Generator], rows: int, dims: int) -> torch.Tensor:
