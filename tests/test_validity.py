@@ -224,11 +224,12 @@ def test_every_criterion_finds_the_planted_k():
 
 
 def test_gap_of_a_uniform_box_is_one():
-    """The null setting of Tibshirani et al.: 200 points in a ten-dimensional cube. (In a long flat box the reference box,
-    turned to the sample's components, is too wide, and the rule often picks more.)"""
+    """A cube of ten dimensions and a square. (In a 3:1 box the rule picked more in 8 of 31 trials: the reference box,
+    turned to the sample's components, is a little too wide.)"""
     rng = np.random.default_rng(3)
-    found = [validity.gap_k(validity.gap_statistic(rng.random((200, 10)), 4, seed=i)) for i in range(8)]
-    assert found.count(1) >= 7
+    for dim in (10, 2):
+        found = [validity.gap_k(validity.gap_statistic(rng.random((200, dim)), 4, seed=i)) for i in range(6)]
+        assert found.count(1) >= 5
 
 
 def test_gap_rule_by_hand():
