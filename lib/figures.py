@@ -82,7 +82,7 @@ def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3
     """Put a table into the page, with its caption, and save it as CSV and LaTeX (booktabs)."""
     shown = data.map(lambda value: _cell(value, digits))
     folder = run.folder / "tables"
-    artifacts.write_text(folder / f"{name}.csv", data.to_csv(index=index))
+    artifacts.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=index))
     artifacts.write_text(
         folder / f"{name}.tex", shown.to_latex(index=index, escape=True, caption=caption, label=f"tab:{name}")
     )
@@ -115,6 +115,17 @@ def players(run: Run, sounds: dict[str, Sound | None], name: str, caption: str, 
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
     )
+
+
+def _spread(data: pd.DataFrame) -> pd.DataFrame:
+    """Intervals as columns of numbers: name, name_low, name_high, name_n."""
+    columns = {}
+    for name, values in data.items():
+        columns[name] = [value.mean if isinstance(value, Interval) else value for value in values]
+        if any(isinstance(value, Interval) for value in values):
+            for part in ("low", "high", "n"):
+                columns[f"{name}_{part}"] = [getattr(value, part, "") for value in values]
+    return pd.DataFrame(columns, index=data.index)
 
 
 def _cell(value, digits: int) -> str:

@@ -1,0 +1,100 @@
+"""Figures and findings: what reaches the page and the folder."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.utils.capture import capture_output
+
+from lib import artifacts, figures, findings
+from lib.statistics import interval
+
+
+def shown(call):
+    with capture_output() as captured:
+        call()
+    return "".join(output.data.get("text/html", "") for output in captured.outputs)
+
+
+def test_show_escapes_saves_and_records(prepared_run):
+    run, *_ = prepared_run
+    figure = figures.scatter(np.random.default_rng(0).standard_normal((30, 2)), ["a<b>"] * 30)
+    page = shown(lambda: figures.show(run, figure, "one", 'Caption with <b> & "quotes".'))
+    assert 'id="fig-one"' in page and "&lt;b&gt;" in page and "<b>" not in page.replace("&lt;b&gt;", "")
+    assert 'alt="Caption with' in page
+    for suffix in ("pdf", "png"):
+        assert (run.folder / "figures" / f"one.{suffix}").stat().st_size > 1000
+    assert artifacts.load_records(run.folder)["04_vae"]["figures"][0]["name"] == "one"
+
+
+def test_the_same_figure_is_the_same_bytes(prepared_run):
+    run, *_ = prepared_run
+    files = []
+    for _ in range(2):
+        figure = figures.curves({"x": pd.DataFrame({0: [1.0, 2], 1: [1.5, 2.5]}, index=[1, 2])}, "beta", "NMI")
+        shown(lambda figure=figure: figures.show(run, figure, "again", "Twice."))
+        files.append((run.folder / "figures" / "again.png").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_table_keeps_numbers_as_numbers(prepared_run):
+    run, *_ = prepared_run
+    data = pd.DataFrame(
+        {
+            "name": ["a_b", "<i>"],
+            "nmi": [interval([0.1, 0.2, 0.3]), interval([0.5])],
+            "ok": [True, False],
+            "n": [999.0, np.nan],
+        }
+    )
+    page = shown(lambda: figures.table(run, data, "t", "Numbers."))
+    assert "0.200 [-0.048, 0.448]" in page and "0.500 (n = 1)" in page and "&lt;i&gt;" in page and "–" in page
+    back = pd.read_csv(run.folder / "tables" / "t.csv")
+    assert back["nmi"].tolist() == pytest.approx([0.2, 0.5]) and back["nmi_n"].tolist() == [3, 1]
+    assert "a\\_b" in (run.folder / "tables" / "t.tex").read_text()
+
+
+@pytest.mark.parametrize("n", [1, 2, 14])
+def test_dots_grow_with_their_rows(n):
+    figure = figures.dots(
+        [f"row {i}" for i in range(n)],
+        [interval([0.1 * i, 0.1 * i + 0.05]) for i in range(n)],
+        "x",
+        nulls=[0.0] * n,
+        marked=[False] * n,
+    )
+    assert figure.get_size_inches()[1] >= 0.9 + 0.2 * n
+    figures.plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    "verdict, kind, text",
+    [
+        (True, "yes", "rises by 0.25"),
+        (False, "no", "does not rise: 0.25"),
+        (None, "open", "Not decided"),
+        (np.bool_(True), "yes", "rises by 0.25"),
+    ],
+)
+def test_findings_follow_their_verdict(prepared_run, verdict, kind, text):
+    run, *_ = prepared_run
+    page = shown(
+        lambda: findings.finding(
+            run,
+            "f",
+            "It rises by {gap:.2f}.",
+            no="It does not rise: {gap:.2f}.",
+            verdict=verdict,
+            rule="gap above zero",
+            gap=np.float64(0.25),
+        )
+    )
+    assert f"finding {kind}" in page and text in page
+    recorded = artifacts.load_records(run.folder)["04_vae"]["findings"][0]
+    assert recorded["numbers"] == {"gap": 0.25} and text in recorded["text"]
+    again = shown(lambda: findings.recall(run, ["f", "missing"]))
+    assert text in again and "Not in this run: missing" in again
+
+
+def test_banner_says_synthetic(prepared_run):
+    run, *_ = prepared_run
+    assert "Synthetic music" in shown(lambda: findings.banner(run))
