@@ -223,13 +223,13 @@ def test_every_criterion_finds_the_planted_k():
     assert chosen == {"gap": 4, "silhouette": 4, "calinski_harabasz": 4, "davies_bouldin": 4}
 
 
-def test_gap_of_a_uniform_box_is_one():
-    """A cube of ten dimensions and a square. (In a 3:1 box the rule picked more in 8 of 31 trials: the reference box,
-    turned to the sample's components, is a little too wide.)"""
+@pytest.mark.parametrize(("dim", "least"), [(10, 8), (2, 5)])
+def test_gap_of_a_uniform_box_is_one(dim, least):
+    """k = 1 in 80 of 80 trials in a ten-dimensional cube, 74 in a square, and only 54 in a 3:1 box: the reference box,
+    turned to the sample's components, is a little too wide there."""
     rng = np.random.default_rng(3)
-    for dim in (10, 2):
-        found = [validity.gap_k(validity.gap_statistic(rng.random((200, dim)), 4, seed=i)) for i in range(6)]
-        assert found.count(1) >= 5
+    found = [validity.gap_k(validity.gap_statistic(rng.random((200, dim)), 4, seed=i)) for i in range(8)]
+    assert found.count(1) >= least
 
 
 def test_gap_rule_by_hand():
