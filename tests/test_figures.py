@@ -3,19 +3,27 @@
 import numpy as np
 import pandas as pd
 import pytest
-from IPython.utils.capture import capture_output
 
 from lib import artifacts, figures, findings
 from lib.statistics import interval
 
 
-def shown(call):
-    with capture_output() as captured:
+@pytest.fixture
+def shown(monkeypatch):
+    """Call something and return the HTML that it displayed."""
+    pages = []
+    for module in (figures, findings):
+        monkeypatch.setattr(module, "display", lambda output: pages.append(output.data))
+
+    def run_and_collect(call):
+        pages.clear()
         call()
-    return "".join(output.data.get("text/html", "") for output in captured.outputs)
+        return "".join(pages)
+
+    return run_and_collect
 
 
-def test_show_escapes_saves_and_records(prepared_run):
+def test_show_escapes_saves_and_records(prepared_run, shown):
     run, *_ = prepared_run
     figure = figures.scatter(np.random.default_rng(0).standard_normal((30, 2)), ["a<b>"] * 30)
     page = shown(lambda: figures.show(run, figure, "one", 'Caption with <b> & "quotes".'))
@@ -26,7 +34,7 @@ def test_show_escapes_saves_and_records(prepared_run):
     assert artifacts.load_records(run.folder)["04_vae"]["figures"][0]["name"] == "one"
 
 
-def test_the_same_figure_is_the_same_bytes(prepared_run):
+def test_the_same_figure_is_the_same_bytes(prepared_run, shown):
     run, *_ = prepared_run
     files = []
     for _ in range(2):
@@ -36,7 +44,7 @@ def test_the_same_figure_is_the_same_bytes(prepared_run):
     assert files[0] == files[1]
 
 
-def test_table_keeps_numbers_as_numbers(prepared_run):
+def test_table_keeps_numbers_as_numbers(prepared_run, shown):
     run, *_ = prepared_run
     data = pd.DataFrame(
         {
@@ -75,7 +83,7 @@ def test_dots_grow_with_their_rows(n):
         (np.bool_(True), "yes", "rises by 0.25"),
     ],
 )
-def test_findings_follow_their_verdict(prepared_run, verdict, kind, text):
+def test_findings_follow_their_verdict(prepared_run, shown, verdict, kind, text):
     run, *_ = prepared_run
     page = shown(
         lambda: findings.finding(
@@ -95,6 +103,6 @@ def test_findings_follow_their_verdict(prepared_run, verdict, kind, text):
     assert text in again and "Not in this run: missing" in again
 
 
-def test_banner_says_synthetic(prepared_run):
+def test_banner_says_synthetic(prepared_run, shown):
     run, *_ = prepared_run
     assert "Synthetic music" in shown(lambda: findings.banner(run))
