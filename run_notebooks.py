@@ -17,6 +17,8 @@ examples:
   run_notebooks.py --profile smoke                   the same, small and quick, to see that everything works
   run_notebooks.py --corpus folder --source ~/music --lyrics ~/music/lyrics.csv
                                                      your own music: one sub-folder of audio files per label
+  run_notebooks.py --corpus latents --source ~/run --out ~/run-audit
+                                                     audit somebody's arrays: Z_*.npy and others, with y.npy
   run_notebooks.py --only 09                         notebook 09, and before it whatever it needs
   run_notebooks.py --set n_seeds=20 --set "betas=[1, 2, 4]" --out build/more-seeds
                                                      other settings, in a folder of their own
@@ -35,7 +37,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     what = parser.add_argument_group("what to run on")
     what.add_argument("--profile", default="default", help="size of the study: smoke, default or paper")
     what.add_argument("--corpus", default="controlled",
-                      help="controlled (synthetic, built in), folder, gtzan or gtzan_logmel")
+                      help="controlled (synthetic, built in), folder, gtzan, gtzan_logmel or latents")
     what.add_argument("--source", default="", metavar="PATH", help="folder or file of a real corpus")
     what.add_argument("--lyrics", default="", metavar="FILE", help="lyrics of its tracks (CSV or JSON), if there are")
     what.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
@@ -76,13 +78,14 @@ def _run(options: argparse.Namespace, series: Any) -> int:
     from lib import running
     from lib.errors import Problem
     from lib.report import book
+    from lib.series import needs_of
 
     if options.jobs < 1:
         raise Problem(f"--jobs {options.jobs}: give the number of notebooks to run at once, 1 or more")
-    series = series or running.Series()
     request = running.check(
         options.profile, options.corpus, options.source, options.lyrics, options.out, parse_settings(options.set)
     )
+    series = series or running.Series(needs=needs_of(options.corpus))
     with running.only_runner(request.folder):
         kind = "synthetic" if request.corpus == "controlled" else request.source or "downloaded"
         print(f"corpus {request.corpus} ({kind}), profile {request.profile} -> {request.folder}", flush=True)

@@ -265,6 +265,13 @@ def _current(run: Run, part: Path) -> bool:
     return json.loads(part.with_suffix(".json").read_text())["corpus_id"] == corpus_id(run)
 
 
+def save_report(run: Run, name: str, content: dict[str, Any]) -> Path:
+    """Leave `content` as `NAME.json` in the run's folder, for other programs to read; returns its path."""
+    path = run.folder / f"{name}.json"
+    write_text(path, json.dumps(content, indent=1, allow_nan=False))
+    return path
+
+
 # --- the notebook's record ---------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.preprocessing import normalize
 
+from lib.corpora import controlled_lyrics
 from lib.corpora.folder import SUFFIXES
 from lib.corpora.items import Item
 from lib.errors import Problem
@@ -209,6 +210,25 @@ def bag_of_words(texts: pd.Series) -> pd.DataFrame:
     counts = CountVectorizer(min_df=2, max_df=0.7, strip_accents="unicode", max_features=1000)
     values = counts.fit_transform(texts.fillna("").astype(str))
     return pd.DataFrame(values.toarray(), index=texts.index, columns=counts.get_feature_names_out())
+
+
+# --- made-up text of known information ---------------------------------------------------------------------------
+
+
+def dosed_texts(labels: pd.Series, information: float, seed: int = 0) -> tuple[pd.Series, float]:
+    """Synthetic texts [track] whose topic tells about `labels` [track] a set amount, and that amount in nats.
+
+    The topic grammar of the controlled corpus (`lib.corpora.controlled_lyrics`), asked for `information` nats with ten
+    labels that are equally common. With others the amount differs, so it is computed from how common they are. It
+    bounds what anything made from the texts can know, but for chance.
+    """
+    kinds, codes = np.unique(labels.to_numpy(), return_inverse=True)
+    given = controlled_lyrics.topic_given_genre(information)[:, np.arange(len(kinds)) % len(controlled_lyrics.TOPICS)]
+    rng = np.random.default_rng([seed, 61])
+    topics = list(controlled_lyrics.TOPICS)
+    drawn = [topics[rng.choice(len(topics), p=given[:, code])] for code in codes]
+    texts = pd.Series([controlled_lyrics.write(rng, topic) for topic in drawn], labels.index)
+    return texts, controlled_lyrics.lyrics_information(given * np.bincount(codes) / len(codes))
 
 
 # --- the earlier study's embeddings, for the leakage audit -------------------------------------------------------

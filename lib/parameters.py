@@ -26,7 +26,7 @@ class Settings(BaseModel):
 
     # What is studied
     profile: str = "default"
-    corpus: Literal["controlled", "folder", "gtzan", "gtzan_logmel"] = "controlled"
+    corpus: Literal["controlled", "folder", "gtzan", "gtzan_logmel", "latents"] = "controlled"
     source: str = Field("", description="folder or file of a real corpus")
     lyrics: str = Field("", description="lyrics file (CSV or JSON) of a folder corpus")
     duplicates: Literal["keep", "drop"] = Field("keep", description="exact copies: keep all, or one of each")

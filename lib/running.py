@@ -34,7 +34,7 @@ from filelock import FileLock, Timeout
 from lib import artifacts, parameters
 from lib.errors import Problem
 from lib.parameters import Settings, digest
-from lib.series import NEEDS, NOTEBOOKS, ROOT
+from lib.series import APPENDICES, NEEDS, NOTEBOOKS, ROOT
 
 # Of the notebooks that could start, these start first: the slow one, then the longest chain to the end.
 FIRST = ("06_conv_vae", "03_baselines", "04_vae", "07_cvae", "08_multimodal_fusion")
@@ -42,6 +42,7 @@ FIRST = ("06_conv_vae", "03_baselines", "04_vae", "07_cvae", "08_multimodal_fusi
 NEEDS_SOURCE = {
     "folder": "a folder with one sub-folder of audio files per label",
     "gtzan_logmel": "the .npz file of log-mel spectrograms",
+    "latents": "a folder of .npy arrays, one row per track, with their labels in y.npy",
 }
 
 
@@ -73,6 +74,10 @@ class Series:
         wanted = Path(text).stem if text.endswith(".ipynb") else text
         wanted = wanted.zfill(2) if wanted.isdigit() else wanted
         matches = [name for name in self.needs if name.startswith(wanted)] if wanted else []
+        for corpus, notebooks in APPENDICES.items():
+            if not matches and wanted and any(name.startswith(wanted) for name in notebooks):
+                raise Problem(f"--only {text}: that notebook is for somebody else's arrays; "
+                              f"add --corpus {corpus} --source DIR")
         if len(matches) != 1 and wanted not in self.needs:
             raise Problem(f"--only {text}: {'several notebooks match' if matches else 'no such notebook'}; "
                           f"choose from {', '.join(sorted(self.needs))}")
@@ -119,7 +124,7 @@ def check(
     found = parameters.load(profile, corpus, source, lyrics, settings)
     if corpus == "controlled" and (source or lyrics):
         raise Problem("the controlled corpus is composed by the program and reads no files: "
-                      "add --corpus folder (or gtzan, gtzan_logmel) to use your own")
+                      "add --corpus folder (or gtzan, gtzan_logmel, latents) to use your own")
     if corpus in NEEDS_SOURCE and not source:
         raise Problem(f"the corpus '{corpus}' needs --source PATH: {NEEDS_SOURCE[corpus]}")
     for option, path in (("--source", source), ("--lyrics", lyrics)):

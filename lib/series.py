@@ -26,6 +26,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "00_overview": ("10_final_comparison",),
 }
 
+# notebooks of a corpus that is not music: with it, they alone run
+APPENDICES: dict[str, dict[str, tuple[str, ...]]] = {"latents": {"A1_audit_your_run": ()}}
+
 # notebooks that put rows into the score table
 SCORERS = tuple(name for name in NEEDS if name not in ("00_overview", "01_data_preparation", "10_final_comparison"))
 
@@ -38,6 +41,11 @@ WRITERS: dict[str, str] = {
     "lyrics": "01_data_preparation",
     "lyrics_embeddings": "02_lyrics_embeddings",
 }
+
+
+def needs_of(corpus: str) -> dict[str, tuple[str, ...]]:
+    """The notebooks that are run on a corpus, and what each needs."""
+    return APPENDICES.get(corpus, NEEDS)
 
 
 def order() -> list[str]:
@@ -56,5 +64,5 @@ def dependants(names: set[str]) -> set[str]:
 
 def ancestors(name: str) -> set[str]:
     """Every notebook that `name` reads from, directly or through others."""
-    found = set(NEEDS[name])
+    found = set(NEEDS.get(name, ()))
     return found.union(*(ancestors(other) for other in found))

@@ -14,6 +14,7 @@ import pytest
 from lib import artifacts, series
 
 NAMES = sorted(series.NEEDS)
+FORMED = [*NAMES, *(name for notebooks in series.APPENDICES.values() for name in notebooks)]
 PARAMETERS = ["profile", "corpus", "source", "lyrics", "out", "settings"]
 
 
@@ -21,7 +22,7 @@ def code_cells(name):
     return [c for c in nbformat.read(series.NOTEBOOKS / f"{name}.ipynb", 4).cells if c.cell_type == "code"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FORMED)
 def test_form(name):
     notebook = nbformat.read(series.NOTEBOOKS / f"{name}.ipynb", 4)
     nbformat.validate(notebook)
@@ -38,7 +39,7 @@ def test_form(name):
     assert any("## Limits" in c.source or "## Caveats" in c.source for c in notebook.cells if c.cell_type == "markdown")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FORMED)
 def test_no_conclusion_is_typed(name):
     """Numbers come from the run: none stands in the template of a finding."""
     for cell in code_cells(name):

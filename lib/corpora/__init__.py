@@ -37,6 +37,8 @@ def open(settings: Settings) -> Corpus:
     Raises `Problem` when there is nothing to analyse: a wrong path, no audio, a single label, fewer tracks than
     clusters, or a lyrics file that matches no track.
     """
+    if settings.corpus not in _OPENERS:
+        raise Problem(f"the corpus '{settings.corpus}' holds no music: it is for notebooks/A1_audit_your_run.ipynb")
     corpus = _OPENERS[settings.corpus](settings)
     if settings.lyrics:
         corpus = _with_lyrics(corpus, settings)
