@@ -22,8 +22,9 @@ def association(
     """Share of each column's variance that lies between clusters (eta squared), marginal and within labels.
 
     clusters [track], values [track, name] (numbers; text columns are left out), labels [track]. `within` first removes
-    label means from the values, so genre cannot speak through them. `p` is of `within` under clusters permuted inside
-    each label, Bonferroni-corrected over the columns; `null` is the mean under those permutations.
+    label means from the values, so genre cannot speak through them. `p` compares `within` with the
+    largest share of any column under clusters permuted inside each label (Westfall and Young 1993), so it is corrected
+    for the number of columns; `null` is the mean under those permutations.
     """
     numeric = values.select_dtypes("number").loc[clusters.index]
     numeric = numeric.loc[:, numeric.std() > 1e-12].fillna(numeric.mean())
@@ -41,14 +42,14 @@ def association(
             shuffled[rows] = codes[rng.permutation(rows)]
         nulls.append(_eta_squared(inside, shuffled))
     nulls = np.stack(nulls)
-    p = (1 + (nulls >= within).sum(0)) / (1 + n_permutations)
+    p = (1 + (nulls.max(1, keepdims=True) >= within).sum(0)) / (1 + n_permutations)
     return pd.DataFrame(
         {
             "name": numeric.columns,
             "marginal": _eta_squared(x, codes),
             "within": within,
             "null": nulls.mean(0),
-            "p": np.minimum(p * x.shape[1], 1),
+            "p": p,
         }
     ).sort_values("within", ascending=False, ignore_index=True)
 

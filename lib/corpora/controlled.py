@@ -42,14 +42,14 @@ FACTORS: dict[str, tuple[str, str, str]] = {
     "density": ("chance that an optional note is played", "probability", "tied to genre"),
     "percussion_db": ("level of the drums against the accompaniment", "dB", "tied to genre"),
     "bass_db": ("level of the bass against the accompaniment", "dB", "tied to genre"),
-    "drum_kit": ("drum kit", "General MIDI program, from 0", "tied to genre"),
+    "drum_kit": ("drum kit", "General MIDI program", "tied to genre"),
     "tempo_from": ("genre whose tempo, metre and swing it has", "genre", "tied to genre"),
     "drums_from": ("genre whose drums it has", "genre", "tied to genre"),
     "bass_from": ("genre whose bass line it has", "genre", "tied to genre"),
     "chords_from": ("genre whose harmony and accompaniment pattern it has", "genre", "tied to genre"),
     "palette_from": ("genre whose chord and bass instruments it has", "genre", "tied to genre"),
-    "chord_program": ("instrument of the chords", "General MIDI program, from 0", "tied to genre"),
-    "bass_program": ("instrument of the bass", "General MIDI program, from 0", "tied to genre"),
+    "chord_program": ("instrument of the chords", "General MIDI program", "tied to genre"),
+    "bass_program": ("instrument of the bass", "General MIDI program", "tied to genre"),
     "topic": ("topic of the lyrics", "topic", "tied to genre"),
     "borrowed": ("components borrowed from another genre", "names", "independent"),
     "n_borrowed": ("number of components borrowed from another genre", "components", "independent"),
@@ -127,6 +127,8 @@ def items(settings: Settings) -> list[Item]:
         rng = _rng(spec, "lyrics")
         topic = controlled_lyrics.draw_topic(rng, list(GENRES).index(genre), settings.lyrics_information)
         factors = asdict(composition(spec)) | asdict(recording(spec)) | {"topic": topic}
+        # A program or a key is a name, not an amount: as text, nothing regresses on its number
+        factors |= {name: f"{name} {factors[name]}" for name in ("drum_kit", "chord_program", "bass_program", "key")}
         lyrics = controlled_lyrics.write(rng, topic)
         found.append(Item(f"controlled track {index}", spec, genre, {name: factors[name] for name in FACTORS}, lyrics))
     return found
