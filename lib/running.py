@@ -37,7 +37,9 @@ from lib.parameters import Settings, digest
 from lib.series import APPENDICES, NEEDS, NOTEBOOKS, ROOT
 
 # Of the notebooks that could start, these start first: the slow one, then the longest chain to the end.
-FIRST = ("06_conv_vae", "03_baselines", "04_vae", "07_cvae", "08_multimodal_fusion")
+FIRST = (
+    "06_conv_vae", "03_baselines", "04_vae", "07_cvae", "05_beta_vae", "09_cvae_latent_space", "02_lyrics_embeddings",
+)
 
 NEEDS_SOURCE = {
     "folder": "a folder with one sub-folder of audio files per label",
