@@ -7,6 +7,7 @@ and a place. The leakage audit deals recordings to slots; what belongs to a reco
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -52,10 +53,19 @@ def recordings(folder: Path) -> list[Recording]:
 
     Raises `Problem` when there are none.
     """
+    files = [path for path in sorted(Path(folder).glob("*/*")) if path.is_file() and not path.name.startswith(".")]
+    found = _recordings(tuple(files), tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in files))
+    if not found:
+        raise Problem(f"no tracks in {folder}: expected <label>/<name>.<audio>, with <name>.txt where there is text")
+    return list(found)
+
+
+@functools.lru_cache(maxsize=2)  # an audit asks for the same folder many times
+def _recordings(paths: tuple[Path, ...], state: tuple[tuple[int, int], ...]) -> tuple[Recording, ...]:
+    """`recordings` of these files; `state` (time of change and size of each) tells when they have changed."""
     groups: dict[tuple[str, str], dict[str, Path]] = {}
-    for path in sorted(Path(folder).glob("*/*")):
-        if path.is_file() and not path.name.startswith("."):
-            groups.setdefault((path.parent.name, path.stem), {})[path.suffix.lower()] = path
+    for path in paths:
+        groups.setdefault((path.parent.name, path.stem), {})[path.suffix.lower()] = path
     found = []
     for (label, stem), files in groups.items():
         main = next((path for suffix, path in files.items() if suffix not in TEXTS), None)
@@ -65,9 +75,8 @@ def recordings(folder: Path) -> list[Recording]:
         text = words.read_text(encoding="utf-8", errors="replace") if words else ""
         track = "t" + hashlib.sha256(main.read_bytes()).hexdigest()[:16]
         found.append((main.stat().st_mtime_ns, Recording(track, label, stem, files, text)))
-    if not found:
-        raise Problem(f"no tracks in {folder}: expected <label>/<name>.<audio>, with <name>.txt where there is text")
-    return [recording for _, recording in sorted(found, key=lambda pair: (pair[0], pair[1].label, pair[1].stem))]
+    found.sort(key=lambda pair: (pair[0], pair[1].label, pair[1].stem))
+    return tuple(recording for _, recording in found)
 
 
 def slots(corpus: Corpus) -> pd.DataFrame:

@@ -96,7 +96,7 @@ BROKEN = {
     "words and fields": ("words_and_fields", planted.LEAKS["year_as_feature"], planted.make_corpus),
     "modality ceiling": ("ceiling", planted.LEAKS["pretrained_on_these_labels"], planted.with_pretrained),
     "within-genre shuffle": ("text_within_shuffle", planted.LEAKS["lyrics_written_for_the_genre"],
-                             functools.partial(planted.with_generated_lyrics, strength=0.5)),
+                             functools.partial(planted.with_generated_lyrics, strength=0.35)),
     "copies": ("copies", planted.LEAKS["resaved_copies"], functools.partial(planted.with_duplicates, noise=1e-4)),
 }
 
