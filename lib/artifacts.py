@@ -86,7 +86,7 @@ def claim_folder(folder: Path, settings: Settings, replace: bool = False) -> Non
         elif names:
             what = ", ".join(f"{n}={found.get(n)!r} there, {wanted.get(n)!r} here" for n in sorted(names)[:3])
             raise Problem(
-                f"{folder} holds a run with other settings ({what}); choose another output folder, "
+                f"{folder} holds a run with other settings ({what}); choose another output folder (--out), "
                 "or replace that run with run_notebooks.py --force"
             )
         write_text(path, json.dumps(wanted, indent=1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import warnings
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -31,6 +32,7 @@ PALETTE = sns.color_palette("colorblind", 10)  # safe for the common colour blin
 MARKERS = "osD^vP*Xhp"
 GREY = "#6b6b6b"
 
+warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a label in a script that no font here has
 mpl.rcParams.update(
     {
         "font.size": 8,

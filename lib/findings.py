@@ -27,6 +27,8 @@ def banner(run: Run, needs_corpus: bool = True) -> None:
             *parts,
         ]
     note = "<strong>Synthetic music.</strong> " if synthetic else ""
+    if s.profile == "smoke":
+        note += "<strong>A trial run, too small to conclude anything from.</strong> "
     kind = "banner synthetic" if synthetic else "banner"
     display(HTML(f'<div class="{kind}">{note}{html.escape(" · ".join(parts))}</div>'))
 
