@@ -126,6 +126,24 @@ def open_run(
     return run
 
 
+def reopen_run(notebook: str, folder: Path) -> Run:
+    """Open a run that is there, with the settings that it was made with.
+
+    Raises `Problem` when there is none in `folder`, or when its settings are not known (any more).
+    """
+    path = folder / "settings.json"
+    if not path.is_file():
+        raise Problem(f"there is no run in {folder}: run notebooks/01_data_preparation.ipynb first")
+    settings = json.loads(path.read_text())
+    named = {name: settings.pop(name) for name in ("profile", "corpus", "source", "lyrics")}
+    return open_run(notebook, **named, out=str(folder), settings=settings)
+
+
+def find_runs(parent: Path) -> list[Path]:
+    """Folders in `parent` that hold a run whose tracks are prepared."""
+    return sorted(path.parents[1] for path in parent.glob("*/store/corpus.json"))
+
+
 def _absolute(path: str) -> str:
     """Relative paths are relative to the project, wherever a kernel was started."""
     return str(ROOT / Path(path).expanduser()) if path else ""
@@ -155,8 +173,8 @@ def has(run: Run, name: str) -> bool:
     return True
 
 
-def load(run: Run, name: str, variables: list[str] | None = None) -> xr.Dataset | pd.DataFrame:
-    """Read an artifact; of an array, only `variables` if they are named.
+def load(run: Run, name: str, variables: list[str] | None = None, **rows: Any) -> xr.Dataset | pd.DataFrame:
+    """Read an artifact; of an array, only `variables` if they are named, and only `rows` (`track="t0..."`).
 
     Raises `Problem` when it is missing, or belongs to another corpus or to an earlier state of this one.
     """
@@ -166,7 +184,7 @@ def load(run: Run, name: str, variables: list[str] | None = None) -> xr.Dataset 
         types = {column: str for column in text} | {pd.read_csv(path, nrows=0).columns[0]: str}
         return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""]).set_index(list(types)[-1])
     with xr.open_dataset(path, engine="h5netcdf") as data:
-        return (data if variables is None else data[variables]).load()
+        return (data if variables is None else data[variables]).sel(rows).load()
 
 
 def _path(run: Run, name: str, suffix: str) -> Path:

@@ -160,8 +160,8 @@ def versions() -> dict[str, str]:
 
 
 def _library_files() -> list[Path]:
-    """Files of lib that a notebook's numbers can depend on: not the report's, not the runner's."""
-    skipped = {ROOT / "lib" / "running.py"}
+    """Files of lib that a notebook's numbers can depend on: not the report's, the runner's or the explorer's."""
+    skipped = {ROOT / "lib" / name for name in ("running.py", "explorer.py", "explorer.js")}
     return [
         path for path in sorted((ROOT / "lib").rglob("*"))
         if path.is_file() and path not in skipped and not {"__pycache__", "report"} & set(path.parts)

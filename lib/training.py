@@ -254,12 +254,40 @@ def sweep(
     schedule: Schedule | None = None,
 ) -> dict[float, xr.Dataset]:
     """`latents` of one architecture at several betas, trained as one stack: all seeds of all betas at once."""
+    schedule = schedule or schedule_of(run)
+    codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule)
+    if not all(artifacts.has(run, _name(made_of[beta])) for beta in betas):
+        tiled = [seed for _ in betas for seed in seeds]
+        each = [beta for beta in betas for _ in seeds]
+        progress = epoch_table(about[betas[0]], len(tiled))
+        _, all_runs = fit(x.to_numpy(), config, tiled, schedule, codes, _groups(run, x.index), progress, each)
+        for i, beta in enumerate(betas):
+            part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
+            _keep(run, made_of[beta], part, about[beta], x.index)
+    return {beta: artifacts.load(run, _name(made_of[beta])) for beta in betas}
+
+
+def is_stored(
+    run: Run,
+    method: str,
+    x: pd.DataFrame,
+    config: ModelConfig,
+    seeds: list[int],
+    features: str = "mfcc",
+    labels: pd.Series | None = None,
+) -> bool:
+    """Would `latents`, called with the same, read from the store and train nothing?"""
+    _, _, made_of = _recipes(method, x, config, [config.beta], seeds, features, labels, schedule_of(run))
+    return artifacts.has(run, _name(made_of[config.beta]))
+
+
+def _recipes(method, x, config, betas, seeds, features, labels, schedule) -> tuple[np.ndarray | None, dict, dict]:
+    """Class numbers [track] (None without labels); by beta, what is said of the latents and what they are made of."""
     if config.reads_labels != (labels is not None):
         raise ValueError("labels are given to a model that reads them, and to no other")
-    codes, schedule = None, schedule or schedule_of(run)
+    codes, about = None, {}
     if labels is not None:
         codes = pd.Categorical(labels.loc[x.index], categories=sorted(labels.unique())).codes
-    about = {}
     for beta in betas:
         one = dataclasses.replace(config, beta=beta)
         about[beta] = {
@@ -271,15 +299,7 @@ def sweep(
         }
     stack = {"betas": betas, "seeds": seeds, "schedule": schedule._asdict()}
     made_of = {beta: {**about[beta], **stack, "x": _hash(x.to_numpy()), "y": _hash(codes)} for beta in betas}
-    if not all(artifacts.has(run, _name(made_of[beta])) for beta in betas):
-        tiled = [seed for _ in betas for seed in seeds]
-        each = [beta for beta in betas for _ in seeds]
-        progress = epoch_table(about[betas[0]], len(tiled))
-        _, all_runs = fit(x.to_numpy(), config, tiled, schedule, codes, _groups(run, x.index), progress, each)
-        for i, beta in enumerate(betas):
-            part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
-            _keep(run, made_of[beta], part, about[beta], x.index)
-    return {beta: artifacts.load(run, _name(made_of[beta])) for beta in betas}
+    return codes, about, made_of
 
 
 def pca_latents(run: Run, x: pd.DataFrame, dim: int, seeds: list[int], features: str = "mfcc") -> xr.Dataset:
