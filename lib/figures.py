@@ -65,19 +65,25 @@ def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> No
     """Put a figure into the page, with caption and alternative text (default: the caption); save it as PDF and PNG."""
     folder = run.folder / "figures"
     artifacts.write(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    artifacts.write(folder / f"{name}.png", lambda path: path.write_bytes(picture.getvalue()))
+    picture = png(figure)
+    artifacts.write(folder / f"{name}.png", lambda path: path.write_bytes(picture))
     artifacts.record(run, "figures", {"name": name, "caption": caption, "alt": alt or caption})
     width = round(100 * figure.get_size_inches()[0])
     plt.close(figure)
-    data = base64.b64encode(picture.getvalue()).decode()
+    data = base64.b64encode(picture).decode()
     display(
         HTML(
             f'<figure id="fig-{name}"><img src="data:image/png;base64,{data}" alt="{html.escape(alt or caption)}" '
             f'width="{width}"><figcaption>{html.escape(caption)}</figcaption></figure>'
         )
     )
+
+
+def png(figure: Figure, dpi: float | None = None) -> bytes:
+    """A figure as a PNG file (default: the resolution of saved figures)."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=dpi or mpl.rcParams["savefig.dpi"], metadata={"Software": None})
+    return picture.getvalue()
 
 
 def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3, index: bool = False) -> None:
@@ -96,26 +102,27 @@ def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3
 
 
 def players(run: Run, sounds: dict[str, Sound | None], name: str, caption: str, seconds: float = 8.0) -> None:
-    """Put an audio player for each sound into the page: its middle `seconds`, resampled to 11025 Hz, 16 bit."""
-    rows = []
-    for title, sound in sounds.items():
-        if sound is None:
-            continue
-        start = max(0, (len(sound.y) - int(seconds * sound.sr)) // 2)
-        y = soxr.resample(sound.y[start : start + int(seconds * sound.sr)], sound.sr, 11025)
-        y = 0.9 * y / max(np.abs(y).max(), 1e-9)
-        wav = io.BytesIO()
-        soundfile.write(wav, y, 11025, format="WAV", subtype="PCM_16")
-        data = base64.b64encode(wav.getvalue()).decode()
-        rows.append(
-            f'<div class="player"><span>{html.escape(title)}</span><audio controls preload="none" '
-            f'aria-label="{html.escape(title)}" src="data:audio/wav;base64,{data}"></audio></div>'
-        )
+    """Put an audio player for each sound into the page (see `player`)."""
+    rows = [player(title, sound, seconds) for title, sound in sounds.items() if sound is not None]
     display(
         HTML(
             f'<figure class="players" id="fig-{name}">{"".join(rows)}'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
+    )
+
+
+def player(title: str, sound: Sound, seconds: float = 8.0) -> str:
+    """HTML of an audio player: the middle `seconds` of a sound, resampled to 11025 Hz, 16 bit, at full level."""
+    start = max(0, (len(sound.y) - int(seconds * sound.sr)) // 2)
+    y = soxr.resample(sound.y[start : start + int(seconds * sound.sr)], sound.sr, 11025)
+    y = 0.9 * y / max(np.abs(y).max(), 1e-9)
+    wav = io.BytesIO()
+    soundfile.write(wav, y, 11025, format="WAV", subtype="PCM_16")
+    data = base64.b64encode(wav.getvalue()).decode()
+    return (
+        f'<div class="player"><span>{html.escape(title)}</span><audio controls preload="none" '
+        f'aria-label="{html.escape(title)}" src="data:audio/wav;base64,{data}"></audio></div>'
     )
 
 
@@ -171,6 +178,22 @@ def scatter(
     ax.set(xlabel=f"{axes} 1", ylabel=f"{axes} 2", title=title)
     if legend and len(np.unique(labels)) <= 20:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, handletextpad=0.1)
+    return figure
+
+
+def shaded(
+    points: np.ndarray, values: Sequence[float], label: str, ax=None, title: str = "", axes: str = "component"
+) -> Figure:
+    """The first two columns of points [N, 2+] coloured by a number [N]: cividis from its 2nd to its 98th percentile,
+    grey where there is none."""
+    figure, ax = _axes(ax, COLUMN * 1.35, COLUMN * 0.95)
+    values = np.asarray(values, dtype=float)
+    known = np.isfinite(values)
+    ax.scatter(*points[~known, :2].T, s=7, lw=0, color="#bbbbbb")
+    low, high = np.percentile(values[known], [2, 98]) if known.any() else (0, 1)
+    mesh = ax.scatter(*points[known, :2].T, s=7, lw=0, c=values[known], vmin=low, vmax=high)
+    figure.colorbar(mesh, ax=ax, label=label, shrink=0.8, aspect=30, extend="both")
+    ax.set(xlabel=f"{axes} 1", ylabel=f"{axes} 2", title=title)
     return figure
 
 
