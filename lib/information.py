@@ -61,6 +61,8 @@ def linear_probe(points: np.ndarray, labels: np.ndarray, seed: int = 0, n_permut
         return accuracy_score(y, chance.argmax(1)), entropy(y) - cross
 
     accuracy, information = read(y)
+    if not n_permutations:
+        return Probe(accuracy, information, *[float("nan")] * 3, 0)
     null = np.array([read(rng.permutation(y)) for _ in range(n_permutations)])
     p = (1 + (null[:, 0] >= accuracy).sum()) / (1 + n_permutations)
     return Probe(accuracy, information, *null.mean(0), float(p), n_permutations)

@@ -15,7 +15,7 @@ from lib.artifacts import Run
 NULL_METRICS = {  # metric of each kind of null in the score table
     "gaussian": "silhouette_null", "copula": "silhouette_null_copula", "isotropic": "silhouette_null_isotropic",
 }
-SHAPE_SEEDS = 3  # training seeds whose dips and separation are computed
+SHAPE_SEEDS = 3  # training seeds whose dips and separation are computed, and the nulls of probes
 
 
 def n_clusters(run: Run, labels: pd.Series) -> int:
@@ -36,13 +36,13 @@ def score(
     Clusters are found in mu [seed, track, latent], then compared with `labels` [track], joined by track id. With
     `nulls`, k-means rows come with `nmi_null` (permuted labels) and silhouettes of clouds without clusters
     (`NULL_METRICS`), drawn per setting, each from the next seed's latents; and the first seeds with what else
-    `validity.verdict` needs. With `probes`, a linear probe reads the labels from mu and from one sample z, beside its
-    permutation null.
+    `validity.verdict` needs. With `probes`, a linear probe reads the labels from mu and from one sample z; its
+    permutation null is drawn for the first seeds.
     """
     y = labels.loc[latents.track.values].to_numpy()
     k = min(n_clusters(run, labels), len(y) - 1)
     rows: list[tuple] = []
-    for seed in latents.seed.values.tolist():
+    for i, seed in enumerate(latents.seed.values.tolist()):
         points = latents.mu.sel(seed=seed).values.astype(float)
         for method in clusterers:
             if method == "agglomerative" and len(y) > clustering.MANY:
@@ -54,7 +54,9 @@ def score(
                 if nulls and method == "kmeans":
                     chance = np.random.default_rng([seed, j]).permutation(y)
                     rows.append((seed, method, j, "nmi_null", normalized_mutual_info_score(chance, found)))
-        rows += [(seed, "none", "", name, value) for name, value in _alone(latents.sel(seed=seed), y, seed, probes)]
+        permutations = 2 if i < SHAPE_SEEDS else 0
+        found = _alone(latents.sel(seed=seed), y, seed, probes, permutations)
+        rows += [(seed, "none", "", name, value) for name, value in found]
     if nulls and "kmeans" in clusterers:
         rows += _null_rows(run, latents, k)
     table = pd.DataFrame(rows, columns=["seed", "clusterer", "clusterer_seed", "metric", "value"])
@@ -89,7 +91,7 @@ def _null_rows(run: Run, latents: xr.Dataset, k: int) -> list[tuple]:
     return rows
 
 
-def _alone(latents: xr.Dataset, y: np.ndarray, seed: int, probes: bool) -> list[tuple[str, float]]:
+def _alone(latents: xr.Dataset, y: np.ndarray, seed: int, probes: bool, n_permutations: int) -> list[tuple[str, float]]:
     """Scores that need no clusters."""
     out = [("n_tracks", float(len(y)))]
     if "kl" in latents and float(latents.kl.sum()) > 0:
@@ -101,9 +103,9 @@ def _alone(latents: xr.Dataset, y: np.ndarray, seed: int, probes: bool) -> list[
                 ("error_held_out", float(latents.error.values[held].mean()))]
     if probes:
         for name in ("mu", "z"):
-            probe = information.linear_probe(latents[name].values.astype(float), y, seed, n_permutations=1)
-            out += [(f"probe_{name}", probe.accuracy), (f"probe_{name}_null", probe.null_accuracy),
-                    (f"information_{name}", probe.information)]
+            probe = information.linear_probe(latents[name].values.astype(float), y, seed, n_permutations)
+            out += [(f"probe_{name}", probe.accuracy), (f"information_{name}", probe.information)]
+            out += [(f"probe_{name}_null", probe.null_accuracy)] if n_permutations else []
     return out
 
 

@@ -17,7 +17,7 @@ from scipy.optimize import isotonic_regression
 from scipy.spatial.distance import pdist, squareform
 from sklearn import metrics
 
-from lib.clustering import cluster, silhouette
+from lib.clustering import RESTARTS, cluster, silhouette
 
 NULLS = ("gaussian", "copula", "isotropic")
 ALPHA = 0.01  # level of each test in the verdict's rule
@@ -76,7 +76,7 @@ def draw_null(points: np.ndarray, kind: str, rng: np.random.Generator, n_active:
 
 
 def silhouette_null(
-    points: np.ndarray, k: int, kind: str = "gaussian", n_nulls: int = 20, seed: int = 0, n_init: int = 10,
+    points: np.ndarray, k: int, kind: str = "gaussian", n_nulls: int = 20, seed: int = 0, n_init: int = RESTARTS,
     n_active: int | None = None,
 ) -> np.ndarray:
     """Silhouettes [n_nulls] of k-means on clouds without clusters, clustered with the data's own effort (`n_init`)."""
@@ -227,7 +227,7 @@ class Evidence(NamedTuple):
 
 
 def examine(points: np.ndarray, k: int, n_active: int | None = None, n_nulls: int = 20, seed: int = 0,
-            n_init: int = 10) -> Evidence:
+            n_init: int = RESTARTS) -> Evidence:
     """Evidence for clusters in one latent [N, D] at an assumed k; `n_active` defaults to the participation ratio."""
     value = silhouette(points, cluster(points, k, seed=seed, n_init=n_init))
     n_active = n_active or max(1, round(participation_ratio(points)))
@@ -249,7 +249,7 @@ def verdict(gaussian: Excess, dip_component_p: float, dip_distances_p: float, ap
 # --- how many clusters? ------------------------------------------------------------------------------------------
 
 
-def best_k(points: np.ndarray, ks: range | list[int], seed: int = 0, n_init: int = 10) -> tuple[int, dict[int, float]]:
+def best_k(points: np.ndarray, ks: range | list[int], seed: int = 0, n_init: int = RESTARTS) -> tuple[int, dict[int, float]]:
     """The k whose k-means has the highest silhouette, and the silhouette of each k."""
     curve = {k: silhouette(points, cluster(points, k, seed=seed, n_init=n_init)) for k in ks if k < len(points)}
     return max(curve, key=curve.get), curve
@@ -307,7 +307,7 @@ def choose_k(points: np.ndarray, k_max: int = 15, seed: int = 0,
 
 
 def stability(points: list[np.ndarray], k: int, agree: Callable[[np.ndarray, np.ndarray], float], seed: int = 0,
-              n_init: int = 10) -> float:
+              n_init: int = RESTARTS) -> float:
     """Mean pairwise agreement (say, ARI) of the k-means clusters of several latents of the same tracks."""
     found = [cluster(p, k, seed=seed, n_init=n_init) for p in points]
     pairs = [agree(found[i], found[j]) for i in range(len(found)) for j in range(i)]
