@@ -1,7 +1,7 @@
 """Every picture and printed table of the series: one visual language, made for a paper.
 
 Plot functions take data and an optional `ax` and return the figure. `show` and `table` put a result into the page,
-with a caption, and into the run's folder (PDF and PNG; CSV and LaTeX).
+with a caption, and into the run's folder (PDF and PNG at the widths of a column and of a page; CSV, LaTeX and HTML).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 import warnings
 from collections.abc import Sequence
 
@@ -19,15 +20,19 @@ import seaborn as sns
 import soundfile
 import soxr
 from IPython.display import HTML, display
+from matplotlib import colors
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib import artifacts
+from lib import alt_text, artifacts, latex, widths
 from lib.artifacts import Run
 from lib.corpora.items import Sound
 from lib.statistics import Interval, interval
+from lib.widths import COLUMN, PAGE
 
-COLUMN, PAGE = 3.35, 6.9  # widths in inches: one column and a full page of a two-column paper
+SCREEN = {"column": 130, "page": 110}  # pixels of a page on the screen per inch of a figure of that width
+INTERACTIVE = "interactive"  # marks points that a page lets the reader point at
 PALETTE = sns.color_palette("colorblind", 10)  # safe for the common colour blindnesses
 MARKERS = "osD^vP*Xhp"
 GREY = "#6b6b6b"
@@ -62,21 +67,40 @@ mpl.rcParams.update(
 
 
 def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> None:
-    """Put a figure into the page, with caption and alternative text (default: the caption); save it as PDF and PNG."""
-    folder = run.folder / "figures"
-    artifacts.write(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
-    picture = png(figure)
-    artifacts.write(folder / f"{name}.png", lambda path: path.write_bytes(picture))
-    artifacts.record(run, "figures", {"name": name, "caption": caption, "alt": alt or caption})
-    width = round(100 * figure.get_size_inches()[0])
+    """Put a figure into the page, with caption and alternative text, and save it (see `_save`).
+
+    The alternative text is the caption and what the figure's own numbers say (`alt_text`), or `alt` and these. Points
+    drawn by `scatter` come with their data, from which the book makes a plot to point at.
+    """
+    made_for = "column" if figure.get_size_inches()[0] <= 1.05 * COLUMN else "page"
+    figure.draw_without_rendering()  # tick labels exist only then
+    alt, plots = f"{alt or caption} {alt_text.describe(figure)}".strip(), _interactive(figure)
+    picture, width = _save(run, figure, name, made_for)
     plt.close(figure)
-    data = base64.b64encode(picture).decode()
-    display(
-        HTML(
-            f'<figure id="fig-{name}"><img src="data:image/png;base64,{data}" alt="{html.escape(alt or caption)}" '
-            f'width="{width}"><figcaption>{html.escape(caption)}</figcaption></figure>'
-        )
-    )
+    artifacts.record(run, "figures", {"name": name, "caption": caption, "alt": alt, "width": made_for})
+    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    image = f'<img src="{source}" alt="{html.escape(alt)}" width="{round(width * SCREEN[made_for])}">'
+    points = f'<script type="application/json" class="points">{plots}</script>' if plots else ""
+    display(HTML(f'<figure id="fig-{name}">{image}{points}<figcaption>{html.escape(caption)}</figcaption></figure>'))
+
+
+def _save(run: Run, figure: Figure, name: str, shown: str) -> tuple[bytes, float]:
+    """Save `figures/column/NAME` and `figures/page/NAME` as PDF and PNG; returns the `shown` PNG and its width, inches.
+
+    The width that the figure was made for comes first, because the other one may move its panels.
+    """
+    found = b"", 0.0
+    for kind, width in sorted({"column": COLUMN, "page": PAGE}.items(), key=lambda item: item[0] != shown):
+        figure.set_layout_engine("constrained")
+        widths.fit(figure, width)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once for both files
+        picture, folder = png(figure), run.folder / "figures" / kind
+        artifacts.write(folder / f"{name}.png", lambda path, data=picture: path.write_bytes(data))
+        artifacts.write(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
+        if kind == shown:
+            found = picture, width
+    return found
 
 
 def png(figure: Figure, dpi: float | None = None) -> bytes:
@@ -86,19 +110,35 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
     return picture.getvalue()
 
 
+def _interactive(figure: Figure) -> str:
+    """JSON of the panels whose points `scatter` drew: labels of the axes, and per group its name, colour and points."""
+    panels = []
+    for ax in figure.axes:
+        groups = [group for group in ax.collections if group.get_gid() == INTERACTIVE]
+        if groups:
+            panels.append({
+                "title": ax.get_title(loc="left"), "x": ax.get_xlabel(), "y": ax.get_ylabel(),
+                "groups": [{"name": str(group.get_label()), "colour": colors.to_hex(group.get_facecolor()[0]),
+                            "points": [[float(f"{v:.4g}") for v in point] for point in group.get_offsets().tolist()],
+                            "names": getattr(group, "names", [])} for group in groups],
+            })
+    return json.dumps(panels, separators=(",", ":")).replace("<", "\\u003c") if panels else ""
+
+
 def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3, index: bool = False) -> None:
-    """Put a table into the page, with its caption, and save it as CSV and LaTeX (booktabs)."""
+    """Put a table into the page, with its caption, and save it as CSV, LaTeX (booktabs) and HTML."""
     shown = data.map(lambda value: _cell(value, digits))
     folder = run.folder / "tables"
     artifacts.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=index))
-    artifacts.write_text(
-        folder / f"{name}.tex", shown.to_latex(index=index, escape=True, caption=caption, label=f"tab:{name}")
-    )
+    flat = shown.reset_index() if index else shown
+    numeric = [all(_is_number(value) for value in data[column]) if column in data else False for column in flat]
+    rows = flat.astype(str).to_numpy().tolist()
+    artifacts.write_text(folder / f"{name}.tex", latex.table([str(c) for c in flat], rows, caption, name, numeric))
     artifacts.record(run, "tables", {"name": name, "caption": caption})
     body = shown.to_html(index=index, border=0, classes="dataframe", escape=True)
-    display(
-        HTML(f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>{body}</figure>')
-    )
+    page = f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>{body}</figure>'
+    artifacts.write_text(folder / f"{name}.html", page)
+    display(HTML(page))
 
 
 def players(run: Run, sounds: dict[str, Sound | None], name: str, caption: str, seconds: float = 8.0) -> None:
@@ -137,7 +177,13 @@ def _spread(data: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=data.index)
 
 
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float, np.number, Interval)) and not isinstance(value, (bool, np.bool_))
+
+
 def _cell(value, digits: int) -> str:
+    if isinstance(value, Interval) and value.n == 0:
+        return "–"
     if isinstance(value, Interval):
         return format(value, f".{digits}f")
     if isinstance(value, (bool, np.bool_)):
@@ -158,14 +204,20 @@ def new(width: float = COLUMN, height: float | None = None, rows: int = 1, colum
 
 
 def scatter(
-    points: np.ndarray, labels: Sequence[str], ax=None, title: str = "", axes: str = "component", legend: bool = True
+    points: np.ndarray, labels: Sequence[str], ax=None, title: str = "", axes: str = "component", legend: bool = True,
+    names: Sequence[str] | None = None,
 ) -> Figure:
-    """The first two columns of points [N, 2+] coloured and marked by label."""
+    """The first two columns of points [N, 2+] coloured and marked by label; the book lets the reader point at them.
+
+    `names` [N] is what a point is called then, beside its label; default: the index of `labels`, if it has one.
+    """
     figure, ax = _axes(ax, COLUMN * 1.35, COLUMN * 0.95)
+    names = labels.index if names is None and isinstance(labels, pd.Series) else names
+    names = None if names is None else np.asarray(names).astype(str)
     labels = np.asarray(labels).astype(str)
     for i, name in enumerate(np.unique(labels)):
         rows = labels == name
-        ax.scatter(
+        drawn = ax.scatter(
             points[rows, 0],
             points[rows, 1],
             s=7,
@@ -174,7 +226,9 @@ def scatter(
             color=PALETTE[i % 10],
             marker=MARKERS[(i // 10 + i) % len(MARKERS)],
             label=name,
+            gid=INTERACTIVE,
         )
+        drawn.names = [] if names is None else names[rows].tolist()
     ax.set(xlabel=f"{axes} 1", ylabel=f"{axes} 2", title=title)
     if legend and len(np.unique(labels)) <= 20:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, handletextpad=0.1)
@@ -356,6 +410,86 @@ def causes(links: dict[tuple[str, str], Interval]) -> Figure:
     return figure
 
 
+def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]], ax=None) -> Figure:
+    """Information read against the rate that was spent, nats: model -> rate [seed], model -> source -> read [seed]. The
+    first source of a model is drawn hollow, the second full; no sample can lie above the diagonal."""
+    figure, ax = _axes(ax, COLUMN * 1.4, 2.5)
+    for i, (model, sources) in enumerate(read.items()):
+        for source, hollow in zip(sources, (True, False), strict=True):
+            face = "white" if hollow else PALETTE[i]
+            x = spent[model].loc[sources[source].index]
+            ax.plot(x, sources[source], MARKERS[i], color=PALETTE[i], mfc=face, label=f"{model}, {source}")
+    top = max(float(values.max()) for sources in read.values() for values in sources.values())
+    ax.plot([0, 1.15 * top], [0, 1.15 * top], color=GREY, ls="--", lw=1, label="bound for samples")
+    ax.set(xlabel="KL, nats", ylabel="genre read by a linear probe, nats")
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def captured(table: pd.DataFrame, ax=None) -> Figure:
+    """Shares of variance of each property (a row of `association.captured` each): what features carry, and what clusters
+    and dimensions keep."""
+    figure, ax = _axes(ax, COLUMN * 1.5, 1.1 + 0.19 * len(table))
+    rows = np.arange(len(table))[::-1]
+    ax.barh(rows, table["features"].clip(lower=0), color="#d9d9d9", height=0.7, label="features, R² cross-validated")
+    ax.plot(table["null"], rows, "|", color=GREY, ms=9, label="clusters, tracks permuted within genre")
+    for i, (column, name, face) in enumerate(
+        (("clusters within", "clusters", None), ("mu within", "dimensions, mu", None), ("z within", "dimensions, a sample", "white"))
+    ):
+        colour = PALETTE[min(i, 1)]
+        ax.plot(table[column], rows, MARKERS[min(i, 1)], color=colour, mfc=face or colour, label=name)
+    ax.set(yticks=rows, yticklabels=table["property"], xlabel="share of variance within genre", xlim=(0, 1))
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float], n: int = 12, ax=None) -> Figure:
+    """The first `n` eigenvalues of each covariance, on a logarithmic scale, with levels to compare them with."""
+    figure, ax = _axes(ax)
+    for i, (name, values) in enumerate(spectra.items()):
+        shown = values[:n]
+        ax.plot(range(1, len(shown) + 1), shown, marker=MARKERS[i], color=PALETTE[i], label=name)
+    for i, (name, level) in enumerate(levels.items()):
+        ax.axhline(level, color=GREY, ls=("--", ":", "-.")[i % 3], lw=1, label=name)
+    ax.set(xlabel="component", ylabel="eigenvalue", yscale="log")
+    ax.legend()
+    return figure
+
+
+def against_theory(panels: dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]]) -> Figure:
+    """Measurement beside linear theory, a row per panel: active dimensions and rate over beta, and rate against
+    distortion. title -> (model -> tables of `paradox.measured`, table of `paradox.linear_theory`)."""
+    figure, axes = new(PAGE, 2.3 * len(panels), len(panels), 3, sharex="col", squeeze=False)
+    for row, (title, (models, theory)) in zip(axes, panels.items(), strict=True):
+        for ax, quantity, name in zip(row, ("active", "kl"), ("active dimensions", "rate KL, nats"), strict=False):
+            curves({model: tables[quantity] for model, tables in models.items()}, "beta", name, ax, log_x=True,
+                   title=title if quantity == "active" else "", lines={"linear theory": theory[quantity]}, legend=False)
+        for i, tables in enumerate(models.values()):
+            row[2].plot(tables["kl"].mean(axis=1), tables["error"].mean(axis=1), MARKERS[i], color=PALETTE[i])
+        row[2].plot(theory["kl"], theory["error"], color=GREY, ls="--", lw=1.1)
+        row[2].set(xlabel="rate KL, nats", ylabel="distortion, squared error")
+        row[0].legend()
+    return figure
+
+
+def kl_spectrum(panels: dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]], n: int = 6) -> Figure:
+    """KL of the `n` leading dimensions over beta, a panel each: theory as lines, the first model full, the second hollow
+    (see `against_theory`)."""
+    figure, axes = new(PAGE, 2.6, 1, len(panels), sharey=True, squeeze=False)
+    for ax, (title, (models, theory)) in zip(axes[0], panels.items(), strict=True):
+        for i in range(min(n, sum(str(c).startswith("kl ") for c in theory))):
+            ax.plot(theory.index, theory[f"kl {i + 1}"], color=PALETTE[i % 10], lw=1)
+            for tables, face in zip(models.values(), (PALETTE[i % 10], "white"), strict=True):
+                ax.plot(tables[f"kl {i + 1}"].mean(axis=1), MARKERS[i % 10], color=PALETTE[i % 10], mfc=face)
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+        ax.set(xlabel="beta", ylabel="KL of a dimension, nats" if ax is axes[0, 0] else "", title=title)
+        shown = (dict(ls="-", label="linear theory"), dict(ls="", marker="o", label=list(models)[0]),
+                 dict(ls="", marker="o", mfc="white", label=list(models)[1]))
+        ax.legend(handles=[mpl.lines.Line2D([], [], color=GREY, **one) for one in shown])
+    return figure
+
+
 def histories(latents, ax=None, title: str = "") -> Figure:
     """Training and held-out loss over epochs, mean and spread over the seeds of one setting."""
     figure, ax = _axes(ax)
@@ -370,7 +504,7 @@ def histories(latents, ax=None, title: str = "") -> Figure:
     return figure
 
 
-def _axes(ax, width: float = COLUMN, height: float | None = None):
+def _axes(ax: Axes | None, width: float = COLUMN, height: float | None = None) -> tuple[Figure, Axes]:
     if ax is not None:
         return ax.figure, ax
     figure, ax = new(width, height)

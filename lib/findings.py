@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import string
 
 from IPython.display import HTML, display
 
@@ -45,7 +46,10 @@ def finding(
     text = UNDECIDED.format(rule=rule) if verdict is None else (yes if verdict else no).format(**numbers)
     kind = "plain" if not rule else "open" if verdict is None else "yes" if verdict else "no"
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
-    artifacts.record(run, "findings", {"name": name, "text": text, "verdict": verdict, "rule": rule, "numbers": plain})
+    said = [part for template in (yes, no) for part in string.Formatter().parse(template)]
+    formats = {field: spec for _, field, spec, _ in reversed(said) if field in numbers}  # how a paper prints them
+    artifacts.record(run, "findings", {"name": name, "text": text, "verdict": verdict, "rule": rule, "numbers": plain,
+                                       "formats": formats})
     why = f'<span class="rule">Rule: {html.escape(rule)}.</span>' if rule and verdict is not None else ""
     display(HTML(f'<div class="finding {kind}" id="finding-{html.escape(name)}"><p>{html.escape(text)}</p>{why}</div>'))
 

@@ -1,6 +1,8 @@
 """A small prepared run: made-up features of known structure, in a temporary folder."""
 
 import os
+import subprocess
+import sys
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -9,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from filelock import FileLock
 
-from lib import artifacts, labels
+from lib import artifacts, labels, series
 
 
 def fill(run, n=150, k=3, seed=0):
@@ -48,3 +51,23 @@ def prepared_run(tmp_path):
     """(run, x [track, 12], labels [track]) of a small run whose labels are clusters in x."""
     run = artifacts.open_run("04_vae", "smoke", out=str(tmp_path / "run"))
     return run, *fill(run)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """The whole series on the controlled corpus, smoke profile, run as a user would: folder, what it said, command.
+
+    Run once, whichever worker comes first; nobody writes into the folder.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    shared = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "smoke"
+    shared.mkdir(exist_ok=True)
+    folder, said = shared / "run", shared / "said.txt"
+    command = [sys.executable, str(series.ROOT / "run_notebooks.py"), "--profile", "smoke", "--out", str(folder)]
+    with FileLock(shared / "lock"):
+        if not said.is_file():
+            done = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=shared)
+            why = f"failed\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            said.write_text(why if done.returncode else done.stdout)
+    assert not said.read_text().startswith("failed"), said.read_text()
+    return folder, said.read_text(), command

@@ -29,8 +29,8 @@ def test_show_escapes_saves_and_records(prepared_run, shown):
     page = shown(lambda: figures.show(run, figure, "one", 'Caption with <b> & "quotes".'))
     assert 'id="fig-one"' in page and "&lt;b&gt;" in page and "<b>" not in page.replace("&lt;b&gt;", "")
     assert 'alt="Caption with' in page
-    for suffix in ("pdf", "png"):
-        assert (run.folder / "figures" / f"one.{suffix}").stat().st_size > 1000
+    for file in ("column/one.pdf", "column/one.png", "page/one.pdf", "page/one.png"):
+        assert (run.folder / "figures" / file).stat().st_size > 1000
     assert artifacts.load_records(run.folder)["04_vae"]["figures"][0]["name"] == "one"
 
 
@@ -40,7 +40,7 @@ def test_the_same_figure_is_the_same_bytes(prepared_run, shown):
     for _ in range(2):
         figure = figures.curves({"x": pd.DataFrame({0: [1.0, 2], 1: [1.5, 2.5]}, index=[1, 2])}, "beta", "NMI")
         shown(lambda figure=figure: figures.show(run, figure, "again", "Twice."))
-        files.append((run.folder / "figures" / "again.png").read_bytes())
+        files.append((run.folder / "figures" / "column" / "again.png").read_bytes())
     assert files[0] == files[1]
 
 

@@ -52,16 +52,6 @@ def test_no_conclusion_is_typed(name):
                 )
 
 
-@pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
-    """The whole series on the controlled corpus, smoke profile, run as a user would."""
-    folder = tmp_path_factory.mktemp("smoke") / "run"
-    command = [sys.executable, str(series.ROOT / "run_notebooks.py"), "--profile", "smoke", "--out", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=folder.parent)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return folder, done.stdout, command
-
-
 def test_series_runs(smoke):
     folder, said, _ = smoke
     assert said.strip().splitlines()[-1] == str(folder / "html" / "index.html")
@@ -89,7 +79,8 @@ def test_series_leaves_scores_findings_and_figures(smoke):
     for name in NAMES:
         assert records[name]["figures"] and (records[name]["findings"] or name == "00_overview"), name
         for figure in records[name]["figures"]:
-            assert (folder / "figures" / f"{figure['name']}.pdf").stat().st_size > 1000
+            for width in ("column", "page"):
+                assert (folder / "figures" / width / f"{figure['name']}.pdf").stat().st_size > 1000
     shown = [f["name"] for r in records.values() for f in r["figures"] + r["tables"]]
     assert len(shown) == len(set(shown)), "two figures or tables share a name"
     conditioning = [n for n, r in records.items() if any(o["purpose"] == "conditioning" for o in r["label_openings"])]

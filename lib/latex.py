@@ -1,0 +1,81 @@
+"""Text, tables and figures as LaTeX that any engine compiles, whatever strangers wrote into them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "`": r"\`{}", "[": "{[}", "*": "{*}",  # the last two would be arguments after a row's end
+    "–": "--", "—": "---", "…": r"\ldots{}", "\u00a0": "~", "\u2212": "$-$", "\u2011": "-",
+}
+SYMBOLS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", (
+    "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon varphi chi "
+    "psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega").split(), strict=True)) | {
+    "≤": "leq", "≥": "geq", "≈": "approx", "≠": "neq", "×": "times", "±": "pm", "·": "cdot", "→": "to", "∞": "infty",
+    "²": "^2", "³": "^3", "°": "^\\circ", "√": "surd", "∼": "sim", "µ": "mu",
+}
+LATIN = set("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ")  # every engine and encoding has these
+# Letters of other scripts: set by engines that have them, a question mark elsewhere.
+OTHER = r"\providecommand{\LGother}[1]{\ifdefined\XeTeXversion#1\else\ifdefined\directlua#1\else?\fi\fi}"
+DIGITS = "Zero One Two Three Four Five Six Seven Eight Nine".split()
+UNITS = {".": "Point", "-": "Minus"}
+
+
+def escape(text: str) -> str:
+    """Any text as LaTeX that prints it: specials escaped, symbols in mathematics, control characters dropped."""
+    out = []
+    for letter in re.sub(r"\s+", " ", text):
+        if letter in SPECIAL:
+            out.append(SPECIAL[letter])
+        elif letter in SYMBOLS:
+            name = SYMBOLS[letter]
+            out.append(f"${name}$" if name.startswith("^") else f"$\\{name}$")
+        elif " " <= letter <= "~" or letter in LATIN:
+            out.append("{}-" if letter == "-" and out and out[-1].endswith("-") else letter)  # two are not a dash
+        elif letter.isprintable():
+            out.append(f"\\LGother{{{letter}}}")
+    return "".join(out)
+
+
+def needs(text: str) -> str:
+    """What has to stand before a text made by `escape`: the definition of `LGother`, if it is used."""
+    return OTHER + "\n" if "\\LGother" in text else ""
+
+
+def macro(*parts: str) -> str:
+    """A name for a macro, of letters only, from words: stable, and readable: `LGVaeActive`, `LGCvaeBetaFourNmi`."""
+    words = []
+    for word in re.findall(r"[0-9]|[A-Za-z]+|(?<=[0-9])\.(?=[0-9])|(?<![A-Za-z0-9])-(?=[0-9])", " ".join(parts)):
+        words.append(DIGITS[int(word)] if word.isdigit() else UNITS.get(word, word))
+    return "LG" + "".join(word[0].upper() + word[1:] for word in words)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "", label: str = "",
+          numbers: Sequence[bool] = ()) -> str:
+    """A table with booktabs' rules, made smaller where it would not fit its column or page. All text is escaped.
+
+    `numbers` says which columns are set flush right. With a caption it floats. Needs booktabs and graphicx.
+    """
+    columns = "".join("r" if number else "l" for number in numbers) or "l" * len(head)
+    lines = [" & ".join(map(escape, row)) + r" \\" for row in (head, *rows)]
+    body = "\n".join([f"\\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:],
+                      r"\bottomrule", r"\end{tabular}"])
+    body = "\n".join([
+        r"\begingroup\setbox0=\hbox{\small", body + "}%",
+        r"\ifdim\ht0>0.4\textheight\setbox0=\hbox{\resizebox{!}{0.8\textheight}{\box0}}\fi",  # half hangs below
+        r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi\endgroup",
+    ])
+    if caption:
+        body = "\n".join([r"\begin{table}", r"\centering", f"\\caption{{{escape(caption)}}}", f"\\label{{tab:{label}}}",
+                          body, r"\end{table}"])
+    return needs(body) + body + "\n"
+
+
+def figure(path: str, caption: str, label: str) -> str:
+    """A floating figure that shows the picture at `path` as it is (made for its width). Needs graphicx."""
+    said = f"\\caption{{{escape(caption)}}}\n\\label{{fig:{label}}}"
+    text = "\n".join([r"\begin{figure}", r"\centering", f"\\includegraphics{{{path}}}", said, r"\end{figure}", ""])
+    return needs(text) + text
