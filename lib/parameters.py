@@ -28,7 +28,7 @@ class Settings(BaseModel):
     profile: str = "default"
     corpus: Literal["controlled", "folder", "gtzan", "gtzan_logmel", "latents"] = "controlled"
     source: str = Field("", description="folder or file of a real corpus")
-    lyrics: str = Field("", description="lyrics file (CSV or JSON) of a folder corpus")
+    lyrics: str = Field("", description="lyrics of a real corpus: CSV, JSON, or a folder of .txt and .lrc files")
     duplicates: Literal["keep", "drop"] = Field("keep", description="exact copies: keep all, or one of each")
     max_tracks: int = Field(0, ge=0, description="real corpora: analyse a random subset of this size; 0 for all")
     min_seconds: float = Field(3.0, gt=0, description="shorter clips are skipped, seconds")
@@ -66,6 +66,8 @@ class Settings(BaseModel):
     n_nulls: int = Field(20, ge=3, description="draws of each silhouette null")
     n_permutations: int = Field(200, ge=19, description="label permutations of a probe's or table's null")
     lyrics_dim: int = Field(32, ge=2, description="dimensions of the lyrics embedding")
+    lyrics_embedder: str = Field("tfidf", pattern=r"^(tfidf|sentence:.+)$",
+                                 description="tfidf, or sentence:MODEL, a folder or an installed package")
 
     def seeds(self, n: int) -> list[int]:
         """The first `n` training seeds of this run."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lib import artifacts, corpora, features, labels
+from lib import artifacts, corpora, features, labels, sentences
 from lib.artifacts import Run
 from lib.corpora import Corpus
 from lib.corpora.items import Item, Sound
@@ -35,6 +35,8 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     `descriptors`, `tracks` (group, seconds), `sources` (name, spec), `skipped`, `duplicates`; where the corpus has
     them also `factors`, `lyrics` and `lyrics_report`. Raises `Problem` when too few tracks are usable.
     """
+    if run.settings.lyrics_embedder != "tfidf":
+        sentences.check(run.settings.lyrics_embedder.removeprefix("sentence:"))
     corpus = corpora.open(run.settings)
     extracted = features.extract_all(corpus.items, run.settings, progress=progress)
     skipped = pd.concat([corpus.skipped, extracted.skipped], ignore_index=True)
@@ -55,6 +57,7 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
         "synthetic": corpus.synthetic,
         "has_audio": corpus.has_audio,
         "has_lyrics": any(track.item.lyrics for track in tracks),
+        "lyrics_encoding": "" if corpus.lyrics_report is None else corpus.lyrics_report.attrs["encoding"],
         "n_labels": len({track.item.label for track in tracks}),
         "n_skipped": len(skipped),
         "n_found": len(corpus.items) + len(corpus.skipped),

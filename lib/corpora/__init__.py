@@ -139,9 +139,9 @@ _OPENERS = {
 
 
 def _with_lyrics(corpus: Corpus, settings: Settings) -> Corpus:
-    from lib import lyrics
+    from lib import lyrics_files
 
-    texts, report = lyrics.match(corpus.items, lyrics.read(Path(settings.lyrics)))
+    texts, report = lyrics_files.match(corpus.items, lyrics_files.read(Path(settings.lyrics)))
     items = [item._replace(lyrics=texts.get(item.name, "")) for item in corpus.items]
     return corpus._replace(items=items, lyrics_report=report)
 
