@@ -105,14 +105,18 @@ def open_run(
     checked = parameters.load(profile, corpus, _absolute(source), _absolute(lyrics), settings)
     folder = Path(_absolute(out)) if out else default_folder(checked)
     claim_folder(folder, checked)
-    run = Run(notebook, checked, folder)
+    return _begin(Run(notebook, checked, folder))
+
+
+def _begin(run: Run) -> Run:
+    """Start the notebook's record anew."""
     versions = {name: metadata.version(name) for name in PACKAGES}
     write_text(
         _record_path(run),
         json.dumps(
             {
-                "notebook": notebook,
-                "settings": json.loads(checked.model_dump_json()),
+                "notebook": run.notebook,
+                "settings": json.loads(run.settings.model_dump_json()),
                 "started": time.time(),
                 "python": platform.python_version(),
                 "versions": versions,
@@ -127,7 +131,7 @@ def open_run(
 
 
 def reopen_run(notebook: str, folder: Path) -> Run:
-    """Open a run that is there, with the settings that it was made with.
+    """Open a run that is there, with the settings that it was made with (newer settings have their defaults).
 
     Raises `Problem` when there is none in `folder`, or when its settings are not known (any more).
     """
@@ -136,7 +140,7 @@ def reopen_run(notebook: str, folder: Path) -> Run:
         raise Problem(f"there is no run in {folder}: run notebooks/01_data_preparation.ipynb first")
     settings = json.loads(path.read_text())
     named = {name: settings.pop(name) for name in ("profile", "corpus", "source", "lyrics")}
-    return open_run(notebook, **named, out=str(folder), settings=settings)
+    return _begin(Run(notebook, parameters.load(**named, settings=settings), folder))
 
 
 def find_runs(parent: Path) -> list[Path]:
@@ -334,6 +338,25 @@ def write(path: Path, writer: Callable[[Path], Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """`write` for a text."""
     write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def making(run: Run, name: str) -> Iterator[bool]:
+    """While this is open nobody else makes that artifact; yields whether it still has to be made.
+
+    Notebooks that run side by side share latents: the second waits for the first, and then reads.
+    """
+    path = _path(run, name, ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire()
+    except OSError as error:
+        raise Problem(f"cannot use the folder {path.parent}: {error.strerror or error}") from error
+    try:
+        yield not has(run, name)
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

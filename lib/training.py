@@ -256,14 +256,15 @@ def sweep(
     """`latents` of one architecture at several betas, trained as one stack: all seeds of all betas at once."""
     schedule = schedule or schedule_of(run)
     codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule)
-    if not all(artifacts.has(run, _name(made_of[beta])) for beta in betas):
-        tiled = [seed for _ in betas for seed in seeds]
-        each = [beta for beta in betas for _ in seeds]
-        progress = epoch_table(about[betas[0]], len(tiled))
-        _, all_runs = fit(x.to_numpy(), config, tiled, schedule, codes, _groups(run, x.index), progress, each)
-        for i, beta in enumerate(betas):
-            part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
-            _keep(run, made_of[beta], part, about[beta], x.index)
+    with artifacts.making(run, _name(made_of[betas[-1]])) as missing:  # the last one to be stored
+        if missing or not all(artifacts.has(run, _name(made_of[beta])) for beta in betas):
+            tiled = [seed for _ in betas for seed in seeds]
+            each = [beta for beta in betas for _ in seeds]
+            progress = epoch_table(about[betas[0]], len(tiled))
+            _, all_runs = fit(x.to_numpy(), config, tiled, schedule, codes, _groups(run, x.index), progress, each)
+            for i, beta in enumerate(betas):
+                part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
+                _keep(run, made_of[beta], part, about[beta], x.index)
     return {beta: artifacts.load(run, _name(made_of[beta])) for beta in betas}
 
 
@@ -442,8 +443,9 @@ def _fit_conv(x, seed, schedule, latent_dim, beta, groups, progress) -> xr.Datas
 def _stored(run: Run, made_of: dict, seeds: list[int], about: dict, tracks, make) -> xr.Dataset:
     """The stored latents made of exactly this, or those that `make` (called with the duplicate groups) gives now."""
     made_of = {**made_of, "seeds": seeds}
-    if not artifacts.has(run, _name(made_of)):
-        _keep(run, made_of, make(_groups(run, tracks)), about, tracks)
+    with artifacts.making(run, _name(made_of)) as missing:
+        if missing:
+            _keep(run, made_of, make(_groups(run, tracks)), about, tracks)
     return artifacts.load(run, _name(made_of))
 
 

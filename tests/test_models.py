@@ -1,5 +1,7 @@
 """The networks and their trainer, against theory and against plain implementations."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -290,3 +292,13 @@ def test_sweep_is_one_stack_and_its_parts_are_found_again(prepared_run):
     alone = training.latents(run, "beta_vae", x, ModelConfig(x.shape[1], 3, (8,), beta=8.0), [0, 1])
     np.testing.assert_allclose(alone.mu.values, swept[8.0].mu.values, atol=2e-2)
     assert training.restore(swept[8.0]).beta.tolist() == [8.0, 8.0]
+
+
+def test_two_that_want_the_same_latents_train_them_once(prepared_run, monkeypatch):
+    run, x, _ = prepared_run
+    fits, fit = [], training.fit
+    monkeypatch.setattr(training, "fit", lambda *given: fits.append(1) or fit(*given))
+    config = ModelConfig(x.shape[1], latent_dim=2, hidden=(8,))
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: training.latents(run, "vae", x, config, run.seeds), range(2))
+    assert len(fits) == 1 and one.identical(other)
