@@ -10,13 +10,15 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help report test env lab clean
+.PHONY: help report test env lab explore bench clean
 
 help:
 	@echo "make report   run the series on the built-in synthetic corpus and make its HTML book"
 	@echo "              (ARGS: options of run_notebooks.py, for example ARGS=\"--profile smoke\")"
 	@echo "make test     run the tests (TEST_ARGS: options of pytest)"
 	@echo "make lab      open the notebooks in JupyterLab"
+	@echo "make explore  open the interactive explorer of the CVAE's latents in JupyterLab"
+	@echo "make bench    measure training and features against the plain way of doing them"
 	@echo "make env      only prepare the environment in $(VENV); the others do it when needed"
 	@echo "make clean    remove runs (build/) and caches; downloads and $(VENV) stay"
 
@@ -28,6 +30,12 @@ test: env
 
 lab: env
 	@cd notebooks && ../$(BIN)/jupyter lab
+
+explore: env
+	@cd notebooks && OMP_NUM_THREADS=1 ../$(BIN)/jupyter lab explore_cvae.ipynb
+
+bench: env
+	@$(BIN)/python tests/bench.py
 
 clean:
 	rm -rf build data/cache .pytest_cache .hypothesis .ruff_cache

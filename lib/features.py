@@ -73,16 +73,20 @@ def extract(y: np.ndarray, sr: int, seconds: float = 30.0) -> dict[str, Any]:
     """
     if sr != SAMPLE_RATE:
         raise ValueError(f"resample to {SAMPLE_RATE} Hz first (got {sr})")
+    features, power, bands, narrow, log_bands = spectra(y, seconds)
+    return features | {"descriptors": _mel_descriptors(bands) | _descriptors(y, power, log_bands, narrow)}
+
+
+def spectra(y: np.ndarray, seconds: float = 30.0) -> tuple[dict[str, np.ndarray], *tuple[np.ndarray, ...]]:
+    """`extract` without descriptors; and power [1025, frames], the same in 128 and 64 mel bands, dB of the 128."""
     stft = librosa.stft(y, n_fft=N_FFT, hop_length=HOP_LENGTH)
     power = stft.real**2 + stft.imag**2  # [1 + n_fft/2, frames]
     bands, narrow = np.split(_filters() @ power, [128])  # [128, frames], [64, frames]
     log_bands = librosa.power_to_db(bands)
     frames = np.arange(POOL * n_frames(seconds)) % power.shape[1]
     pooled = narrow[:, frames].reshape(N_MELS, -1, POOL).mean(axis=2)
-    return _mfcc_statistics(log_bands) | {
-        "log_mel": librosa.power_to_db(pooled),
-        "descriptors": _mel_descriptors(bands) | _descriptors(y, power, log_bands, narrow),
-    }
+    features = _mfcc_statistics(log_bands) | {"log_mel": librosa.power_to_db(pooled)}
+    return features, power, bands, narrow, log_bands
 
 
 def extract_log_mel(log_mel: np.ndarray, frames_per_second: float) -> dict[str, Any]:
