@@ -173,6 +173,8 @@ class Lines:
         pass
 
     def finished(self, name: str, entry: dict[str, Any]) -> None:
+        if entry["status"] == "not run":  # the summary says so
+            return
         parts = [time.strftime("%H:%M:%S"), f"{name} {entry['status']}", _seconds(entry).strip(), entry.get("error")]
         print("  ".join(part for part in parts if part), flush=True)
 

@@ -78,7 +78,8 @@ def claim_folder(folder: Path, settings: Settings, replace: bool = False) -> Non
     path = folder / "settings.json"
     wanted = json.loads(settings.model_dump_json())
     with _locked(folder):
-        found = json.loads(path.read_text()) if path.is_file() else wanted
+        known = json.loads(Settings().model_dump_json())  # a setting newer than the run had its default then
+        found = known | json.loads(path.read_text()) if path.is_file() else wanted
         names = [n for n in {**wanted, **found} if found.get(n) != wanted.get(n)]
         if names and replace:  # scores of other settings must not stand beside the new ones
             for old in [folder / "scores.csv", *(folder / "store" / "scores").glob("*")]:
@@ -347,6 +348,7 @@ def making(run: Run, name: str) -> Iterator[bool]:
     Notebooks that run side by side share latents: the second waits for the first, and then reads.
     """
     path = _path(run, name, ".lock")
+    path = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)

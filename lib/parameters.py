@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import yaml
@@ -117,7 +118,9 @@ def load(
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            raise Problem(f"there is no setting '{name}'; known are: {', '.join(Settings.model_fields)}") from None
+            near = get_close_matches(name, Settings.model_fields, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(Settings.model_fields)}"
+            raise Problem(f"there is no setting '{name}'; {hint}") from None
         raise Problem(f"setting '{name}': {first['msg']} (got {first['input']!r})") from None
 
 

@@ -31,7 +31,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lib import artifacts, parameters
+from lib import artifacts, corpora, parameters
 from lib.errors import Problem
 from lib.parameters import Settings, digest
 from lib.series import APPENDICES, NEEDS, NOTEBOOKS, ROOT
@@ -81,8 +81,9 @@ class Series:
                 raise Problem(f"--only {text}: that notebook is for somebody else's arrays; "
                               f"add --corpus {corpus} --source DIR")
         if len(matches) != 1 and wanted not in self.needs:
+            others = [f"{name} (--corpus {corpus})" for corpus, notebooks in APPENDICES.items() for name in notebooks]
             raise Problem(f"--only {text}: {'several notebooks match' if matches else 'no such notebook'}; "
-                          f"choose from {', '.join(sorted(self.needs))}")
+                          f"choose from {', '.join(sorted({*self.needs, *others}))}")
         return wanted if wanted in self.needs else matches[0]
 
 
@@ -472,6 +473,8 @@ def run_series(
     """
     series, watcher = series or Series(), watcher or Watcher()
     settings, folder = request.checked(), request.folder
+    if settings.corpus in ("folder", "gtzan_logmel"):
+        corpora.open(settings)  # a wrong folder is said here, before anything is written or a kernel started
     artifacts.claim_folder(folder, settings, replace=force)
     found, before = keys(series, request), read_record(folder)
     current = up_to_date(folder, found, before)
@@ -575,8 +578,8 @@ def _run_all(
 
 
 def _store_files(folder: Path) -> dict[str, int]:
-    """Relative path and time of change of every stored artifact."""
-    files = (folder / "store").rglob("[!.]*")
+    """Relative path and time of change of every stored artifact, and of the audit's report."""
+    files = [*(folder / "store").rglob("[!.]*"), folder / "audit.json"]
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in files if path.is_file()}
 
 
