@@ -249,7 +249,8 @@ def verdict(gaussian: Excess, dip_component_p: float, dip_distances_p: float, ap
 # --- how many clusters? ------------------------------------------------------------------------------------------
 
 
-def best_k(points: np.ndarray, ks: range | list[int], seed: int = 0, n_init: int = RESTARTS) -> tuple[int, dict[int, float]]:
+def best_k(points: np.ndarray, ks: range | list[int], seed: int = 0,
+           n_init: int = RESTARTS) -> tuple[int, dict[int, float]]:
     """The k whose k-means has the highest silhouette, and the silhouette of each k."""
     curve = {k: silhouette(points, cluster(points, k, seed=seed, n_init=n_init)) for k in ks if k < len(points)}
     return max(curve, key=curve.get), curve
