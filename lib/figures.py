@@ -31,6 +31,7 @@ from lib.corpora.items import Sound
 from lib.statistics import Interval, interval
 from lib.widths import COLUMN, PAGE
 
+WIDTHS = {"column": COLUMN, "page": PAGE}
 SCREEN = {"column": 130, "page": 110}  # pixels of a page on the screen per inch of a figure of that width
 INTERACTIVE = "interactive"  # marks points that a page lets the reader point at
 PALETTE = sns.color_palette("colorblind", 10)  # safe for the common colour blindnesses
@@ -75,31 +76,32 @@ def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> No
     made_for = "column" if figure.get_size_inches()[0] <= 1.05 * COLUMN else "page"
     figure.draw_without_rendering()  # tick labels exist only then
     alt, plots = f"{alt or caption} {alt_text.describe(figure)}".strip(), _interactive(figure)
-    picture, width = _save(run, figure, name, made_for)
-    plt.close(figure)
+    sources = {kind: f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+               for kind, picture in _save(run, figure, name, made_for).items()}
     artifacts.record(run, "figures", {"name": name, "caption": caption, "alt": alt, "width": made_for})
-    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    image = f'<img src="{source}" alt="{html.escape(alt)}" width="{round(width * SCREEN[made_for])}">'
+    width = round(WIDTHS[made_for] * SCREEN[made_for])
+    image = f'<img src="{sources[made_for]}" alt="{html.escape(alt)}" width="{width}">'
+    if made_for == "page":  # on a phone its letters would be too small
+        image = f'<picture><source media="(max-width: 36rem)" srcset="{sources["column"]}">{image}</picture>'
     points = f'<script type="application/json" class="points">{plots}</script>' if plots else ""
     display(HTML(f'<figure id="fig-{name}">{image}{points}<figcaption>{html.escape(caption)}</figcaption></figure>'))
 
 
-def _save(run: Run, figure: Figure, name: str, shown: str) -> tuple[bytes, float]:
-    """Save `figures/column/NAME` and `figures/page/NAME` as PDF and PNG; returns the `shown` PNG and its width, inches.
+def _save(run: Run, figure: Figure, name: str, made_for: str) -> dict[str, bytes]:
+    """Save `figures/column/NAME` and `figures/page/NAME` as PDF and PNG, and close the figure; returns both PNGs.
 
     The width that the figure was made for comes first, because the other one may move its panels.
     """
-    found = b"", 0.0
-    for kind, width in sorted({"column": COLUMN, "page": PAGE}.items(), key=lambda item: item[0] != shown):
+    found = {}
+    for kind, width in sorted(WIDTHS.items(), key=lambda item: item[0] != made_for):
         figure.set_layout_engine("constrained")
         widths.fit(figure, width)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once for both files
-        picture, folder = png(figure), run.folder / "figures" / kind
-        artifacts.write(folder / f"{name}.png", lambda path, data=picture: path.write_bytes(data))
+        found[kind], folder = png(figure), run.folder / "figures" / kind
+        artifacts.write(folder / f"{name}.png", lambda path, data=found[kind]: path.write_bytes(data))
         artifacts.write(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
-        if kind == shown:
-            found = picture, width
+    plt.close(figure)
     return found
 
 
@@ -153,16 +155,16 @@ def players(run: Run, sounds: dict[str, Sound | None], name: str, caption: str, 
 
 
 def player(title: str, sound: Sound, seconds: float = 8.0) -> str:
-    """HTML of an audio player: the middle `seconds` of a sound, resampled to 11025 Hz, 16 bit, at full level."""
+    """HTML of an audio player: the middle `seconds` of a sound at full level, as MP3 of 22,050 Hz (8 kB a second)."""
     start = max(0, (len(sound.y) - int(seconds * sound.sr)) // 2)
-    y = soxr.resample(sound.y[start : start + int(seconds * sound.sr)], sound.sr, 11025)
+    y = soxr.resample(sound.y[start : start + int(seconds * sound.sr)], sound.sr, 22050)
     y = 0.9 * y / max(np.abs(y).max(), 1e-9)
-    wav = io.BytesIO()
-    soundfile.write(wav, y, 11025, format="WAV", subtype="PCM_16")
-    data = base64.b64encode(wav.getvalue()).decode()
+    mp3 = io.BytesIO()
+    soundfile.write(mp3, y, 22050, format="MP3")
+    data = base64.b64encode(mp3.getvalue()).decode()
     return (
         f'<div class="player"><span>{html.escape(title)}</span><audio controls preload="none" '
-        f'aria-label="{html.escape(title)}" src="data:audio/wav;base64,{data}"></audio></div>'
+        f'aria-label="{html.escape(title)}" src="data:audio/mpeg;base64,{data}"></audio></div>'
     )
 
 
@@ -196,8 +198,12 @@ def _cell(value, digits: int) -> str:
 
 
 def new(width: float = COLUMN, height: float | None = None, rows: int = 1, columns: int = 1, **kwargs):
-    """A figure and its axes at paper width (inches)."""
-    return plt.subplots(rows, columns, figsize=(width, height or 0.7 * width), **kwargs)
+    """A figure and its axes at paper width (inches).
+
+    pyplot does not know it, so that Jupyter does not show it, without caption and text, at the end of a cell.
+    """
+    figure = Figure(figsize=(width, height or 0.7 * width))
+    return figure, figure.subplots(rows, columns, **kwargs)
 
 
 # --- plots -------------------------------------------------------------------------------------------------------
@@ -407,86 +413,6 @@ def causes(links: dict[tuple[str, str], Interval]) -> Figure:
             effect = links[pair]
             said = f"{effect.mean:+.2f}\n[{effect.low:+.2f}, {effect.high:+.2f}]"
             ax.text(column + 0.5, row + 0.08, said, ha="center", va="bottom", fontsize=7)
-    return figure
-
-
-def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]], ax=None) -> Figure:
-    """Information read against the rate that was spent, nats: model -> rate [seed], model -> source -> read [seed]. The
-    first source of a model is drawn hollow, the second full; no sample can lie above the diagonal."""
-    figure, ax = _axes(ax, COLUMN * 1.4, 2.5)
-    for i, (model, sources) in enumerate(read.items()):
-        for source, hollow in zip(sources, (True, False), strict=True):
-            face = "white" if hollow else PALETTE[i]
-            x = spent[model].loc[sources[source].index]
-            ax.plot(x, sources[source], MARKERS[i], color=PALETTE[i], mfc=face, label=f"{model}, {source}")
-    top = max(float(values.max()) for sources in read.values() for values in sources.values())
-    ax.plot([0, 1.15 * top], [0, 1.15 * top], color=GREY, ls="--", lw=1, label="bound for samples")
-    ax.set(xlabel="KL, nats", ylabel="genre read by a linear probe, nats")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
-
-
-def captured(table: pd.DataFrame, ax=None) -> Figure:
-    """Shares of variance of each property (a row of `association.captured` each): what features carry, and what clusters
-    and dimensions keep."""
-    figure, ax = _axes(ax, COLUMN * 1.5, 1.1 + 0.19 * len(table))
-    rows = np.arange(len(table))[::-1]
-    ax.barh(rows, table["features"].clip(lower=0), color="#d9d9d9", height=0.7, label="features, R² cross-validated")
-    ax.plot(table["null"], rows, "|", color=GREY, ms=9, label="clusters, tracks permuted within genre")
-    for i, (column, name, face) in enumerate(
-        (("clusters within", "clusters", None), ("mu within", "dimensions, mu", None), ("z within", "dimensions, a sample", "white"))
-    ):
-        colour = PALETTE[min(i, 1)]
-        ax.plot(table[column], rows, MARKERS[min(i, 1)], color=colour, mfc=face or colour, label=name)
-    ax.set(yticks=rows, yticklabels=table["property"], xlabel="share of variance within genre", xlim=(0, 1))
-    figure.legend(loc="outside lower center", ncols=2)
-    return figure
-
-
-def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float], n: int = 12, ax=None) -> Figure:
-    """The first `n` eigenvalues of each covariance, on a logarithmic scale, with levels to compare them with."""
-    figure, ax = _axes(ax)
-    for i, (name, values) in enumerate(spectra.items()):
-        shown = values[:n]
-        ax.plot(range(1, len(shown) + 1), shown, marker=MARKERS[i], color=PALETTE[i], label=name)
-    for i, (name, level) in enumerate(levels.items()):
-        ax.axhline(level, color=GREY, ls=("--", ":", "-.")[i % 3], lw=1, label=name)
-    ax.set(xlabel="component", ylabel="eigenvalue", yscale="log")
-    ax.legend()
-    return figure
-
-
-def against_theory(panels: dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]]) -> Figure:
-    """Measurement beside linear theory, a row per panel: active dimensions and rate over beta, and rate against
-    distortion. title -> (model -> tables of `paradox.measured`, table of `paradox.linear_theory`)."""
-    figure, axes = new(PAGE, 2.3 * len(panels), len(panels), 3, sharex="col", squeeze=False)
-    for row, (title, (models, theory)) in zip(axes, panels.items(), strict=True):
-        for ax, quantity, name in zip(row, ("active", "kl"), ("active dimensions", "rate KL, nats"), strict=False):
-            curves({model: tables[quantity] for model, tables in models.items()}, "beta", name, ax, log_x=True,
-                   title=title if quantity == "active" else "", lines={"linear theory": theory[quantity]}, legend=False)
-        for i, tables in enumerate(models.values()):
-            row[2].plot(tables["kl"].mean(axis=1), tables["error"].mean(axis=1), MARKERS[i], color=PALETTE[i])
-        row[2].plot(theory["kl"], theory["error"], color=GREY, ls="--", lw=1.1)
-        row[2].set(xlabel="rate KL, nats", ylabel="distortion, squared error")
-        row[0].legend()
-    return figure
-
-
-def kl_spectrum(panels: dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]], n: int = 6) -> Figure:
-    """KL of the `n` leading dimensions over beta, a panel each: theory as lines, the first model full, the second hollow
-    (see `against_theory`)."""
-    figure, axes = new(PAGE, 2.6, 1, len(panels), sharey=True, squeeze=False)
-    for ax, (title, (models, theory)) in zip(axes[0], panels.items(), strict=True):
-        for i in range(min(n, sum(str(c).startswith("kl ") for c in theory))):
-            ax.plot(theory.index, theory[f"kl {i + 1}"], color=PALETTE[i % 10], lw=1)
-            for tables, face in zip(models.values(), (PALETTE[i % 10], "white"), strict=True):
-                ax.plot(tables[f"kl {i + 1}"].mean(axis=1), MARKERS[i % 10], color=PALETTE[i % 10], mfc=face)
-        ax.set_xscale("log", base=2)
-        ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
-        ax.set(xlabel="beta", ylabel="KL of a dimension, nats" if ax is axes[0, 0] else "", title=title)
-        shown = (dict(ls="-", label="linear theory"), dict(ls="", marker="o", label=list(models)[0]),
-                 dict(ls="", marker="o", mfc="white", label=list(models)[1]))
-        ax.legend(handles=[mpl.lines.Line2D([], [], color=GREY, **one) for one in shown])
     return figure
 
 

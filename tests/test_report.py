@@ -16,7 +16,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from lib import parameters
-from lib.report import book
+from lib.report import book, cells
 from tests.toys import notebook
 
 PNG = base64.b64encode(
@@ -78,7 +78,8 @@ def folder(tmp_path_factory) -> Path:
               "versions": {"numpy": "9.8.7"}, "seeds": {"headline": [4, 5, 6]}}
     (out / "run.json").write_text(json.dumps(record))
     (out / "records").mkdir()
-    (out / "records" / "01_data.json").write_text(json.dumps({"findings": [{"text": "Loud <rock> is loud."}]}))
+    (out / "records" / "01_data.json").write_text(json.dumps(
+        {"findings": [{"name": "loud", "text": "Loud <rock> is loud."}]}))
     (out / "html").mkdir()
     (out / "html" / "99_gone.html").write_text("of an earlier run")
     assert book.export(out, NAMES, sources) == book.index_path(out)
@@ -91,7 +92,8 @@ def pages(folder) -> dict[str, BeautifulSoup]:
 
 
 def test_there_is_a_page_per_executed_notebook_and_an_index(pages):
-    assert sorted(pages) == ["01_data.html", "02_vae.html", "03_failed.html", "05_old.html", "index.html"]
+    notebooks = ["01_data.html", "02_vae.html", "03_failed.html", "05_old.html"]
+    assert sorted(pages) == [*notebooks, "index.html", "methods.html"]
 
 
 def test_every_link_leads_somewhere_and_every_page_is_reached_from_the_index(pages):
@@ -113,7 +115,7 @@ def test_every_link_leads_somewhere_and_every_page_is_reached_from_the_index(pag
 
 
 def test_pages_follow_one_another(pages):
-    order = ["01_data.html", "02_vae.html", "03_failed.html", "05_old.html"]
+    order = ["01_data.html", "02_vae.html", "03_failed.html", "05_old.html", "methods.html"]
     for i, name in enumerate(order):
         before = {link["href"] for link in pages[name].find_all("a", rel="prev")}
         after = {link["href"] for link in pages[name].find_all("a", rel="next")}
@@ -142,7 +144,7 @@ def test_pictures_keep_their_description_and_captions_are_numbered(pages):
     page = pages["01_data.html"]
     assert [img["alt"] for img in page.find_all("img")] == ["A scatter of 3 < 4 tracks", 'a "quoted" <picture>']
     captions = [caption.get_text() for caption in page.find_all("figcaption")]
-    assert captions == ["Figure 1. Tracks & genres", "Table 1. Scores"]
+    assert captions == ["Figure 1.1. Tracks & genres", "Table 1.1. Scores"]
     assert page.find(class_="finding").get_text() == "VAE beats PCA."
 
 
@@ -193,13 +195,14 @@ def test_columns_of_numbers_are_set_flush_right():
     head, *body = ("</{0}><{0}>".format("td" if i else "th").join(row) for i, row in enumerate(rows))
     lines = f"<tr><th>{head}</th></tr>" + "".join(f"<tr><td>{row}</td></tr>" for row in body)
     soup = BeautifulSoup(f"<table>{lines}</table>", "html.parser")
-    book._align(soup.table)
+    cells.align(soup.table)
     assert [cell.get_text() for cell in soup.find_all(class_="number")] == ["NMI", "n", *rows[1][1::2], *rows[2][1::2]]
 
 
 def test_failed_missing_and_outdated_notebooks_say_so(pages):
     index = {item.b.get_text(): item for item in pages["index.html"].select(".pages > li")}
-    assert list(index) == ["01 · Rhythm & blues < soul", "02 · VAE", "03 · Fails", "04 · Not there yet", "05 · Old"]
+    assert list(index) == ["01 · Rhythm & blues < soul", "02 · VAE", "03 · Fails", "04 · Not there yet", "05 · Old",
+                           "Methods and checklist"]
     assert "Which tracks are there, & why?" in index["01 · Rhythm & blues < soul"].get_text()
     assert "Failed: ZeroDivisionError: <division>" in index["03 · Fails"].get_text()
     assert "Not run: needs 03_failed" in index["04 · Not there yet"].get_text()

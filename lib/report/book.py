@@ -8,32 +8,41 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
-import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
 import jinja2
 import nbformat
-from bs4 import BeautifulSoup, Tag
-from latex2mathml import converter
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
 from lib import artifacts
 from lib.artifacts import Run
 from lib.errors import Problem
 from lib.parameters import Settings
+from lib.report import methods
+from lib.report.cells import Exporter, flatten_links, markdown, point, tidy
 from lib.running import read_record
 from lib.series import NOTEBOOKS
 
 HERE = Path(__file__).resolve().parent
-NUMBER = re.compile(r"[<>≤≥≈]?\s*[-+−]?\d[\d.,]*([eE][-+]?\d+)?\s*(%|\[|±|$)")
-EXTERNAL = re.compile(r"^\s*(https?:|//|ftp:)", re.IGNORECASE)
+# What the index shows of a notebook: its answer is the first of these findings that the run has (else its own first
+# one), its picture this figure (else its own first one).
+SHOWN: dict[str, tuple[tuple[str, ...], str]] = {
+    "00_overview": (("decoder_removes_genre", "beta_sets_silhouette"), "overview_paradox"),
+    "01_data_preparation": (("difficulty", "duplicates"), "data_log_mels"),
+    "02_lyrics_embeddings": (("fix_is_no_fix",), "lyrics_nmi"),
+    "03_baselines": (("raw_nmi",), "baselines_pca"),
+    "04_vae": (("vae_vs_pca",), "vae_latent"),
+    "05_beta_vae": (("beta_nmi",), "beta_silhouette"),
+    "06_conv_vae": (("conv_gain",), "conv_reconstruction"),
+    "07_cvae": (("beta_sets_silhouette",), "cvae_glance"),
+    "08_multimodal_fusion": (("fusion_label_only",), "fusion_ladder"),
+    "09_cvae_latent_space": (("separation",), "paradox_control_latents"),
+    "10_final_comparison": (("best_row",), "final_nmi"),
+}
 
 
 @dataclass
@@ -50,6 +59,8 @@ class Page:
     notebook: Path | None = None  # the executed notebook
     body: str = ""
     contents: list[dict[str, Any]] = field(default_factory=list)  # headings: id, level, text
+    numbered: list[dict[str, str]] = field(default_factory=list)  # figures and tables: kind, number, id, caption
+    picture: dict[str, str] = field(default_factory=dict)  # its figure on the index: src, alt, id
 
     @property
     def written(self) -> bool:
@@ -74,22 +85,32 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
     Notebooks without a page get a line in the index that says why; their titles come from `sources`.
     """
     record, records = read_record(folder), artifacts.load_records(folder)
-    pages = [_page(name, folder, sources, record.get("notebooks", {}).get(name, {}), records.get(name, {}))
+    findings = {one["name"]: one["text"] for found in records.values() for one in reversed(found.get("findings", []))}
+    pages = [_page(name, folder, sources, record.get("notebooks", {}).get(name, {}), records.get(name, {}), findings)
              for name in names]
     run = _about(folder, record)
-    exporter = _Exporter(extra_template_basedirs=[str(HERE / "templates")], template_name="book")
+    exporter = Exporter(extra_template_basedirs=[str(HERE / "templates")], template_name="book")
     written = [page for page in pages if page.written]
-    bodies, anchors = {}, {"index": set()}
+    bodies, anchors, numbers = {}, {"index": set()}, {}
     for page in written:
         notebook = _without_papermill(nbformat.read(page.notebook, as_version=4))
-        bodies[page.name] = body = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
-        page.contents = _tidy(body)
+        bodies[page.name] = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
+    if written and record.get("settings"):
+        pages.append(Page("methods", "Methods and checklist", "What was done, with what, and what the run knows of the "
+                          "REFORMS checklist.", notebook=folder / "run.json"))
+        written.append(pages[-1])
+        bodies["methods"] = BeautifulSoup(methods.to_html(methods.appendix(folder)), "html.parser")
+    for page in written:
+        body = bodies[page.name]
+        page.contents, page.numbered = tidy(body, _prefix(page.name))
+        page.picture = _picture(body, SHOWN.get(page.name, ((), ""))[1], page.numbered)
         anchors[page.name] = {tag["id"] for tag in body.find_all(id=True)}
+        numbers |= {(page.name, one["id"]): one["number"] for one in page.numbered}
     template = _template()
     for i, page in enumerate(written):
         body = bodies.pop(page.name)
         for link in body.find_all("a", href=True):
-            _point(link, page.name, anchors)
+            point(link, page.name, anchors, numbers)
         page.body = str(body)
         around = {"previous": written[i - 1] if i else None, "next": written[i + 1] if i + 1 < len(written) else None}
         _write(folder / "html" / f"{page.name}.html", template.render(page=page, pages=pages, run=run, **around))
@@ -99,6 +120,22 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
             path.unlink()
     _write(index_path(folder), template.render(page=None, pages=pages, run=run))
     return index_path(folder)
+
+
+def _prefix(name: str) -> str:
+    """What the numbers of a page's figures begin with: `9.` in notebook 09, `A1.` in appendix A1, `M.` in methods."""
+    first = "M" if name == "methods" else name.split("_")[0]
+    return f"{int(first) if first.isdigit() else first}."
+
+
+def _picture(body: BeautifulSoup, wanted: str, numbered: list[dict[str, str]]) -> dict[str, str]:
+    """The figure `wanted`, or else the first one with a picture, for the index."""
+    names = sorted((one["id"] for one in numbered if one["kind"] == "Figure"), key=lambda name: name != f"fig-{wanted}")
+    for name in names:
+        image = body.find(id=name).find("img")
+        if image is not None:
+            return {"src": image["src"], "alt": image.get("alt", ""), "id": name}
+    return {}
 
 
 _write = artifacts.write_text
@@ -114,16 +151,18 @@ def _without_papermill(notebook: NotebookNode) -> NotebookNode:
 # --- what a page says about its notebook --------------------------------------------------------------------------
 
 
-def _page(name: str, folder: Path, sources: Path, entry: dict[str, Any], record: dict[str, Any]) -> Page:
-    """What is known of a notebook without rendering it."""
+def _page(name: str, folder: Path, sources: Path, entry: dict[str, Any], record: dict[str, Any],
+          texts: dict[str, str]) -> Page:
+    """What is known of a notebook without rendering it; `texts` are the run's findings by name."""
     failed, done = (folder / "notebooks" / f"{name}{suffix}.ipynb" for suffix in (".failed", ""))
     notebook = next((path for path in ([failed] if entry.get("status") == "failed" else []) + [done] if path.is_file()),
                     None)
     title, question = _opening(sources / f"{name}.ipynb", notebook, name)
-    findings = record.get("findings", [])
+    own = [finding["text"] for finding in record.get("findings", [])]
+    answers = [texts[name] for name in SHOWN.get(name, ((), ""))[0] if name in texts] + own
     purposes = sorted({opening["purpose"].replace("_", " ") for opening in entry.get("label_openings", [])})
     return Page(
-        name, title, question, findings[0]["text"] if findings else "", _state(entry, notebook),
+        name, title, question, answers[0] if answers else "", _state(entry, notebook),
         _duration(entry["seconds"]) if entry.get("status") == "done" else "", ", ".join(purposes), notebook,
     )
 
@@ -136,8 +175,8 @@ def _opening(source: Path, executed: Path | None, name: str) -> tuple[str, str]:
         cells = nbformat.read(path, as_version=4).cells
         first = next((c for c in cells if c.cell_type == "markdown" and c.source.lstrip().startswith("# ")), None)
         if first is not None:
-            soup = BeautifulSoup(_markdown(first.source), "html.parser")
-            _flatten_links(soup)
+            soup = BeautifulSoup(markdown(first.source), "html.parser")
+            flatten_links(soup)
             for tag in soup.select("p > strong:only-child"):
                 tag.unwrap()
             return soup.h1.get_text().strip(), soup.p.decode_contents() if soup.p else ""
@@ -179,7 +218,8 @@ def _about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         "Times": times,
     }
     return {
-        "about": " · ".join(parts), "synthetic": synthetic, "tables": {k: v for k, v in tables.items() if v},
+        "about": " · ".join(parts), "synthetic": synthetic, "trial": settings.get("profile") == "smoke",
+        "tables": {k: v for k, v in tables.items() if v},
         "date": time.strftime("%d %B %Y, %H:%M", time.localtime(record["started"])) if "started" in record else "",
         "seconds": f"the last run took {_duration(record['seconds'])}" if record.get("seconds") else "",
     }
@@ -195,133 +235,11 @@ def _duration(seconds: float) -> str:
     return f"{int(seconds // 60)} min {round(seconds % 60):02d} s"
 
 
-# --- cells to HTML ------------------------------------------------------------------------------------------------
-
-
-class _Renderer(IPythonRenderer):
-    """Markdown with mathematics as MathML, which browsers show by themselves."""
-
-    def inline_math(self, body: str) -> str:
-        return _mathml(body, "inline")
-
-    def block_math(self, body: str) -> str:
-        return f'<div class="math" tabindex="0">{_mathml(body, "block")}</div>'
-
-    def latex_environment(self, name: str, body: str) -> str:
-        return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
-
-
-def _mathml(latex: str, display: str) -> str:
-    """MathML of a formula; the formula itself, as code, where it cannot be read."""
-    try:
-        return converter.convert(latex.strip(), display=display)
-    except Exception:  # the converter raises many kinds, IndexError among them
-        return f"<code>{html.escape(latex)}</code>"
-
-
-def _markdown(source: str) -> str:
-    return MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(source)
-
-
-class _Exporter(HTMLExporter):
-    """nbconvert with our markdown."""
-
-    def default_filters(self):
-        yield from super().default_filters()
-        yield "markdown2html", _markdown
-
-
-def _tidy(body: BeautifulSoup) -> list[dict[str, Any]]:
-    """Make the body of a page fit the book, in place; returns its headings.
-
-    What would be fetched from a network is removed; wide tables scroll; figures are numbered; headings get unique ids.
-    """
-    for tag in body.find_all(["script", "link", "iframe", "object", "embed", "base"]):
-        if tag.name != "script" or tag.get("src") or tag.get("type") != "application/json":
-            tag.decompose()
-    for tag in body.find_all(src=EXTERNAL):
-        tag.replace_with(f"[{tag.get('alt') or 'a picture on the network, not shown'}]")
-    for table in body.find_all("table"):
-        table.attrs.pop("border", None)
-        _align(table)
-        if "scroll" not in table.parent.get("class", []):
-            box = body.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"})
-            box["aria-label"] = "table"
-            table.wrap(box)
-    _number_figures(body)
-    return _number_headings(body)
-
-
-def _align(table: Tag) -> None:
-    """Mark the cells of columns that hold numbers, so that they are set flush right, as their headings are."""
-    rows = [row.find_all(["td", "th"], recursive=False) for row in table.find_all("tr")]
-    body = [row for row in rows if any(cell.name == "td" for cell in row)]
-    for column in range(max(map(len, rows), default=0)):
-        cells = [row[column] for row in body if column < len(row)]
-        texts = [text for text in (cell.get_text().strip() for cell in cells) if text not in ("", "–", "nan")]
-        if texts and all(NUMBER.match(text) for text in texts):
-            for cell in (row[column] for row in rows if column < len(row)):
-                cell["class"] = [*cell.get("class", []), "number"]
-
-
-def _point(link: Tag, page: str, anchors: dict[str, set[str]]) -> None:
-    """Make a link on `page` lead to a page of the book, and to one of its `anchors`; or make it text."""
-    address = link["href"]
-    if EXTERNAL.match(address):
-        link["rel"] = "noopener"
-        return
-    path, _, anchor = address.partition("#")
-    name = re.sub(r"\.(ipynb|html)$", "", path.removeprefix("./")) or page
-    if name in anchors:
-        known = unquote(anchor) in anchors[name]
-        link["href"] = (f"{name}.html" if path else "") + (f"#{quote(unquote(anchor))}" if known else "")
-    if name not in anchors or not link["href"]:
-        link.unwrap()
-
-
-def _flatten_links(soup: BeautifulSoup) -> None:
-    for link in soup.find_all("a"):
-        link.unwrap()
-
-
-def _number_figures(body: BeautifulSoup) -> None:
-    """Figures and tables that have a caption are counted, each kind on its own."""
-    counts = {"Figure": 0, "Table": 0}
-    for figure in body.find_all("figure"):
-        if figure.figcaption is None:
-            continue
-        kind = "Table" if "table" in figure.get("class", []) else "Figure"
-        counts[kind] += 1
-        number = body.new_tag("b")
-        number.string = f"{kind} {counts[kind]}."
-        figure.figcaption.insert(0, number, " ")
-
-
-def _number_headings(body: BeautifulSoup) -> list[dict[str, Any]]:
-    taken: set[str] = {tag["id"] for tag in body.find_all(id=True) if tag.name not in ("h1", "h2", "h3", "h4")}
-    contents = []
-    for heading in body.find_all(["h1", "h2", "h3", "h4"]):
-        text = heading.get_text().strip()
-        slug = base = re.sub(r"\s+", "-", text) or "section"  # as in Jupyter, so that links work in both
-        number = 1
-        while slug in taken:
-            number += 1
-            slug = f"{base}-{number}"
-        taken.add(slug)
-        heading["id"] = slug
-        if heading.name in ("h2", "h3"):
-            contents.append({"id": quote(slug), "level": int(heading.name[1]), "text": text})
-            anchor = body.new_tag("a", attrs={"class": "anchor", "href": f"#{quote(slug)}"})
-            anchor["aria-label"] = f"Link to: {text}"
-            anchor.string = "#"
-            heading.append(anchor)
-    return contents
-
-
 def _template() -> jinja2.Template:
     """The page around the cells, with style and script in it."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True)
-    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("book.css", "book.js"))
+    style, book, plots = ((HERE / name).read_text(encoding="utf-8") for name in ("book.css", "book.js", "plots.js"))
+    script = book + plots
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     safe = {"style": jinja2.utils.markupsafe.Markup(style), "script": jinja2.utils.markupsafe.Markup(script)}
     return environment.get_template("page.html", globals=safe | {"script_hash": digest})
