@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn import cluster as sk
 from sklearn import metrics
 from sklearn.metrics.cluster import contingency_matrix
+from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
-CLUSTERERS = ("kmeans", "agglomerative", "dbscan", "hdbscan")
+CLUSTERERS = ("kmeans", "agglomerative", "mixture", "spectral", "dbscan", "hdbscan")
+PAIRWISE = ("agglomerative", "spectral")  # need all pairs of rows
+NEIGHBOURS = 15  # of the graph that spectral clustering cuts
 MANY = 10_000  # rows above which quadratic methods are refused or sampled
 RESTARTS = 4  # of k-means; clustering seeds are nested in training seeds, so what is left to chance is in the intervals
 
@@ -17,20 +22,41 @@ RESTARTS = 4  # of k-means; clustering seeds are nested in training seeds, so wh
 def cluster(points: np.ndarray, k: int, method: str = "kmeans", seed: int = 0, n_init: int = RESTARTS) -> np.ndarray:
     """Cluster number of each row of points [N, D]; -1 is DBSCAN's and HDBSCAN's noise.
 
-    `k` is used by k-means and agglomerative (Ward) clustering. DBSCAN's radius is the knee of the sorted distances to
-    the 5th neighbour; HDBSCAN's smallest cluster is 2 % of the rows, at least 5. None of these rules sees a label.
+    `k` is used by all but the last two. "agglomerative" is Ward's; "mixture" is Gaussian, its form of covariance the
+    one of four with the lowest BIC; "spectral" cuts the graph of 15 nearest neighbours. DBSCAN's radius is the knee of
+    the sorted distances to the 5th neighbour; HDBSCAN's smallest cluster is 2 % of the rows, at least 5. None of these
+    rules sees a label.
     """
+    if method in PAIRWISE and len(points) > MANY:
+        raise ValueError(f"{method} needs all pairs of {len(points)} rows; it is used up to {MANY}")
     if method == "kmeans":
         return sk.KMeans(k, n_init=n_init, random_state=seed).fit_predict(points)
     if method == "agglomerative":
-        if len(points) > MANY:
-            raise ValueError(f"Ward needs all pairs of {len(points)} rows; it is used up to {MANY}")
         return sk.AgglomerativeClustering(k).fit_predict(points)
+    if method == "mixture":
+        return mixture(points, k, seed).predict(points)
+    if method == "spectral":
+        graph = {"affinity": "nearest_neighbors", "n_neighbors": min(NEIGHBOURS, len(points) - 1)}
+        with warnings.catch_warnings():  # that the graph falls into parts: then these are clusters
+            warnings.simplefilter("ignore", UserWarning)
+            return sk.SpectralClustering(k, **graph, assign_labels="cluster_qr", random_state=seed).fit_predict(points)
     if method == "dbscan":
         return sk.DBSCAN(eps=knee_radius(points), min_samples=5).fit_predict(points)
     if method == "hdbscan":
         return sk.HDBSCAN(min_cluster_size=max(5, len(points) // 50), copy=True).fit_predict(points)
     raise ValueError(f"unknown clusterer {method!r}; known are {CLUSTERERS}")
+
+
+def mixture(points: np.ndarray, k: int, seed: int = 0) -> GaussianMixture:
+    """The Gaussian mixture of k components whose form of covariance (spherical, diagonal, tied or full) has the lowest
+    BIC on points [N, D]."""
+    scale = max(points.std(0).max(), 1e-12) ** 2
+    forms = ("spherical", "diag", "tied", "full")
+    with warnings.catch_warnings():  # that a form did not converge: its BIC says what it is worth
+        warnings.simplefilter("ignore")
+        fitted = [GaussianMixture(k, covariance_type=form, reg_covar=1e-4 * scale, random_state=seed).fit(points)
+                  for form in forms]
+    return min(fitted, key=lambda model: model.bic(points))
 
 
 def knee_radius(points: np.ndarray, neighbour: int = 5) -> float:

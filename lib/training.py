@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import time
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -39,19 +40,31 @@ class Schedule(NamedTuple):
     held_out: float = 0.15  # share of tracks
 
 
-def split(n: int, seed: int, held_out: float, groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows held out; rows of one group (copies of one recording) stay on one side."""
+def split(
+    n: int, seed: int, held_out: float, groups: np.ndarray | None = None, n_train: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows held out; rows of one group (copies of one recording) stay on one side.
+
+    With `n_train`, training uses about so many rows (whole groups; those of a smaller number are among those of a
+    larger one) and the rest is left aside. The held-out rows are the same for every number.
+    """
     groups = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     order = np.random.default_rng([seed, 1]).permutation(groups.max() + 1)
     n_out = min(max(1, round(held_out * len(order))), len(order) - 1)
     out = np.isin(groups, order[:n_out])
-    return np.flatnonzero(~out), np.flatnonzero(out)
+    train = np.flatnonzero(~out)
+    if n_train:
+        sizes = np.bincount(groups)[order[n_out:]].cumsum()
+        train = train[np.isin(groups[train], order[n_out:][: max(1, int((sizes <= n_train).sum()))])]
+    return train, np.flatnonzero(out)
 
 
-def standardise(x: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Columns of x to zero mean and unit variance over the training rows; constant columns become zero."""
+def standardise(x: np.ndarray, train: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Columns of x to zero mean and unit variance over the training rows, times their `weights` [D] if given; constant
+    columns become zero."""
     mean, std = x[train].mean(0), x[train].std(0)
-    return ((x - mean) / np.where(std > 1e-8, std, 1.0)).astype(np.float32)
+    scaled = (x - mean) / np.where(std > 1e-8, std, 1.0)
+    return (scaled if weights is None else scaled * weights).astype(np.float32)
 
 
 def device() -> torch.device:
@@ -68,16 +81,19 @@ def fit(
     groups: np.ndarray | None = None,
     progress: Callable[[int, np.ndarray], None] | None = None,
     betas: list[float] | None = None,
+    weights: np.ndarray | None = None,
+    n_train: int = 0,
 ) -> tuple[StackedVAE, xr.Dataset]:
     """Train one stack: all `seeds` of one setting on x [N, D] (raw units; standardised here per run).
 
-    y [N] are class numbers, read only by a conditional model. `betas` gives each run its own beta. Returns the stack
-    with each run's best held-out weights, and its latents (see `latents`).
+    y [N] are class numbers, read only by a conditional model. `betas` gives each run its own beta. `weights` [D] scale
+    the standardised columns; `n_train` is how many rows to train on (see `split`). Returns the stack with each run's
+    best held-out weights, and its latents (see `latents`).
     """
     where, n, n_runs = device(), len(x), len(seeds)
-    splits = [split(n, seed, schedule.held_out, groups) for seed in seeds]
-    n_train = min(len(train) for train, _ in splits)  # groups of different size may cost a run a row or two
-    data = torch.from_numpy(np.stack([standardise(x, train) for train, _ in splits])).to(where)  # [R, N, D]
+    splits = [split(n, seed, schedule.held_out, groups, n_train) for seed in seeds]
+    n_rows = min(len(train) for train, _ in splits)  # groups of different size may cost a run a row or two
+    data = torch.from_numpy(np.stack([standardise(x, train, weights) for train, _ in splits])).to(where)  # [R, N, D]
     labels = torch.zeros(n, dtype=torch.long) if y is None else torch.tensor(np.asarray(y), dtype=torch.long)
     labels = labels.to(where)
     held = [torch.from_numpy(out).to(where) for _, out in splits]
@@ -89,7 +105,7 @@ def fit(
     noise_held = _noise(generators, n_held, config.latent_dim).to(where)
     flat, gradient = _flatten(model)
     optimiser = torch.optim.Adam([flat], lr=schedule.learning_rate, fused=True)
-    n_batches = max(1, round(n_train / schedule.batch_size))  # a remainder is spread over the batches
+    n_batches = max(1, round(n_rows / schedule.batch_size))  # a remainder is spread over the batches
     orders = [np.random.default_rng([seed, 2]) for seed in seeds]
     best = torch.full((n_runs,), torch.inf, device=where)
     best_state = {name: value.detach().clone() for name, value in model.named_parameters()}
@@ -102,9 +118,9 @@ def fit(
             best.fill_(torch.inf)  # the loss means something else from here
             waited.zero_()
         rows = torch.from_numpy(
-            np.stack([o.permutation(t)[:n_train] for o, (t, _) in zip(orders, splits, strict=True)])
+            np.stack([o.permutation(t)[:n_rows] for o, (t, _) in zip(orders, splits, strict=True)])
         )
-        noise = _noise(generators, n_train, config.latent_dim)
+        noise = _noise(generators, n_rows, config.latent_dim)
         rows, noise = rows.to(where), noise.to(where)
         total = torch.zeros(n_runs, device=where)
         parts = [part.tensor_split(n_batches, 1) for part in (data[runs, rows], labels[rows], noise)]
@@ -232,14 +248,18 @@ def latents(
     seeds: list[int],
     features: str = "mfcc",
     labels: pd.Series | None = None,
+    weights: np.ndarray | None = None,
+    n_train: int = 0,
 ) -> xr.Dataset:
     """Latents of a setting for all seeds: read from the store, or trained and stored.
 
-    x [track, D] raw features; `labels` [track] only for a model that reads them. Returns mu, z [seed, track, latent],
+    x [track, D] raw features; `labels` [track] only for a model that reads them; `weights` [D] and `n_train` as in
+    `fit`. Returns mu, z [seed, track, latent],
     kl [seed, latent] in nats, error [seed, track], train [seed, track], history [curve, seed, epoch]; attributes name
     method, setting, features and label_use.
     """
-    return sweep(run, method, x, config, [config.beta], seeds, features, labels)[config.beta]
+    options = {"weights": weights, "n_train": n_train}
+    return sweep(run, method, x, config, [config.beta], seeds, features, labels, **options)[config.beta]
 
 
 def sweep(
@@ -252,16 +272,20 @@ def sweep(
     features: str = "mfcc",
     labels: pd.Series | None = None,
     schedule: Schedule | None = None,
+    weights: np.ndarray | None = None,
+    n_train: int = 0,
 ) -> dict[float, xr.Dataset]:
     """`latents` of one architecture at several betas, trained as one stack: all seeds of all betas at once."""
     schedule = schedule or schedule_of(run)
     codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule)
+    made_of = {beta: {**one, **_special(weights, n_train)} for beta, one in made_of.items()}
     with artifacts.making(run, _name(made_of[betas[-1]])) as missing:  # the last one to be stored
         if missing or not all(artifacts.has(run, _name(made_of[beta])) for beta in betas):
             tiled = [seed for _ in betas for seed in seeds]
             each = [beta for beta in betas for _ in seeds]
             progress = epoch_table(about[betas[0]], len(tiled))
-            _, all_runs = fit(x.to_numpy(), config, tiled, schedule, codes, _groups(run, x.index), progress, each)
+            groups = _groups(run, x.index)
+            _, all_runs = fit(x.to_numpy(), config, tiled, schedule, codes, groups, progress, each, weights, n_train)
             for i, beta in enumerate(betas):
                 part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
                 _keep(run, made_of[beta], part, about[beta], x.index)
@@ -303,16 +327,29 @@ def _recipes(method, x, config, betas, seeds, features, labels, schedule) -> tup
     return codes, about, made_of
 
 
-def pca_latents(run: Run, x: pd.DataFrame, dim: int, seeds: list[int], features: str = "mfcc") -> xr.Dataset:
+def _special(weights: np.ndarray | None, n_train: int) -> dict:
+    """What is unusual about a setting; nothing, usually, so that its name stays."""
+    return ({"weights": _hash(weights)} if weights is not None else {}) | ({"n_train": n_train} if n_train else {})
+
+
+def pca_latents(
+    run: Run,
+    x: pd.DataFrame,
+    dim: int,
+    seeds: list[int],
+    features: str = "mfcc",
+    weights: np.ndarray | None = None,
+    n_train: int = 0,
+) -> xr.Dataset:
     """PCA in the same form as `latents`, fitted on each seed's training rows; `mu` are the component scores."""
     about = {"method": "pca", "setting": f"dim={dim}", "features": features, "label_use": "none"}
-    made_of = {**about, "held_out": run.settings.held_out, "x": _hash(x.to_numpy())}
+    made_of = {**about, "held_out": run.settings.held_out, "x": _hash(x.to_numpy()), **_special(weights, n_train)}
 
     def make(groups: np.ndarray) -> xr.Dataset:
         mus, errors, trains, loadings = [], [], [], []
         for seed in seeds:
-            train, _ = split(len(x), seed, run.settings.held_out, groups)
-            scaled = standardise(x.to_numpy(), train)
+            train, _ = split(len(x), seed, run.settings.held_out, groups, n_train)
+            scaled = standardise(x.to_numpy(), train, weights)
             model = PCA(min(dim, *scaled[train].shape), svd_solver="full").fit(scaled[train])
             scores = model.transform(scaled)
             mus.append(scores)
@@ -335,15 +372,48 @@ def pca_latents(run: Run, x: pd.DataFrame, dim: int, seeds: list[int], features:
     return _stored(run, made_of, seeds, about, x.index, make)
 
 
-def raw_latents(run: Run, x: pd.DataFrame, seeds: list[int], features: str = "mfcc") -> xr.Dataset:
+def raw_latents(
+    run: Run, x: pd.DataFrame, seeds: list[int], features: str = "mfcc", weights: np.ndarray | None = None
+) -> xr.Dataset:
     """The features themselves, standardised on each seed's training rows, in the form of `latents`."""
     rows = [split(len(x), seed, run.settings.held_out, _groups(run, x.index)) for seed in seeds]
-    mu = np.stack([standardise(x.to_numpy(), train) for train, _ in rows])
+    mu = np.stack([standardise(x.to_numpy(), train, weights) for train, _ in rows])
     return xr.Dataset(
         {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu)},
         coords={"seed": seeds, "track": x.index.to_numpy()},
         attrs={"method": "raw", "setting": f"dim={x.shape[1]}", "features": features, "label_use": "none"},
     )
+
+
+UMAP_NEIGHBOURS = 15  # UMAP's own default; not tuned
+
+
+def umap_latents(
+    run: Run, x: pd.DataFrame, dim: int, seeds: list[int], features: str = "mfcc", weights: np.ndarray | None = None
+) -> xr.Dataset:
+    """UMAP (McInnes et al. 2018, 1802.03426) of the standardised features, in the form of `latents`.
+
+    Minimum distance 0, as its documentation advises before clustering. It embeds the tracks it is fitted on, so nothing
+    is held out and there is no error.
+    """
+    setting = f"dim={dim} neighbours={UMAP_NEIGHBOURS}"
+    about = {"method": "umap", "setting": setting, "features": features, "label_use": "none"}
+    made_of = {**about, "x": _hash(x.to_numpy()), **_special(weights, 0)}
+
+    def make(groups: np.ndarray) -> xr.Dataset:
+        with warnings.catch_warnings():  # that TensorFlow is missing, and that a seed means one thread
+            warnings.simplefilter("ignore")
+            import umap  # seconds; only who needs it pays
+
+            points = standardise(x.to_numpy(), np.arange(len(x)), weights)
+            options = {"n_components": dim, "n_neighbors": min(UMAP_NEIGHBOURS, len(x) - 2), "min_dist": 0.0}
+            mu = [umap.UMAP(**options, n_epochs=200, init="pca", random_state=s).fit_transform(points) for s in seeds]
+        mu = np.stack(mu).astype(np.float32)
+        return xr.Dataset(
+            {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu)}, coords={"seed": seeds}
+        )
+
+    return _stored(run, made_of, seeds, about, x.index, make)
 
 
 def conv_latents(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import information, training
+from lib import clustering, information, training
 from lib.models import ConvVAE, ModelConfig, StackedVAE, kl_per_dimension
 
 FAST = training.Schedule(epochs=4, batch_size=32, patience=4)
@@ -147,6 +147,32 @@ def test_split_keeps_groups_together_and_pairs_by_seed():
     assert set(groups[train]).isdisjoint(groups[held]) and len(train) + len(held) == 120
     np.testing.assert_array_equal(train, training.split(120, 3, 0.2, groups)[0])
     assert not np.array_equal(train, training.split(120, 4, 0.2, groups)[0])
+
+
+def test_fewer_training_rows_are_nested_and_leave_the_held_out_rows_alone():
+    groups = np.r_[np.repeat(np.arange(20), 2), np.arange(20, 100)]
+    all_rows, held = training.split(120, 3, 0.2, groups)
+    some = {n: training.split(120, 3, 0.2, groups, n) for n in (10, 40)}
+    assert set(some[10][0]) < set(some[40][0]) < set(all_rows)
+    for n, (train, out) in some.items():
+        assert n - 1 <= len(train) <= n and np.array_equal(out, held)
+        assert set(groups[train]).isdisjoint(groups[np.setdiff1d(np.arange(120), train)])
+
+
+def test_umap_latents_find_blobs_and_are_stored(prepared_run):
+    run, x, labels = prepared_run
+    found = training.umap_latents(run, x, 2, [0, 1])
+    assert found.mu.shape == (2, len(x), 2) and found.attrs["label_use"] == "none"
+    clusters = clustering.cluster(found.mu.values[0], 3)
+    assert clustering.external(labels.to_numpy(), clusters)["nmi"] > 0.8
+    np.testing.assert_array_equal(found.mu, training.umap_latents(run, x, 2, [0, 1]).mu)
+
+
+def test_weights_scale_the_columns_and_make_other_latents(prepared_run):
+    run, x, _ = prepared_run
+    weights = np.r_[np.ones(6), np.zeros(6)]
+    halved, plain = (training.pca_latents(run, x, 12, [0], weights=w) for w in (weights, None))
+    assert (np.abs(halved.loadings.values[0, :6, 6:]) < 1e-6).all() and not np.allclose(halved.mu, plain.mu)
 
 
 def test_standardise_uses_training_rows_only():

@@ -65,10 +65,11 @@ def test_external_scores_do_not_depend_on_order_or_names(pairs, random):
 # --- clusterers and internal scores ---
 
 
+@pytest.mark.parametrize("k", [3, 4])
 @pytest.mark.parametrize("method", clustering.CLUSTERERS)
-def test_clusterers_find_separate_blobs(method):
-    points, y = blobs()
-    found = clustering.cluster(points, 4, method)
+def test_clusterers_find_separate_blobs(method, k):
+    points, y = blobs(k)
+    found = clustering.cluster(points, k, method)
     kept = found >= 0
     assert kept.mean() > 0.7 and clustering.external(y[kept], found[kept])["ari"] > 0.9
 
@@ -90,8 +91,18 @@ def test_internal_undefined_is_nan_not_an_error():
 
 def test_degenerate_points_do_not_break_the_rules():
     same = np.ones((30, 2))
-    for method in ("dbscan", "hdbscan"):
+    for method in ("mixture", "spectral", "dbscan", "hdbscan"):
         assert len(clustering.cluster(same, 3, method)) == 30
+
+
+def test_mixture_takes_the_form_of_covariance_that_made_the_points():
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((3, 4)) * 6
+    y = np.repeat(np.arange(3), 200)
+    shear = np.linalg.cholesky(0.9 * np.ones((4, 4)) + 0.1 * np.eye(4))
+    round_, tied = centres[y] + rng.standard_normal((600, 4)), centres[y] + rng.standard_normal((600, 4)) @ shear.T
+    assert clustering.mixture(round_, 3).covariance_type == "spherical"
+    assert clustering.mixture(tied, 3).covariance_type == "tied"
 
 
 # --- nulls ---
