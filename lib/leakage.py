@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.metrics import normalized_mutual_info_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.preprocessing import StandardScaler
@@ -441,7 +442,7 @@ def agreement(table: pd.DataFrame, labels: pd.Series, seed: int = 0) -> float:
     k = labels.nunique()
     if len(table) <= k:
         return float("nan")
-    return clustering.external(y, clustering.cluster(table.to_numpy(float), k, seed=seed, n_init=3))["nmi"]
+    return float(normalized_mutual_info_score(y, clustering.cluster(table.to_numpy(float), k, seed=seed, n_init=3)))
 
 
 def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside: int = 4, level: float = EACH,

@@ -120,31 +120,30 @@ def _refile_items(items: Sequence[Item], filing: Filing) -> list[Item]:
 
 def _refile_folder(source: Path, target: Path, filing: Filing) -> None:
     tracks = recordings(source)
+    for label in {slot.label for slot in tracks}:
+        (target / label).mkdir()
     for slot, moved in zip(tracks, filing.order, strict=True):
         giver = tracks[moved]
         words = giver if filing.texts is None else tracks[filing.texts[moved]]
-        (target / slot.label).mkdir(exist_ok=True)
-        date = next(path for suffix, path in slot.files.items() if suffix not in TEXTS).stat()
+        place = os.path.join(target, slot.label, slot.stem)
+        date = os.stat(next(path for suffix, path in slot.files.items() if suffix not in TEXTS))
+        dates = (date.st_atime_ns, date.st_mtime_ns)
         for suffix, path in giver.files.items():
             if suffix not in TEXTS:
-                _copy(path, target / slot.label / f"{slot.stem}{path.suffix}", date)
+                shutil.copyfile(path, place + path.suffix)
+                os.utime(place + path.suffix, ns=dates)
         for suffix in TEXTS:
             if suffix in words.files:
-                place = target / slot.label / f"{slot.stem}{words.files[suffix].suffix}"
-                place.write_text(swap_words(words.text, giver.label, slot.label) if filing.swap_words else words.text,
-                                 encoding="utf-8")
-                os.utime(place, ns=(date.st_atime_ns, date.st_mtime_ns))
+                text = swap_words(words.text, giver.label, slot.label) if filing.swap_words else words.text
+                with open(place + words.files[suffix].suffix, "w", encoding="utf-8") as file:
+                    file.write(text)
+                os.utime(file.name, ns=dates)
     for path in sorted(path for path in source.iterdir() if path.is_file()):
         table = keyed_table(path, tracks)
         if table is None:
             shutil.copy2(path, target / path.name)
         else:
             _refile_table(table, tracks, filing, path.name).to_csv(target / path.name, index=False)
-
-
-def _copy(path: Path, place: Path, date: os.stat_result) -> None:
-    shutil.copyfile(path, place)
-    os.utime(place, ns=(date.st_atime_ns, date.st_mtime_ns))
 
 
 class Keyed(NamedTuple):

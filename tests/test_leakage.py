@@ -1,12 +1,16 @@
 """The audit of builders: on planted leaks and clean builders, on simulated clean ones, and each of its tests alone."""
 
 import functools
+import os
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import planted
 import pytest
+import sklearn
 from scipy import stats
 
 from lib import leakage, lyrics, refiling
@@ -17,21 +21,33 @@ N, K = 80, 4
 CONTENT_TOLD = ("proxy", "memory", "copies")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Folders that are filed again live in memory where that can be; sklearn checks no parameters."""
+    with pytest.MonkeyPatch.context() as patch, sklearn.config_context(skip_parameter_validation=True):
+        if os.access("/dev/shm", os.W_OK):
+            patch.setattr(tempfile, "tempdir", "/dev/shm")
+        yield
+
+
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
+def corpora():
     """Writes a planted corpus once: (function, informative) -> folder, its raw content, how well that is read."""
-    made = {}
+    made, places = {}, []
 
     def write(corpus=planted.make_corpus, informative=0.5):
         key = (str(corpus), informative)
         if key not in made:
-            folder = tmp_path_factory.mktemp("corpus") / "music"
+            places.append(tempfile.TemporaryDirectory())
+            folder = Path(places[-1].name, "music")
             labels = corpus(folder, N, K, informative=informative)
             content = leakage.raw_content(folder)
             made[key] = folder, content, leakage.read(content, labels[~labels.index.duplicated()])
         return made[key]
 
-    return write
+    yield write
+    for place in places:
+        place.cleanup()
 
 
 def put(builder, made, tests=leakage.TESTS):
@@ -144,12 +160,14 @@ def test_false_alarms_of_simulated_clean_builders_are_within_the_level():
     for i in range(builds):
         rng = np.random.default_rng([9, i])
         items = clean_items(rng)
-        values = {item.spec["track"]: rng.standard_normal(6) for item in items}
+        place = {item.spec["track"]: row for row, item in enumerate(items)}
+        line = {item.lyrics: row for row, item in enumerate(items)}
+        values = rng.standard_normal((len(items), 6))
         texts = lyrics.bag_of_words(pd.Series({item.spec["track"]: item.lyrics for item in items}))
-        text_of = {item.lyrics: texts.loc[item.spec["track"]].to_numpy() for item in items}
 
-        def build(items, kind=i % 3, values=values, text_of=text_of, rng=rng):
-            x = np.array([np.r_[values[item.spec["track"]], text_of[item.lyrics]] for item in items])
+        def build(items, kind=i % 3, values=values, place=place, line=line, texts=texts.to_numpy(), rng=rng):
+            rows, lines = zip(*((place[item.spec["track"]], line[item.lyrics]) for item in items), strict=True)
+            x = np.c_[values[list(rows)], texts[list(lines)]]
             x = x + (0.1 * rng.standard_normal(x.shape) if kind == 1 else 0)
             x = x + (0.1 * np.random.default_rng(0).standard_normal(x.shape) if kind == 2 else 0)
             return pd.DataFrame(x, [item.spec["track"] for item in items])
