@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 import threading
@@ -22,6 +23,9 @@ examples:
   run_notebooks.py --only 09                         notebook 09, and before it whatever it needs
   run_notebooks.py --set n_seeds=20 --set "betas=[1, 2, 4]" --out build/more-seeds
                                                      other settings, in a folder of their own
+  run_notebooks.py --export latex                    numbers, tables and figures for a paper, from a finished run
+  run_notebooks.py --compare build/controlled-default build/gtzan-default
+                                                     two finished runs side by side on one page
 
 Notebooks that are up to date are skipped: after a stop, a failure or a change, give the same command again.
 exit code: 0 all is well, 1 a notebook failed, 2 something is wrong with the request, 130 stopped by Ctrl-C
@@ -50,6 +54,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     how.add_argument("--force", action="store_true",
                      help="run even what is up to date, and replace a run with other settings in the same folder")
     how.add_argument("--no-html", action="store_true", help="leave the HTML book as it is")
+    after = parser.add_argument_group("from runs that exist, without running anything")
+    after.add_argument("--export", choices=("html", "latex", "pdf", "all"),
+                       help="html: the book again; latex: what a paper takes (numbers.tex, tables, figures, methods); "
+                       "pdf: the book's pages printed by Chromium; of the run in --out or build/CORPUS-PROFILE")
+    after.add_argument("--compare", nargs=2, metavar="DIR",
+                       help="two runs side by side on one page (--out: its folder, or FILE.html)")
     return parser.parse_args(arguments)
 
 
@@ -61,6 +71,8 @@ def main(arguments: list[str] | None = None, series: Any = None) -> int:
     from lib.errors import Problem
 
     try:
+        if options.export or options.compare:
+            return _from_existing(options, series)
         return _run(options, series)
     except Problem as problem:
         print(f"run_notebooks.py: {problem}", file=sys.stderr)
@@ -98,6 +110,27 @@ def _run(options: argparse.Namespace, series: Any) -> int:
         if index.is_file():
             print(index, flush=True)
     return 1 if failed else 0
+
+
+def _from_existing(options: argparse.Namespace, series: Any) -> int:
+    """Export one run, or compare two, as they are."""
+    from lib import running
+    from lib.errors import Problem
+    from lib.report import compare, exports
+    from lib.series import NOTEBOOKS, ROOT
+
+    if options.export and options.compare:
+        raise Problem("--export and --compare are two things to ask for: give one of them")
+    if options.compare:
+        print(compare.export(*map(Path, options.compare), Path(options.out) if options.out else None))
+        return 0
+    folder = Path(options.out) if options.out else ROOT / "build" / f"{options.corpus}-{options.profile}"
+    folder = folder.absolute()
+    with running.only_runner(folder) if folder.is_dir() else contextlib.nullcontext():  # it would make the folder
+        made = exports.export(folder, options.export, print, series.folder if series else NOTEBOOKS)
+    for path in made:
+        print(path)
+    return 0
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:

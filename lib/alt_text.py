@@ -79,19 +79,25 @@ def _bars(ax: Axes) -> list[str]:
 
 
 def _rows(ax: Axes) -> list[str]:
-    """Named rows with a dot each, as in `figures.dots`; grey strokes are nulls."""
+    """Named rows with a dot each, as in `figures.dots`, or one of each series; grey strokes are nulls."""
     names, ticks = _names(ax, "y"), list(ax.get_yticks())
     if not names or ax.containers or any(isinstance(c, QuadMesh) for c in ax.collections):
         return []
-    dots, nulls = {}, {}
+    dots, nulls, series = {}, {}, []
     for line in ax.lines:
         x, y = (np.atleast_1d(values).astype(float) for values in line.get_data())
-        if not len(x) or line.get_marker() in ("None", "", None) or len(set(y)) != 1 or y[0] not in ticks:
+        if not len(x) or line.get_marker() in ("None", "", None):
+            continue
+        if len(set(y)) != 1 and len(y) == len(ticks) and np.abs(np.sort(y) - np.sort(ticks)).max() < 0.5:
+            nearest = [int(np.abs(np.array(ticks) - one).argmin()) for one in y]
+            series.append(f"{line.get_label()}: {_values([names[i] for i in nearest], x)}")
+            continue
+        if len(set(y)) != 1 or y[0] not in ticks:
             continue
         kind = nulls if line.get_marker() == "|" else dots
         kind[names[ticks.index(y[0])]] = float(np.mean(x))
     rows = [name for name in names if name in dots]
-    said = [_values(rows, [dots[name] for name in rows])] if rows else []
+    said = [*series, *([_values(rows, [dots[name] for name in rows])] if rows else [])]
     return said + ([f"grey strokes: {_values(list(nulls), list(nulls.values()))}"] if nulls else [])
 
 

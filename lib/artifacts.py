@@ -277,6 +277,12 @@ def load_scores(run: Run) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def scores_of(folder: Path) -> pd.DataFrame:
+    """The whole score table of a run's folder, whatever state the run is in; without rows when there is none."""
+    path = folder / "scores.csv"
+    return _read_scores(path) if path.is_file() else pd.DataFrame(columns=SCORE_COLUMNS)
+
+
 def _read_scores(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=_SCORE_TYPES, keep_default_na=False, na_values={"value": [""]})
 

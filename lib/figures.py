@@ -288,6 +288,21 @@ def dots(
     return figure
 
 
+def rows_of_two(names: Sequence[str], values: dict[str, Sequence[Interval]], xlabel: str) -> Figure:
+    """One row per name, with a dot and its 95 % interval for each of two runs, one above the other."""
+    figure, ax = new(PAGE, 0.9 + 0.22 * len(names))
+    rows = np.arange(len(names))[::-1]
+    for i, (run, spans) in enumerate(values.items()):
+        at = rows + 0.15 - 0.3 * i
+        for row, span in zip(at, spans, strict=True):
+            if np.isfinite(span.low):
+                ax.plot([span.low, span.high], [row, row], color=PALETTE[i], lw=1.4)
+        ax.plot([span.mean for span in spans], at, MARKERS[i], color=PALETTE[i], label=run)
+    ax.set(yticks=rows, yticklabels=names, xlabel=xlabel, ylim=(-0.7, len(names) - 0.3))
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
 def curves(
     data: dict[str, pd.DataFrame],
     xlabel: str,

@@ -16,20 +16,21 @@
     });
 
     const button = document.getElementById("code");
-    if (!button) return;
     const blocks = [...document.querySelectorAll("details.code")];
     const fold = (open) => {
       blocks.forEach((block) => { block.open = open; });
       button.textContent = open ? "Hide code" : "Show code";
       button.setAttribute("aria-pressed", open);
     };
-    button.addEventListener("click", () => {
-      const open = button.getAttribute("aria-pressed") !== "true";
-      fold(open);
-      remember("code", open ? "open" : "");
-    });
-    if (recall("code")) fold(true);
-    button.hidden = blocks.length === 0;
+    if (button) {
+      button.addEventListener("click", () => {
+        const open = button.getAttribute("aria-pressed") !== "true";
+        fold(open);
+        remember("code", open ? "open" : "");
+      });
+      if (recall("code")) fold(true);
+      button.hidden = blocks.length === 0;
+    }
 
     const contents = document.querySelector(".toc details");
     const narrow = matchMedia("(max-width: 62rem)");

@@ -88,7 +88,7 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
     findings = {one["name"]: one["text"] for found in records.values() for one in reversed(found.get("findings", []))}
     pages = [_page(name, folder, sources, record.get("notebooks", {}).get(name, {}), records.get(name, {}), findings)
              for name in names]
-    run = _about(folder, record)
+    run = about(folder, record)
     exporter = Exporter(extra_template_basedirs=[str(HERE / "templates")], template_name="book")
     written = [page for page in pages if page.written]
     bodies, anchors, numbers = {}, {"index": set()}, {}
@@ -106,19 +106,19 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
         page.picture = _picture(body, SHOWN.get(page.name, ((), ""))[1], page.numbered)
         anchors[page.name] = {tag["id"] for tag in body.find_all(id=True)}
         numbers |= {(page.name, one["id"]): one["number"] for one in page.numbered}
-    template = _template()
+    page_of = template("page.html")
     for i, page in enumerate(written):
         body = bodies.pop(page.name)
         for link in body.find_all("a", href=True):
             point(link, page.name, anchors, numbers)
         page.body = str(body)
         around = {"previous": written[i - 1] if i else None, "next": written[i + 1] if i + 1 < len(written) else None}
-        _write(folder / "html" / f"{page.name}.html", template.render(page=page, pages=pages, run=run, **around))
+        _write(folder / "html" / f"{page.name}.html", page_of.render(page=page, pages=pages, run=run, **around))
         page.body = ""
     for path in (folder / "html").glob("*.html"):
         if path.stem not in anchors:
             path.unlink()
-    _write(index_path(folder), template.render(page=None, pages=pages, run=run))
+    _write(index_path(folder), page_of.render(page=None, pages=pages, run=run))
     return index_path(folder)
 
 
@@ -196,8 +196,8 @@ def _state(entry: dict[str, Any], notebook: Path | None) -> str:
     return f"Not run{': ' + entry['error'] if entry.get('error') else ''}.{earlier}"
 
 
-def _about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
-    """What pages say of the run: its corpus, settings, seeds, versions and times."""
+def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """What pages say of a run: its corpus, settings, seeds, versions and times."""
     settings = record.get("settings", {})
     corpus, synthetic = settings.get("corpus", "unknown corpus"), settings.get("corpus") == "controlled"
     parts = [f"Corpus: {corpus}"]
@@ -235,11 +235,11 @@ def _duration(seconds: float) -> str:
     return f"{int(seconds // 60)} min {round(seconds % 60):02d} s"
 
 
-def _template() -> jinja2.Template:
-    """The page around the cells, with style and script in it."""
+def template(name: str) -> jinja2.Template:
+    """The template `name` beside this file, which finds style, script and the script's hash in its globals."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True)
     style, book, plots = ((HERE / name).read_text(encoding="utf-8") for name in ("book.css", "book.js", "plots.js"))
     script = book + plots
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     safe = {"style": jinja2.utils.markupsafe.Markup(style), "script": jinja2.utils.markupsafe.Markup(script)}
-    return environment.get_template("page.html", globals=safe | {"script_hash": digest})
+    return environment.get_template(name, globals=safe | {"script_hash": digest})

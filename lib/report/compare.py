@@ -1,0 +1,178 @@
+"""Two runs side by side on one page: settings, scores with their intervals, findings, pictures."""
+
+from __future__ import annotations
+
+import base64
+import html
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from bs4 import BeautifulSoup
+
+from lib import alt_text, artifacts, figures, scores
+from lib.errors import Problem
+from lib.report import book
+from lib.report.cells import tidy
+from lib.running import read_record
+from lib.statistics import Interval
+
+METRICS = ("nmi", "nmi_null", "ami", "silhouette", "silhouette_null", "active_dims")
+BY = ("method", "features", "setting", "label_use")
+MOST = 30  # settings in the picture
+
+
+class Side(NamedTuple):
+    """One of the two runs."""
+
+    name: str
+    folder: Path
+    about: dict[str, Any]  # what the book says of the run
+    settings: dict[str, Any]
+    scores: pd.DataFrame  # scores.summary
+    findings: dict[str, dict[str, Any]]
+    pictures: dict[str, dict[str, Any]]
+
+
+def export(first: Path, second: Path, out: Path | None = None) -> Path:
+    """Write one page about two runs and return it: `out` (a file, or its folder), or a file beside the first run's.
+
+    Raises `Problem` when a folder holds no run, when both are the same, or when they share nothing to compare.
+    """
+    if first.resolve() == second.resolve():
+        raise Problem(f"--compare: both folders are {first}; give two different runs")
+    first, second = first.resolve(), second.resolve()
+    names = [first.name, second.name]
+    if first.name == second.name:
+        names = [f"{path.parent.name}/{path.name}" for path in (first, second)]
+    sides = [_side(name, folder) for name, folder in zip(names, (first, second), strict=True)]
+    body = BeautifulSoup("\n".join([
+        f"<h1>{html.escape(names[0])} and {html.escape(names[1])}</h1>",
+        "<p>Intervals are 95 % over training seeds within each run: they cover training noise, not another sample of "
+        "music. No difference between the two runs is tested here.</p>",
+        *_runs(sides), *_scores(sides), *_findings(sides), *_pictures(sides),
+    ]), "html.parser")
+    contents, _ = tidy(body)
+    path = out if out and out.suffix == ".html" else (out or first.parent) / f"{first.name}-and-{second.name}.html"
+    title = f"{names[0]} and {names[1]}"
+    artifacts.write_text(path, book.template("compare.html").render(title=title, body=str(body), contents=contents))
+    return path
+
+
+def _side(name: str, folder: Path) -> Side:
+    record = read_record(folder)
+    if not record.get("settings"):
+        raise Problem(f"--compare: there is no run in {folder}: give the folder of a run (it holds run.json)")
+    records = artifacts.load_records(folder)
+    table = artifacts.scores_of(folder)
+    summary = scores.summary(table, METRICS, BY) if len(table) else pd.DataFrame(columns=BY)
+    return Side(
+        name, folder, book.about(folder, record), record["settings"], summary.set_index(list(BY)),
+        {f["name"]: f for one in records.values() for f in one.get("findings", [])},
+        {f["name"]: f for one in records.values() for f in one.get("figures", [])},
+    )
+
+
+def _runs(sides: list[Side]) -> list[str]:
+    """Both runs in a line each, and the settings in which they differ."""
+    names = [n for n in {**sides[0].settings, **sides[1].settings} if n not in ("source", "lyrics", "profile")]
+    differ = [n for n in names if sides[0].settings.get(n) != sides[1].settings.get(n)]
+    table = pd.DataFrame([{"setting": n} | {s.name: _text(s.settings.get(n, "–")) for s in sides} for n in differ])
+    out = ["<h2>The two runs</h2>"]
+    for side in sides:
+        note = "<strong>Synthetic music.</strong> " if side.about["synthetic"] else ""
+        note += "<strong>A trial run, too small to conclude anything from.</strong> " if side.about["trial"] else ""
+        kind = "banner synthetic" if side.about["synthetic"] else "banner"
+        said = f"{side.about['about']} · run on {side.about['date']}"
+        out.append(f'<div class="{kind}"><b>{html.escape(side.name)}</b>: {note}{html.escape(said)}</div>')
+    if differ:
+        out.append(_table(table, "settings", "Settings in which the two runs differ."))
+    return out
+
+
+def _scores(sides: list[Side]) -> list[str]:
+    """Scores of the settings that both runs have."""
+    shared = [key for key in sides[0].scores.index if key in sides[1].scores.index]
+    if not shared and not set(sides[0].findings) & set(sides[1].findings):
+        raise Problem(f"--compare: {sides[0].folder} and {sides[1].folder} share no setting of the score table and no "
+                      "finding; compare two runs of the series, not a run of the series and an audit of arrays")
+    if not shared:
+        return ["<h2>Scores</h2>", "<p>No setting is in the score tables of both runs.</p>"]
+    rows = []
+    for key in shared:
+        row = dict(zip(BY, key, strict=True))
+        for metric in METRICS:
+            for side in sides:
+                row[f"{metric}, {side.name}"] = side.scores.loc[key].get(metric) if metric in side.scores else None
+        rows.append(row)
+    table = pd.DataFrame(rows).dropna(axis="columns", how="all")
+    only = [len(side.scores) - len(shared) for side in sides]
+    said = (f"The {len(shared)} settings that both runs have: mean and 95 % interval over seeds, k-means. "
+            f"{sides[0].name} has {only[0]} others, {sides[1].name} {only[1]}.")
+    return ["<h2>Scores</h2>", *_chart(sides, shared), _table(table, "scores", said)]
+
+
+def _chart(sides: list[Side], shared: list[tuple]) -> list[str]:
+    """NMI of the shared settings in both runs; those with the highest, when there are many."""
+    known = [key for key in shared if all(isinstance(side.scores.loc[key].get("nmi"), Interval) for side in sides)]
+    if not known:
+        return []
+    known = sorted(known, key=lambda key: -sides[0].scores.loc[key]["nmi"].mean)[:MOST]
+    names = [" · ".join(str(part) for part in key[:3]) for key in known]
+    figure = figures.rows_of_two(names, {side.name: [side.scores.loc[key]["nmi"] for key in known] for side in sides},
+                                 "NMI with labels")
+    figure.draw_without_rendering()
+    said = "NMI of k-means clusters with the labels in both runs"
+    said += f", for the {len(known)} settings with the highest in {sides[0].name}." if len(known) == MOST else "."
+    return [_picture(figures.png(figure), f"{said} {alt_text.describe(figure)}", "nmi", said)]
+
+
+def _findings(sides: list[Side]) -> list[str]:
+    """Findings of both runs, those first whose verdicts differ."""
+    shared = [name for name in sides[0].findings if name in sides[1].findings]
+    rows = []
+    for name in shared:
+        one, other = (side.findings[name] for side in sides)
+        same = "same" if not one["rule"] and not other["rule"] or one["verdict"] == other["verdict"] else "differs"
+        rows.append({"finding": name, "verdict": same, sides[0].name: one["text"], sides[1].name: other["text"]})
+    rows.sort(key=lambda row: row["verdict"])  # stable: "differs" comes before "same"
+    differ = sum(row["verdict"] == "differs" for row in rows)
+    out = ["<h2>Findings</h2>"]
+    if rows:
+        said = f"{len(rows)} findings that both runs have; the verdicts of {differ} differ."
+        out.append(_table(pd.DataFrame(rows), "findings", said))
+    for side, other in (sides, sides[::-1]):
+        alone = [name for name in side.findings if name not in other.findings]
+        if alone:
+            out.append(f"<p>Only in {html.escape(side.name)}: {html.escape(', '.join(alone))}.</p>")
+    return out
+
+
+def _pictures(sides: list[Side]) -> list[str]:
+    """The key figure of each notebook, as both runs have it."""
+    out = []
+    for _, name in book.SHOWN.values():
+        found = [side.folder / "figures" / "page" / f"{name}.png" for side in sides]
+        if all(name in side.pictures and path.is_file() for side, path in zip(sides, found, strict=True)):
+            pair = [_picture(path.read_bytes(), f"{side.name}: {side.pictures[name]['alt']}", f"{name}-{i}",
+                             f"{side.name}: {side.pictures[name]['caption']}")
+                    for i, (side, path) in enumerate(zip(sides, found, strict=True))]
+            out.append(f'<div class="pair">{"".join(pair)}</div>')
+    return ["<h2>Figures</h2>", *out] if out else []
+
+
+def _table(data: pd.DataFrame, name: str, caption: str) -> str:
+    shown = data.map(lambda value: format(value, ".3f") if isinstance(value, Interval) and value.n else
+                     value if isinstance(value, str) else "–")
+    return (f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>'
+            f"{shown.to_html(index=False, border=0, escape=True)}</figure>")
+
+
+def _picture(png: bytes, alt: str, name: str, caption: str) -> str:
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return (f'<figure id="fig-{html.escape(name)}"><img src="{source}" alt="{html.escape(alt)}">'
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>")
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
