@@ -323,13 +323,13 @@ def _recipes(method, x, config, betas, seeds, features, labels, schedule) -> tup
             "config": parameters.to_json(one.asdict()),
         }
     stack = {"betas": betas, "seeds": seeds, "schedule": schedule._asdict()}
-    made_of = {beta: {**about[beta], **stack, "x": _hash(x.to_numpy()), "y": _hash(codes)} for beta in betas}
+    made_of = {beta: {**about[beta], **stack, "x": hashed(x.to_numpy()), "y": hashed(codes)} for beta in betas}
     return codes, about, made_of
 
 
 def _special(weights: np.ndarray | None, n_train: int) -> dict:
     """What is unusual about a setting; nothing, usually, so that its name stays."""
-    return ({"weights": _hash(weights)} if weights is not None else {}) | ({"n_train": n_train} if n_train else {})
+    return ({"weights": hashed(weights)} if weights is not None else {}) | ({"n_train": n_train} if n_train else {})
 
 
 def pca_latents(
@@ -343,7 +343,7 @@ def pca_latents(
 ) -> xr.Dataset:
     """PCA in the same form as `latents`, fitted on each seed's training rows; `mu` are the component scores."""
     about = {"method": "pca", "setting": f"dim={dim}", "features": features, "label_use": "none"}
-    made_of = {**about, "held_out": run.settings.held_out, "x": _hash(x.to_numpy()), **_special(weights, n_train)}
+    made_of = {**about, "held_out": run.settings.held_out, "x": hashed(x.to_numpy()), **_special(weights, n_train)}
 
     def make(groups: np.ndarray) -> xr.Dataset:
         mus, errors, trains, loadings = [], [], [], []
@@ -369,7 +369,7 @@ def pca_latents(
             coords={"seed": seeds, "feature": list(x.columns)},
         )
 
-    return _stored(run, made_of, seeds, about, x.index, make)
+    return stored(run, made_of, seeds, about, x.index, make)
 
 
 def raw_latents(
@@ -398,7 +398,7 @@ def umap_latents(
     """
     setting = f"dim={dim} neighbours={UMAP_NEIGHBOURS}"
     about = {"method": "umap", "setting": setting, "features": features, "label_use": "none"}
-    made_of = {**about, "x": _hash(x.to_numpy()), **_special(weights, 0)}
+    made_of = {**about, "x": hashed(x.to_numpy()), **_special(weights, 0)}
 
     def make(groups: np.ndarray) -> xr.Dataset:
         with warnings.catch_warnings():  # that TensorFlow is missing, and that a seed means one thread
@@ -413,7 +413,7 @@ def umap_latents(
             {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu)}, coords={"seed": seeds}
         )
 
-    return _stored(run, made_of, seeds, about, x.index, make)
+    return stored(run, made_of, seeds, about, x.index, make)
 
 
 def conv_latents(
@@ -428,8 +428,8 @@ def conv_latents(
         "label_use": "none",
     }
     schedule = schedule_of(run)._replace(epochs=run.settings.conv_epochs)
-    made_of = {**about, "schedule": schedule._asdict(), "x": _hash(x)}
-    return _stored(
+    made_of = {**about, "schedule": schedule._asdict(), "x": hashed(x)}
+    return stored(
         run,
         made_of,
         seeds,
@@ -510,7 +510,7 @@ def _fit_conv(x, seed, schedule, latent_dim, beta, groups, progress) -> xr.Datas
     )
 
 
-def _stored(run: Run, made_of: dict, seeds: list[int], about: dict, tracks, make) -> xr.Dataset:
+def stored(run: Run, made_of: dict, seeds: list[int], about: dict, tracks, make) -> xr.Dataset:
     """The stored latents made of exactly this, or those that `make` (called with the duplicate groups) gives now."""
     made_of = {**made_of, "seeds": seeds}
     with artifacts.making(run, _name(made_of)) as missing:
@@ -532,7 +532,7 @@ def _groups(run: Run, tracks) -> np.ndarray:
     return artifacts.load(run, "tracks").loc[list(tracks), "group"].to_numpy()
 
 
-def _hash(values: np.ndarray | None) -> str:
+def hashed(values: np.ndarray | None) -> str:
     return "" if values is None else hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:20]
 
 
