@@ -47,7 +47,8 @@ class Arrays(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One thing looked at in one array. `verdict` is "found" or "clear"; `kind` says how far "found" goes."""
+    """One thing looked at in one array. `verdict` is "found", "clear" or "not decided"; `kind` says how far "found"
+    goes."""
 
     test: str
     subject: str
@@ -85,6 +86,7 @@ class ArrayReport(NamedTuple):
             "arrays": self.arrays.to_dict("records"),
             "findings": [f._asdict() for f in self.findings if f.verdict == "found"],
             "clear": [f._asdict() for f in self.findings if f.verdict == "clear"],
+            "not_decided": [f._asdict() for f in self.findings if f.verdict == "not decided"],
             "not_run": self.not_run, "skipped": [{"file": file, "reason": reason} for file, reason in self.skipped],
         })
 
@@ -284,7 +286,7 @@ def label_derived(arrays: Arrays, about: pd.DataFrame, related: pd.DataFrame) ->
     off is isotropic (participation ratio of its correlations at least 0.9 of that of independent ones), as wide along
     the means as across them, and nothing in any other array tells anything of it (R^2 at most 0.05). A real second
     modality fails these: it varies more in some directions than in others. At least one other array is needed; wider
-    arrays that an array can be copied from (R^2 at least 0.99) do not count as such.
+    arrays that an array can be copied from (R^2 at least 0.99) do not count as such. Up to five columns may be too few.
     """
     y = arrays.labels
     by_name = about.set_index("array")
@@ -298,7 +300,11 @@ def label_derived(arrays: Arrays, about: pd.DataFrame, related: pd.DataFrame) ->
         if numbers["within_share"] < 1e-9:
             said = "a function of the label and of nothing else"
             derived[name] = Finding("label-derived", name, "found", PROOF, said, numbers)
-        elif is_noise_on_label(numbers):
+        elif (noise := is_noise_on_label(numbers)) is None:
+            said = (f"label plus noise, or a measurement that goes with the label (NMI {numbers['nmi']:.2f}): "
+                    f"{x.shape[1]} columns are too few to tell noise without a direction from anything else")
+            out.append(Finding("label-derived", name, "not decided", EVIDENCE, said, numbers))
+        elif noise:
             said = (f"the label plus noise: NMI {numbers['nmi']:.2f} with the label (the best of the other arrays: "
                     f"{numbers['best_other_nmi']:.2f}); what is left without each label's mean is isotropic (effective "
                     f"dimensions {numbers['dimensions_within']:.1f}; noise has {numbers['dimensions_noise']:.1f}) "
@@ -345,13 +351,18 @@ def noise_shape(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     return out | {"dimensions_within": validity.participation_ratio(rest_standard), "along": along / max(across, 1e-12)}
 
 
-def is_noise_on_label(numbers: dict[str, float]) -> bool:
-    """The rule of `label_derived`, on the numbers of `noise_shape` and `r2_from_others`."""
-    return bool(
-        numbers["between"] >= 0.1 and numbers["dimensions_noise"] > 3
-        and numbers["dimensions_within"] >= ISOTROPIC * numbers["dimensions_noise"]
-        and 0.7 <= numbers["along"] <= 1.4 and numbers["r2_from_others"] <= UNRELATED
-    )
+def is_noise_on_label(numbers: dict[str, float]) -> bool | None:
+    """The rule of `label_derived`, on the numbers of `noise_shape` and `r2_from_others`.
+
+    None where that is not decided: three columns may be isotropic by chance, and in up to five the variance along the
+    means is too uncertain to speak against it.
+    """
+    if not (numbers["between"] >= 0.1 and numbers["dimensions_within"] >= ISOTROPIC * numbers["dimensions_noise"]
+            and numbers["r2_from_others"] <= UNRELATED):
+        return False
+    if numbers["dimensions_noise"] > 3 and 0.7 <= numbers["along"] <= 1.4:
+        return True
+    return None if numbers["dimensions_noise"] <= 5 else False
 
 
 def contained(part: np.ndarray, whole: np.ndarray) -> int:
@@ -540,7 +551,7 @@ def _clusterings(arrays: Arrays, k: int) -> dict[str, dict[str, float]]:
             views[f"PCA of {name}"] = PCA(10, svd_solver="full").fit_transform(x)
         for view, points in views.items():
             for seed in SEEDS:
-                codes = clustering.cluster(points.astype(np.float32), k, seed=seed)
+                codes = clustering.cluster(points.astype(np.float32), k, seed=seed, n_init=10)  # the default of most studies
                 found[f"{view}, k-means of seed {seed}"] = clustering.external(arrays.labels, codes)
     return found
 

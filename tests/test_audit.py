@@ -109,6 +109,19 @@ def test_a_vector_per_label_plus_noise_is_called(tmp_path, scale):
     assert "lyrics" in report.found("within-genre shuffle")
 
 
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_few_columns_are_not_decided_and_not_called_clear(tmp_path, width):
+    """Label plus noise, and a real measurement that goes with the label: up to three columns cannot tell."""
+    data = arrays.load(folder_of(tmp_path / "run", lyrics=noise_on_label(width, 1.5), wide=noise_on_label(8, 1.5),
+                                 none=lambda rng, y, x: rng.standard_normal((len(y), width))))
+    made = {f.subject: f for f in arrays.label_derived(data, arrays.describe(data), arrays.relations(data))}
+    assert made["lyrics"].verdict == "not decided" and f"{width} columns are too few" in made["lyrics"].sentence
+    assert made["wide"].verdict == "found" and made["none"].verdict == made["Z_vae"].verdict == "clear"
+    report = arrays.audit(data, n_nulls=3).to_json()
+    assert [f["subject"] for f in report["not_decided"]] == ["lyrics"]
+    assert "lyrics" not in {f["subject"] for f in report["findings"] + report["clear"] if f["test"] == "label-derived"}
+
+
 def test_the_label_itself_is_proof(tmp_path):
     data = arrays.load(folder_of(tmp_path / "run", lookup=lambda rng, y, x: rng.standard_normal((5, 8))[y]))
     made = arrays.label_derived(data, arrays.describe(data), arrays.relations(data))
@@ -178,7 +191,7 @@ def test_silhouettes_of_clusters_are_not_explained_by_a_gaussian():
 @pytest.mark.parametrize(("printed", "verdict"), [("inverse_purity", "found"), ("purity", "clear")])
 def test_purity_in_result_tables(tmp_path, printed, verdict):
     path = folder_of(tmp_path / "run")
-    codes = clustering.cluster(np.load(path / "X.npy").astype(np.float32), 9, seed=42)
+    codes = clustering.cluster(np.load(path / "X.npy").astype(np.float32), 9, seed=42, n_init=10)
     scores = clustering.external(np.load(path / "y.npy"), codes)
     row = {"Method": "k-means", "n_clusters": 9, "NMI": scores["nmi"], "ARI": scores["ari"], "Purity": scores[printed]}
     other = {"Method": "elsewhere", "n_clusters": 9, "NMI": 0.123456, "ARI": 0.05, "Purity": 0.3}
