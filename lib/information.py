@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -122,13 +122,25 @@ def explained_within(points: np.ndarray, target: np.ndarray, labels: np.ndarray,
 
     What the points carry of a factor beyond what the label already says. Below 0: nothing.
     """
+    return shares_within(points, {"": target[:, None]}, labels, seed)[""]
+
+
+def shares_within(
+    points: np.ndarray, targets: dict[str, np.ndarray], labels: np.ndarray, seed: int = 0
+) -> dict[str, float]:
+    """`explained_within` of many targets at once, each of one or more columns [N, C] whose variances are added up.
+
+    NaN for a target that the label decides.
+    """
     groups = np.unique(labels, return_inverse=True)[1]
-    x, t = _without_means(points, groups), _without_means(target[:, None].astype(float), groups)[:, 0]
-    if t.std() < 1e-12:
-        return float("nan")
-    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
-    guess = cross_val_predict(model, x, t, cv=KFold(5, shuffle=True, random_state=seed))
-    return float(r2_score(t, guess))
+    x = _without_means(points, groups)
+    wide = _without_means(np.hstack(list(targets.values())).astype(float), groups)
+    owner = np.repeat(np.arange(len(targets)), [columns.shape[1] for columns in targets.values()])
+    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13), alpha_per_target=True))
+    guess = cross_val_predict(model, x, wide, cv=KFold(5, shuffle=True, random_state=seed)).reshape(wide.shape)
+    left, total = (np.bincount(owner, (part**2).sum(0)) for part in (wide - guess, wide))
+    known = np.bincount(owner, wide.var(0)) > 1e-24
+    return {n: float(1 - left[i] / total[i]) if known[i] else float("nan") for i, n in enumerate(targets)}
 
 
 def _without_means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

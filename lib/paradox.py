@@ -1,8 +1,15 @@
-"""The CVAE paradox, cause by cause: what the clusters capture, and whether the decoder uses its label."""
+"""The CVAE paradox, cause by cause: its experiments, and the rule behind every verdict of notebooks 07 and 09.
+
+A ruling is what `findings.finding` takes beside its sentences: `verdict` (True, False, or None: not decided), `rule`,
+and the numbers that the sentences print. Each can be *no*; tests/contrary.py holds the data on which it must be.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,63 +17,74 @@ import torch
 import xarray as xr
 import yaml
 
-from lib import information, scores, statistics, training
+from lib import association, clustering, information, scores, statistics, training, validity
+from lib.artifacts import Run
 from lib.models import ModelConfig, StackedVAE
 from lib.series import NOTEBOOKS
 from lib.statistics import Interval
 
+Ruling = dict[str, Any]
+SILENT = 0.05  # share of H(label) below which a sample is said to carry none of it
+HALF = 0.5  # share of an effect from which something counts as its cause, or below which it counts as another's
 
-def association(
-    clusters: pd.Series, values: pd.DataFrame, labels: pd.Series, n_permutations: int = 200, seed: int = 0
-) -> pd.DataFrame:
-    """Share of each column's variance that lies between clusters (eta squared), marginal and within labels.
 
-    clusters [track], values [track, name] (numbers; text columns are left out), labels [track]. `within` first removes
-    label means from the values, so genre cannot speak through them. `p` compares `within` with the
-    largest share of any column under clusters permuted inside each label (Westfall and Young 1993), so it is corrected
-    for the number of columns; `null` is the mean under those permutations.
-    """
-    numeric = values.select_dtypes("number").loc[clusters.index]
-    numeric = numeric.loc[:, numeric.std() > 1e-12].fillna(numeric.mean())
-    y = labels.loc[clusters.index].to_numpy()
-    codes = np.unique(clusters.to_numpy(), return_inverse=True)[1]
-    x = numeric.to_numpy(float)
-    inside = information.remove_means(x, y)
-    inside[:, inside.std(0) < 1e-9 * x.std(0)] = 0  # a column that is a function of the label has nothing left
-    rng = np.random.default_rng([seed, 31])
-    within, nulls = _eta_squared(inside, codes), []
-    for _ in range(n_permutations):
-        shuffled = codes.copy()
-        for name in np.unique(y):
-            rows = np.flatnonzero(y == name)
-            shuffled[rows] = codes[rng.permutation(rows)]
-        nulls.append(_eta_squared(inside, shuffled))
-    nulls = np.stack(nulls)
-    p = (1 + (nulls.max(1, keepdims=True) >= within).sum(0)) / (1 + n_permutations)
-    return pd.DataFrame(
-        {
-            "name": numeric.columns,
-            "marginal": _eta_squared(x, codes),
-            "within": within,
-            "null": nulls.mean(0),
-            "p": p,
+def _ruling(verdict: bool | None, rule: str, **numbers: Any) -> Ruling:
+    return {"verdict": None if verdict is None else bool(verdict), "rule": rule, **numbers}
+
+
+def _by_interval(change: Interval, verdict: bool) -> bool | None:
+    """The verdict, or None where there are too few seeds for an interval."""
+    return verdict if np.isfinite(change.low) else None
+
+
+# --- the models under study ----------------------------------------------------------------------------------------
+
+
+def config(run: Run, n_features: int, labels: pd.Series | None = None, **changes: Any) -> ModelConfig:
+    """The settings' model; with labels [track], the earlier study's CVAE, which reads them on both sides."""
+    values = {"n_features": n_features, "latent_dim": run.settings.latent_dim, "hidden": run.settings.hidden}
+    if labels is not None:
+        values |= {
+            "n_labels": labels.nunique(),
+            "label_dim": run.settings.label_dim,
+            "y_encoder": True,
+            "y_decoder": True,
         }
-    ).sort_values("within", ascending=False, ignore_index=True)
+    return ModelConfig(**values | changes)
 
 
-def _eta_squared(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Between-cluster share of the variance of each column of x [N, D]."""
-    total = ((x - x.mean(0)) ** 2).sum(0)
-    rest = (information.remove_means(x, codes) ** 2).sum(0)
-    return np.where(total > 0, 1 - rest / np.where(total > 0, total, 1), 0)
+def shuffled(labels: pd.Series, seed: int) -> pd.Series:
+    """The placebo: the same labels, dealt out at random."""
+    return pd.Series(labels.sample(frac=1, random_state=seed).to_numpy(), index=labels.index)
+
+
+def matched_gaussian(x: pd.DataFrame, labels: pd.Series, seed: int) -> pd.DataFrame:
+    """Features [track, D] of the same means per label and the same covariance within labels, otherwise Gaussian."""
+    groups, values = labels.loc[x.index].to_numpy(), x.to_numpy(float)
+    inside = information.remove_means(values, groups)
+    draw = np.random.default_rng([seed, 47]).multivariate_normal(
+        np.zeros(x.shape[1]), np.cov(inside.T), size=len(x), method="eigh"
+    )
+    return pd.DataFrame(values - inside + draw, x.index, x.columns)
+
+
+def without_means(run: Run, x: pd.DataFrame, labels: pd.Series, dim: int = 2) -> xr.Dataset:
+    """The control without a network: principal components of the features minus their means per label."""
+    inside = information.remove_means(x.to_numpy(float), labels.loc[x.index].to_numpy())
+    found = training.pca_latents(
+        run, pd.DataFrame(inside, x.index, x.columns), dim, run.seeds, "mfcc minus genre means"
+    )
+    return found.assign_attrs(method="pca_within", label_use="encoder")
 
 
 @torch.no_grad()
 def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: int = 0) -> pd.DataFrame:
-    """Held-out reconstruction error per run, given the right label, a wrong one, and a random one.
+    """Held-out reconstruction error per run with the decoder told the right label, a wrong one, and a random one.
 
-    latents of a conditional model, x [track, D] its raw features, labels [track]. The encoder always reads the right
-    label; only the decoder's label is changed. Returns columns seed, right, wrong, random (mean summed squared error).
+    latents of a conditional model, x [track, D] its raw features, labels [track]. Decoded is mu averaged over all
+    labels at encoding: an encoder that was told one label corrects for what the decoder will add under it, so that
+    even a meaningless label would be missed. Returns columns right, wrong, random (mean summed squared error), index
+    seed.
     """
     model, data, y, names = _reload(latents, x, labels)
     rng = np.random.default_rng([seed, 41])
@@ -75,13 +93,13 @@ def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: 
         "wrong": (y + rng.integers(1, len(names), len(y))) % len(names),
         "random": rng.integers(0, len(names), len(y)),
     }
-    mu, _ = model.encode(data, _codes(y, model))
+    mu = _averaged(model, data, len(names))
     held = torch.from_numpy(~latents.train.values)
-    out = {"seed": latents.seed.values}
+    out = {}
     for name, code in others.items():
         error = (model.decode(mu, _codes(code, model)) - data).square().sum(-1)
         out[name] = [float(error[r][held[r]].mean()) for r in range(model.n_runs)]
-    return pd.DataFrame(out)
+    return pd.DataFrame(out, index=pd.Index(latents.seed.values, name="seed"))
 
 
 @torch.no_grad()
@@ -95,8 +113,7 @@ def encode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: 
     wrong = (y + rng.integers(1, len(names), len(y))) % len(names)
     told = {"true": y, "fixed": np.zeros_like(y), "wrong": wrong}
     out = {name: model.encode(data, _codes(code, model))[0].numpy() for name, code in told.items()}
-    every = [model.encode(data, _codes(np.full_like(y, c), model))[0] for c in range(len(names))]
-    return out | {"averaged": torch.stack(every).mean(0).numpy()}
+    return out | {"averaged": _averaged(model, data, len(names)).numpy()}
 
 
 @torch.no_grad()
@@ -124,11 +141,306 @@ def _reload(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series):
     return training.restore(latents), torch.from_numpy(np.stack(scaled)), y, names
 
 
+def _averaged(model: StackedVAE, data: torch.Tensor, n_labels: int) -> torch.Tensor:
+    """mu [R, N, L], averaged over the labels that the encoder may be told."""
+    every = [model.encode(data, _codes(np.full(data.shape[1], c), model))[0] for c in range(n_labels)]
+    return torch.stack(every).mean(0)
+
+
 def _codes(y: np.ndarray, model: StackedVAE) -> torch.Tensor:
     return torch.as_tensor(y).expand(model.n_runs, -1)
 
 
-# --- remedies and guesses, judged against predictions made before the run ---------------------------------------------
+# --- 1: is the separation real? --------------------------------------------------------------------------------------
+
+
+def explained(found: validity.Excess, plane: float) -> Ruling:
+    """Is most of a silhouette what its null has anyway? `plane`: what two dimensions of isotropic noise give."""
+    return _ruling(
+        found.null_mean > HALF * found.value,
+        "the null reaches more than half of the silhouette",
+        value=found.value,
+        null=found.null_mean,
+        share=found.null_mean / found.value,
+        plane=plane,
+    )
+
+
+def clustered(found: validity.Evidence) -> Ruling:
+    """Are there clusters? See `validity.verdict`; `kind` is one of its words."""
+    return _ruling(
+        found.verdict == validity.VERDICTS[0],
+        validity.RULE,
+        kind=found.verdict,
+        apart=found.separation,
+        z=found.silhouettes["gaussian"].z,
+        p=min(found.dip_component_p, found.dip_distances_p),
+    )
+
+
+def beyond_gaussian(found: validity.Evidence) -> Ruling:
+    """Is there anything in the separation that a Gaussian of the same covariance has not?"""
+    return clustered(found) | _ruling(found.verdict != validity.VERDICTS[2], validity.RULE)
+
+
+def unsupported_k(chosen: Mapping[str, int], k: int) -> Ruling:
+    """Does no criterion (name -> the k that it chooses) choose the k that was assumed?"""
+    return _ruling(k not in chosen.values(), "no criterion's k is the assumed one", k=k, **chosen)
+
+
+def stability(run: Run, models: Mapping[str, xr.Dataset], groups: np.ndarray, k: int) -> pd.DataFrame:
+    """Agreement (ARI) of each model's k-means clusters between four training seeds, and between subsamples of tracks
+    (whole groups of duplicates [track], first seed), each beside Gaussian clouds; and the first seed's silhouette with
+    an interval for other tracks like these."""
+    parts, rows = statistics.subsamples(groups, 4, 0.7, run.settings.seed), []
+    for name, latents in models.items():
+        points = list(latents.mu.values[:4].astype(float))
+        ids = clustering.cluster(points[0], k, seed=run.settings.seed)
+        seeds = validity.seed_stability(points, k, n_nulls=3)
+        tracks = validity.subsample_stability(points[0], k, parts, n_nulls=3)
+        over = statistics.over_tracks(
+            lambda some, p=points[0], c=ids: clustering.silhouette(p[some], c[some]), groups, 50
+        )
+        rows.append(
+            {
+                "latent": name,
+                "seeds": seeds.value,
+                "seeds, null": seeds.null_mean,
+                "tracks": tracks.value,
+                "tracks, null": tracks.null_mean,
+                "silhouette over tracks": over,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+# --- 2: where did genre go? ------------------------------------------------------------------------------------------
+
+
+def silent(information_z: pd.Series, entropy: float) -> Ruling:
+    """Does a sample of z say nothing about the label? information_z [seed] as a probe reads it; entropy of the label,
+    nats."""
+    z = statistics.interval(information_z)
+    return _ruling(
+        _by_interval(z, z.high <= SILENT * entropy),
+        f"the whole interval lies below {SILENT:.0%} of the label's entropy",
+        z=z,
+        entropy=entropy,
+    )
+
+
+def lost(conditional: pd.Series, plain: pd.Series) -> Ruling:
+    """Does conditioning lower a measure of genre [seed], against the same model without a label?"""
+    change = statistics.paired(conditional, plain)
+    return _ruling(
+        _by_interval(change, change.high < 0),
+        "the 95 % interval of the paired difference lies below zero",
+        change=change,
+    )
+
+
+def within_bound(read: Mapping[str, pd.Series], spent: Mapping[str, pd.Series]) -> Ruling:
+    """Does no sample say more about genre than the KL that was spent? Nats [seed] by model, read from one sample."""
+    room = {name: (spent[name] - read[name]).dropna() for name in read}
+    nearest = min(room, key=lambda name: room[name].min())
+    return _ruling(
+        room[nearest].min() >= 0,
+        "information read at most the KL, in every seed of every model",
+        n=sum(map(len, room.values())),
+        broken=sum(int((r < 0).sum()) for r in room.values()),
+        nearest=nearest,
+        read=float(read[nearest].mean()),
+        spent=float(spent[nearest].mean()),
+    )
+
+
+def accuracies(points: np.ndarray, y: np.ndarray, seeds: list[int], reader: str = "knn") -> pd.Series:
+    """Accuracy [seed] of one reader of labels y [track] from points [seed, track, latent]."""
+    found = [information.probe_accuracy(p.astype(float), y, reader, s) for s, p in zip(seeds, points, strict=True)]
+    return pd.Series(found, pd.Index(seeds, name="seed"))
+
+
+def readers(sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+    """What readers get of labels y [track] from several latents (name -> [seed, track, latent]): a row each, with the
+    interval over seeds of each reader's accuracy, and of what an online code saves in nats."""
+    rows = []
+    for name, points in sources.items():
+        row = {reader: accuracies(points, y, seeds, reader) for reader in information.READERS}
+        row["online code, nats"] = [
+            information.online_code(p.astype(float), y, s) for s, p in zip(seeds, points, strict=True)
+        ]
+        rows.append({"read from": name} | {column: statistics.interval(values) for column, values in row.items()})
+    return pd.DataFrame(rows)
+
+
+def repeats_label(told: pd.Series, averaged: pd.Series) -> Ruling:
+    """Does mu repeat the label that its encoder was told? Accuracies [seed] of a reader of mu, with that label and with
+    the average over labels."""
+    gap = statistics.paired(told, averaged)
+    return _ruling(
+        _by_interval(gap, gap.low > 0),
+        "the 95 % interval of the paired loss lies above zero",
+        gap=gap,
+        told=float(told.mean()),
+        averaged=float(averaged.mean()),
+    )
+
+
+# --- 3: what do the clusters capture instead? ------------------------------------------------------------------------
+
+
+def captures(table: pd.DataFrame, n_permutations: int) -> Ruling:
+    """Do the clusters capture any property? The table of `association.captured`."""
+    found = table[table["verdict"] == association.CLUSTERS]
+    enough = 2 / (1 + n_permutations) <= association.ALPHA
+    return _ruling(
+        len(found) > 0 if enough or len(found) else None,
+        f"corrected permutation p at most {association.ALPHA:g}, and the features carry it"
+        + ("" if enough else " (too few permutations to reach it)"),
+        n=len(found),
+        all=len(table),
+        names=", ".join(found["property"][:3]),
+        share=float(found["clusters within"].iloc[0]) if len(found) else 0.0,
+    )
+
+
+def recovers(table: pd.DataFrame, names: list[str], n_permutations: int) -> Ruling:
+    """Is every one of these properties that the features carry found in a latent, at this beta or a smaller one?"""
+    asked = table[table["property"].isin(names)]
+    carried = asked[asked["verdict"] != association.ABSENT]
+    here = carried["verdict"].isin([association.CLUSTERS, association.DIMENSIONS])
+    only = carried["verdict"] == association.ONLY
+    enough = 2 / (1 + n_permutations) <= association.ALPHA
+    return _ruling(
+        (not only.any() if enough else None) if len(carried) else None,
+        f"what the features carry with a within-genre R² of at least {association.CARRIED:g} is in some latent"
+        + ("" if enough else " (too few permutations)"),
+        n=len(carried),
+        all=len(asked),
+        here=int(here.sum()),
+        absent=len(asked) - len(carried),
+        dropped=", ".join(carried["property"][~here & ~only]) or "none",
+        only=", ".join(carried["property"][only]) or "none",
+    )
+
+
+# --- 4: does the decoder use the label? ------------------------------------------------------------------------------
+
+
+def uses_label(errors: pd.DataFrame) -> Ruling:
+    """Does a wrong label cost the decoder anything? The table of `decode_under`."""
+    cost = statistics.paired(errors["wrong"], errors["right"])
+    return _ruling(
+        _by_interval(cost, cost.low > 0), "the 95 % interval of wrong minus right lies above zero", cost=cost
+    )
+
+
+def close_genres(cost: pd.DataFrame) -> dict[str, Any]:
+    """The nearest (a, b) and the farthest (c, d) pair of genres by the mean cost of swapping them (`swap`), and both
+    costs."""
+    both = cost.to_numpy()
+    both = (both + both.T) / 2
+    rows, columns = np.triu_indices(len(cost), 1)
+    near, far = np.argmin(both[rows, columns]), np.argmax(both[rows, columns])
+    names = list(cost.index)
+    return {
+        "a": names[rows[near]],
+        "b": names[columns[near]],
+        "near": float(both[rows, columns][near]),
+        "c": names[rows[far]],
+        "d": names[columns[far]],
+        "far": float(both[rows, columns][far]),
+    }
+
+
+# --- 5: why two dimensions? ------------------------------------------------------------------------------------------
+
+
+def swept(run: Run, x: pd.DataFrame, labels: pd.Series, name: str) -> dict[float, xr.Dataset]:
+    """One of four models over the settings' betas (beta -> latents): "linear" or "MLP", "VAE" or "CVAE".
+
+    Trained on at most three seeds; the MLP VAE is that of notebooks 04 and 05. Linear models learn five times as fast:
+    they must arrive.
+    """
+    headline = {1.0: "vae", run.settings.beta: "beta_vae"}
+    betas = sorted({*run.settings.betas, *headline})
+    if name == "MLP VAE":
+        plain, some = config(run, x.shape[1]), run.settings.seeds(run.settings.n_seeds_sweep)
+        found = training.sweep(run, "beta_vae", x, plain, [b for b in betas if b not in headline], some)
+        found |= {
+            b: training.latents(run, method, x, dataclasses.replace(plain, beta=b), run.seeds)
+            for b, method in headline.items()
+        }
+        return dict(sorted(found.items()))
+    given = labels if name.endswith("CVAE") else None
+    shape, schedule = {}, training.schedule_of(run)
+    if name.startswith("linear"):
+        shape, schedule = {"hidden": ()}, schedule._replace(learning_rate=5 * schedule.learning_rate)
+    method = {"linear VAE": "linear_vae", "linear CVAE": "linear_cvae", "MLP CVAE": "cvae_sweep"}[name]
+    model = config(run, x.shape[1], given, **shape)
+    seeds = run.settings.seeds(min(3, run.settings.n_seeds_sweep))
+    return training.sweep(run, method, x, model, betas, seeds, labels=given, schedule=schedule)
+
+
+def linear_theory(eigenvalues: np.ndarray, betas: list[float], latent_dim: int) -> pd.DataFrame:
+    """What an optimal linear VAE does at each beta (index), from the covariance's eigenvalues: `kl` and `active`
+    dimensions, `above` (eigenvalues above beta/2, at most `latent_dim`), `error` per track (reverse water-filling:
+    beta/2 along each kept direction, the eigenvalue along the others), and the KL of the i-th dimension as `kl 1`, ...
+    (Lucas et al. 2019, arXiv 1911.02469)."""
+    values, rows = np.asarray(eigenvalues, float), {}
+    for beta in betas:
+        each = information.predicted_kl(values[:latent_dim], beta)
+        kept = each > 0
+        rows[beta] = {
+            "kl": each.sum(),
+            "above": min(latent_dim, information.predicted_active(values, beta)),
+            "active": (each > information.ACTIVE_NATS).sum(),
+            "error": kept.sum() * beta / 2 + values[:latent_dim][~kept].sum() + values[latent_dim:].sum(),
+        }
+        rows[beta] |= {f"kl {i + 1}": value for i, value in enumerate(each)}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("beta")
+
+
+def measured(sweep: Mapping[float, xr.Dataset]) -> dict[str, pd.DataFrame]:
+    """The quantities of `linear_theory` as measured: name -> table [beta, seed]; the error is that of training rows."""
+    tables: dict[str, dict[float, pd.Series]] = {}
+    for beta, latents in sorted(sweep.items()):
+        kl = -np.sort(-latents.kl.values, axis=1)  # [seed, latent]
+        here = {
+            "kl": kl.sum(1),
+            "active": information.active_dimensions(kl),
+            "error": latents.error.where(latents.train).mean("track").values,
+        }
+        here |= {f"kl {i + 1}": kl[:, i] for i in range(kl.shape[1])}
+        for name, values in here.items():
+            tables.setdefault(name, {})[beta] = pd.Series(values)
+    return {name: pd.DataFrame(rows).T.rename_axis("beta") for name, rows in tables.items()}
+
+
+def meets_theory(rates: Mapping[str, pd.DataFrame], theory: Mapping[str, pd.Series]) -> Ruling:
+    """Do linear models spend the rate that theory predicts? Nats: rates [beta, seed] and theory [beta], by model."""
+    gap = {name: (table.mean(axis=1) - theory[name]).abs().max() for name, table in rates.items()}
+    return _ruling(
+        all(gap[name] <= 0.1 * theory[name].max() for name in gap),
+        "largest gap at most a tenth of the largest rate",
+        gap=float(max(gap.values())),
+        largest=float(max(line.max() for line in theory.values())),
+    )
+
+
+def within_theory(active: Mapping[str, pd.DataFrame], bounds: Mapping[str, pd.Series]) -> Ruling:
+    """Do nonlinear models keep at most the dimensions that linear theory allows? active [beta, seed] and the number of
+    eigenvalues above beta/2 [beta], by model."""
+    over = {name: table.mean(axis=1) > bounds[name] + 1e-9 for name, table in active.items()}
+    return _ruling(
+        not any(one.any() for one in over.values()),
+        "mean over seeds at most the eigenvalues above beta/2",
+        n=sum(map(len, over.values())),
+        broken=sum(int(one.sum()) for one in over.values()),
+    )
+
+
+# --- 6 and 7: guesses and remedies, judged against predictions made before the run -----------------------------------
 
 
 def judge(prediction: str, change: Interval) -> bool | None:
@@ -161,6 +473,44 @@ def changed(config: ModelConfig, change: dict) -> ModelConfig:
     return ModelConfig(**values)
 
 
+def trials(
+    run: Run, x: pd.DataFrame, labels: pd.Series, stored: pd.DataFrame
+) -> tuple[dict[str, pd.DataFrame], dict[str, ModelConfig]]:
+    """Every change of the predictions made to the earlier study's CVAE: score rows and configuration by name.
+
+    Settings of notebook 07 are read from its rows in `stored`; the others are trained on the seeds of a sweep, and
+    scored without nulls.
+    """
+    told = config(run, x.shape[1], labels, beta=run.settings.beta)
+    known = [
+        config(run, x.shape[1], labels, beta=b, y_encoder=e, y_decoder=d)
+        for b in (1.0, run.settings.beta)
+        for e, d in ((True, False), (False, True), (True, True))
+    ]
+    rows, configs = {}, {}
+    for entry in predictions("guesses") + predictions("remedies"):
+        name, one = entry["name"], changed(told, entry["change"])
+        configs[name] = one
+        if one in known:
+            rows[name] = of_setting(stored, "cvae", one.setting)
+            continue
+        found = training.latents(
+            run,
+            "cvae_trial" if one.reads_labels else "vade",
+            x,
+            one,
+            run.settings.seeds(run.settings.n_seeds_sweep),
+            labels=labels if one.reads_labels else None,
+        )
+        rows[name] = scores.score(run, found.assign_attrs(setting=name), labels, nulls=False)
+    return rows, configs
+
+
+def of_setting(stored: pd.DataFrame, method: str, setting: str) -> pd.DataFrame:
+    """The rows of one method and setting on MFCC statistics in the score table."""
+    return stored[(stored["method"] == method) & (stored["setting"] == setting) & (stored["features"] == "mfcc")]
+
+
 def judged(kind: str, tables: dict[str, pd.DataFrame], base: pd.DataFrame) -> pd.DataFrame:
     """Every prediction beside its result: name, metric, predicted, change (paired over seeds), held.
 
@@ -182,14 +532,48 @@ def judged(kind: str, tables: dict[str, pd.DataFrame], base: pd.DataFrame) -> pd
     return pd.DataFrame(rows)
 
 
+def predictions_hold(table: pd.DataFrame) -> Ruling:
+    """Did every prediction hold? The table of `judged`; `failed` names those that did not."""
+    failed, held = table[table["held"].eq(False)], table["held"].eq(True)
+    names = "; ".join(f"{a} ({m} {p})" for a, m, p in failed[["name", "metric", "predicted"]].itertuples(index=False))
+    decided = table["held"].notna()
+    return _ruling(
+        failed.empty if decided.all() or len(failed) else None,
+        "each interval of the paired change lies where it was predicted",
+        n=len(table),
+        held=int(held.sum()),
+        failed=names or "none",
+    )
+
+
+def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
+    """Does a guessed cause give back at least half of the NMI that conditioning took? `taken`: that loss, negative."""
+    nmi = table[table["metric"] == "nmi"].reset_index(drop=True)
+    mean = np.array([change.mean for change in nmi["change"]])
+    back = [change.low > 0 and change.mean >= HALF * -taken.mean for change in nmi["change"]]
+    names = nmi["name"][back]
+    known = np.isfinite(taken.low) and all(np.isfinite(change.low) for change in nmi["change"])
+    return _ruling(
+        bool(len(names)) if known else None,
+        "the change in NMI has its interval above zero, and is at least half of what conditioning takes",
+        n=len(nmi),
+        k=len(names),
+        names=", ".join(names) or "none",
+        taken=taken,
+        most=float(mean[~np.array(back)].max(initial=-np.inf)),
+    )
+
+
+# --- 8: the designed experiment --------------------------------------------------------------------------------
+
+
 def design(table: pd.DataFrame, metric: str, beta: float) -> pd.DataFrame:
     """One metric of the 2 x 2 x 2 design [seed, (beta, enc, dec)] from rows of the score table."""
     cells = {}
     for b, enc, dec in itertools.product((1.0, beta), (0, 1), (0, 1)):
         method = "cvae" if enc or dec else "vae" if b == 1 else "beta_vae"
         setting = f"beta={b:g}" + (f" enc={enc} dec={dec}" if enc or dec else "")
-        rows = table[(table["method"] == method) & (table["setting"] == setting) & (table["features"] == "mfcc")]
-        cells[b, enc, dec] = scores.of_seed(rows, metric)
+        cells[b, enc, dec] = scores.of_seed(of_setting(table, method, setting), metric)
     values = pd.DataFrame(cells)
     values.columns.names = ["beta", "enc", "dec"]
     return values
@@ -213,3 +597,110 @@ def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:
             change = (values.to_numpy() * sign).sum(1) / (len(sign) / 2)
             rows.append({"effect": " x ".join(names[f] for f in factors), "change": statistics.interval(change)})
     return pd.DataFrame(rows)
+
+
+def main_cause(effects: Mapping[str, Interval], cause: str, direction: int) -> Ruling:
+    """Is one factor's main effect the largest in its direction (+1, -1), its interval on that side of zero?
+
+    `effects` are all main effects of one metric; the ruling carries them by name.
+    """
+    own = effects[cause]
+    first = max(effects, key=lambda name: direction * effects[name].mean) == cause
+    side = own.low > 0 if direction > 0 else own.high < 0
+    where = "above" if direction > 0 else "below"
+    return _ruling(
+        _by_interval(own, first and side),
+        f"largest main effect in that direction, and its interval lies {where} zero",
+        **effects,
+    )
+
+
+def interaction(effects: Mapping[str, Interval]) -> Ruling:
+    """Is the strongest interaction resolved? `effects` by name; interactions have an "x" in theirs."""
+    pair = max((name for name in effects if " x " in name), key=lambda name: abs(effects[name].mean))
+    return _ruling(
+        _by_interval(effects[pair], effects[pair].excludes_zero),
+        "the 95 % interval of the strongest excludes zero",
+        pair=pair,
+        change=effects[pair],
+    )
+
+
+def rises(high: pd.Series, low: pd.Series) -> Ruling:
+    """Is a measure [seed] higher in the first model than in the second?"""
+    change = statistics.paired(high, low)
+    return _ruling(
+        _by_interval(change, change.low > 0),
+        "the 95 % interval of the paired difference lies above zero",
+        change=change,
+    )
+
+
+def two_causes(silhouette: Mapping[str, Interval], nmi: Mapping[str, Interval], label: str = "dec") -> Ruling:
+    """Are there two causes that come apart: beta raises the silhouette, the label lowers NMI, and neither does half of
+    the other's work? Main effects by factor; `label` is the factor that stands for the label."""
+    a, b = silhouette["beta"], nmi[label]
+    cross = max(abs(silhouette[label].mean / a.mean), abs(nmi["beta"].mean / b.mean))
+    return _ruling(
+        _by_interval(a, a.low > 0 and b.high < 0 and cross < HALF),
+        "both intervals exclude zero in their direction, and each cross effect is below half",
+        a=a,
+        b=b,
+        cross=float(cross),
+    )
+
+
+def controls(
+    run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stored: pd.DataFrame, method: str = "cvae"
+) -> dict[str, Ruling]:
+    """Every verdict about the label and about beta, of the CVAE of notebook 07 (`cvae`) or of its placebo
+    (`cvae_placebo`, with `given` the shuffled labels): question -> ruling, by the same rules.
+
+    `genre` [track] is what readers look for; `stored` are rows of the score table.
+    """
+    beta = run.settings.beta
+    low, high = (of_setting(stored, method, f"beta={b:g} enc=1 dec=1") for b in (1.0, beta))
+    plain = {1.0: of_setting(stored, "vae", "beta=1"), beta: of_setting(stored, "beta_vae", f"beta={beta:g}")}
+    latents = training.latents(run, method, x, config(run, x.shape[1], given, beta=beta), run.seeds, labels=given)
+    told, y = encode_under(latents, x, given, run.settings.seed), genre.loc[x.index].to_numpy()
+    near = {name: accuracies(told[name], y, run.seeds) for name in ("true", "averaged")}
+    cells = {
+        metric: pd.DataFrame(
+            {
+                (b, on): scores.of_seed(rows, metric)
+                for b, on, rows in ((1.0, 0, plain[1.0]), (beta, 0, plain[beta]), (1.0, 1, low), (beta, 1, high))
+            }
+        ).rename_axis(columns=["beta", "label"])
+        for metric in ("silhouette", "nmi")
+    }
+    effects = {metric: factorial_effects(table).set_index("effect")["change"] for metric, table in cells.items()}
+    return {
+        "label: a sample says nothing about genre": silent(
+            scores.of_seed(high, "information_z"), information.entropy(y)
+        ),
+        "label: genre leaves mu": lost(scores.of_seed(high, "probe_mu"), scores.of_seed(plain[beta], "probe_mu")),
+        "label: genre leaves the clusters": lost(scores.of_seed(high, "nmi"), scores.of_seed(plain[beta], "nmi")),
+        "label: mu repeats what it was told": repeats_label(near["true"], near["averaged"]),
+        "label: the decoder uses it": uses_label(decode_under(latents, x, given, run.settings.seed)),
+        "label: it is a cause of its own": two_causes(effects["silhouette"], effects["nmi"], "label"),
+        "beta: it raises the silhouette": rises(scores.of_seed(high, "silhouette"), scores.of_seed(low, "silhouette")),
+        "beta: it closes dimensions": lost(scores.of_seed(high, "active_dims"), scores.of_seed(low, "active_dims")),
+        "beta: it lowers the rate": lost(scores.of_seed(high, "kl"), scores.of_seed(low, "kl")),
+    }
+
+
+def turned(true: Mapping[str, Ruling], placebo: Mapping[str, Ruling], gaussian: Mapping[str, Ruling]) -> Ruling:
+    """Do the verdicts of `controls` turn and stand as they must? All are yes under true labels; with shuffled labels
+    those about the label turn and those about beta stand; with Gaussian features those about the separation turn."""
+    must = {("true labels", name): (one, True) for name, one in true.items()}
+    must |= {("shuffled labels", name): (one, name.startswith("beta")) for name, one in placebo.items()}
+    must |= {("Gaussian features", name): (one, False) for name, one in gaussian.items()}
+    wrong = [f"{name} ({where})" for (where, name), (one, wanted) in must.items() if one["verdict"] is not wanted]
+    undecided = any(one["verdict"] is None for one, _ in must.values())
+    return _ruling(
+        None if undecided else not wrong,
+        "yes under true labels; about the label no under shuffled ones, about beta yes; about the separation no for "
+        "Gaussian features",
+        n=len(must),
+        wrong="; ".join(wrong) or "none",
+    )

@@ -267,19 +267,6 @@ def test_shuffles_keep_rows_and_genre():
 # --- the paradox's tools, and a whole table ---
 
 
-def test_association_finds_the_planted_factor_and_only_it():
-    n = 400
-    index = [f"t{i:03d}" for i in range(n)]
-    genre = pd.Series(np.arange(n) % 4, index).astype(str)
-    clusters = pd.Series(RNG.integers(0, 5, n), index)
-    values = pd.DataFrame({"planted": clusters + 0.3 * RNG.standard_normal(n), "genre only": genre.astype(int) * 1.0,
-                           "inert": RNG.standard_normal(n), "text": "x"}, index)
-    found = paradox.association(clusters, values, genre, 99).set_index("name")
-    assert list(found.index)[0] == "planted" and found.loc["planted", "within"] > 0.8
-    assert found.loc["planted", "p"] <= 0.05 < found.loc["inert", "p"]
-    assert found.loc["genre only", "within"] == 0 and found.loc["genre only", "p"] == 1
-
-
 def test_score_rows_are_tidy_and_carry_their_nulls(prepared_run):
     run, x, genre = prepared_run
     latents = training.latents(run, "vae", x, ModelConfig(x.shape[1], 3, (8,)), [0, 1])
