@@ -17,7 +17,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "05_beta_vae": ("04_vae",),
     "06_conv_vae": ("01_data_preparation",),
     "07_cvae": ("04_vae",),
-    "08_multimodal_fusion": ("02_lyrics_embeddings", "04_vae"),
+    "08_multimodal_fusion": ("02_lyrics_embeddings", "07_cvae"),
     "09_cvae_latent_space": ("05_beta_vae", "07_cvae"),
     "10_final_comparison": (
         "02_lyrics_embeddings", "03_baselines", "04_vae", "05_beta_vae", "06_conv_vae", "07_cvae",

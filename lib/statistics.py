@@ -57,6 +57,21 @@ def paired(a: pd.Series, b: pd.Series) -> Interval:
     return interval((a - b).dropna())
 
 
+def lower_bound(values, family: int = 1, level: float = 0.95) -> float:
+    """Lower bound of the mean of independent values that holds at `level` for all `family` such claims at once.
+
+    One-sided t at 1 - (1 - level) / family (Bonferroni), so it holds however the claims depend on each other. Minus
+    infinity below two values; the values themselves where they are all equal.
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if n < 2:
+        return float("-inf")
+    error = values.std(ddof=1) / np.sqrt(n)
+    return float(values.mean() - stats.t.isf((1 - level) / family, n - 1) * error)
+
+
 def subsamples(groups: np.ndarray | pd.Series, n: int, share: float = 0.5, seed: int = 0) -> list[np.ndarray]:
     """`n` random subsets of tracks, as sorted row numbers: whole groups of duplicates [track], `share` of the groups.
 
