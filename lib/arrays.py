@@ -551,7 +551,8 @@ def _clusterings(arrays: Arrays, k: int) -> dict[str, dict[str, float]]:
             views[f"PCA of {name}"] = PCA(10, svd_solver="full").fit_transform(x)
         for view, points in views.items():
             for seed in SEEDS:
-                codes = clustering.cluster(points.astype(np.float32), k, seed=seed, n_init=10)  # the default of most studies
+                # ten restarts, as most published tables have
+                codes = clustering.cluster(points.astype(np.float32), k, seed=seed, n_init=10)
                 found[f"{view}, k-means of seed {seed}"] = clustering.external(arrays.labels, codes)
     return found
 

@@ -13,8 +13,9 @@ import pytest
 import sklearn
 from scipy import stats
 
-from lib import leakage, lyrics, refiling
+from lib import leakage, lyrics, lyrics_files, refiling, series
 from lib.corpora import controlled_lyrics
+from lib.corpora import folder as corpora_folder
 from lib.corpora.items import Item
 
 N, K = 80, 4
@@ -103,6 +104,64 @@ def test_honest_informative_lyrics_are_a_proxy_and_no_leak(name, corpora):
 @pytest.mark.parametrize("name", planted.UNSTABLE)
 def test_what_is_not_repeatable_is_called_so_and_not_a_leak(name, corpora):
     assert put(planted.UNSTABLE[name], corpora(), ["relabelling"]).verdict == "unstable"
+
+
+# --- real lyrics --------------------------------------------------------------------------------------------------
+
+MOOD = series.ROOT.parent / "shared" / "data" / "mood_clips"
+GENERATORS = {
+    "first generator": lambda items: lyrics.leaky_label_embeddings(by_track(items, "label"), 32),
+    "second generator": lambda items: lyrics.leaky_folder_embeddings(by_track(items, "name"), 32),
+}
+
+
+def by_track(items, field):
+    return pd.Series({item.spec["track"]: getattr(item, field) for item in items})
+
+
+def embedded(items):
+    return lyrics.embed(by_track(items, "lyrics"), 32)
+
+
+@pytest.fixture(scope="module", params=["made up", "mood clips"])
+def songs(request):
+    """120 tracks of five labels, 100 of them with words: real ones, or their made-up likeness that is always here."""
+    if request.param == "made up":
+        rng = np.random.default_rng(5)
+        texts = [controlled_lyrics.write(rng, topic) if i % 6 else ""
+                 for i, topic in enumerate(rng.choice(list(controlled_lyrics.TOPICS), 120))]
+        return [Item(f"mood {i // 24}/{i:03d}.mp3", {"track": f"t{i:03d}"}, f"mood {i // 24}", lyrics=text)
+                for i, text in enumerate(texts)]
+    if not (MOOD / "lyrics.csv").is_file():
+        pytest.skip("real clips with lyrics are not here (../shared/data/mood_clips)")
+    items, _ = corpora_folder.find(MOOD / "audio", 30)
+    texts, _ = lyrics_files.match(items, lyrics_files.read(MOOD / "lyrics.csv"))
+    return [item._replace(spec={"track": f"t{Path(item.name).stem}"}, lyrics=texts.get(item.name, ""))
+            for item in items]
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_the_generators_of_the_earlier_study_are_proved_on_a_corpus_with_words(songs, name):
+    report = leakage.audit(GENERATORS[name], songs, tests=["relabelling", "modality ceiling", "within-genre shuffle"])
+    assert report.verdict == "leak" and report["relabelling"].leaks, report.table().to_string()
+    assert report["modality ceiling"].verdict == "proxy"
+
+
+def test_words_as_they_are_leak_nothing(songs):
+    assert sum(bool(item.lyrics) for item in songs) == 100
+    report = leakage.audit(embedded, songs, tests=["relabelling", "words and fields", "within-genre shuffle"])
+    assert report.verdict in ("clear", "proxy") and report["relabelling"].verdict == "clear", report.table().to_string()
+
+
+def test_words_that_know_the_label_honestly_need_provenance_and_are_no_leak(songs):
+    """The same tracks with words whose topic goes with the label, as when people file songs by what is sung."""
+    labels = by_track(songs, "label")
+    made, known = lyrics.dosed_texts(labels, 1.5)
+    told = [item._replace(lyrics=made[item.spec["track"]] if item.lyrics else "") for item in songs]
+    report = leakage.audit(embedded, told, tests=["relabelling", "words and fields", "within-genre shuffle", "copies"])
+    assert known > 0.7 and report.verdict == "proxy", report.table().to_string()
+    assert "genre proxy, needs provenance" in report["within-genre shuffle"].sentence
+    assert not any(outcome.leaks for outcome in report.outcomes) and report["relabelling"].verdict == "clear"
 
 
 # --- without an audit's test, its leak passes ---------------------------------------------------------------------
