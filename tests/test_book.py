@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from importlib import resources
 from pathlib import Path
 from urllib.parse import unquote
@@ -9,6 +12,8 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import expect
 
+from lib import artifacts, series
+from lib.report import book, compare
 from tests.browsing import chromium, watched
 
 AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
@@ -27,7 +32,7 @@ def browser():
 def pages(smoke) -> list[Path]:
     folder, *_ = smoke
     found = sorted((folder / "html").glob("*.html"))
-    assert len(found) >= 12  # eleven notebooks and the index
+    assert len(found) >= 13  # eleven notebooks, the methods and the index
     return found
 
 
@@ -153,6 +158,100 @@ def test_the_first_key_leads_past_the_header_and_dark_stays_dark(opened):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+@pytest.fixture
+def plot(opened):
+    """A page at its first plot to point at: page, plot, the place of its first point, what went wrong."""
+    page, trouble = opened("04_vae")
+    svg = page.locator(".plots svg").first
+    svg.scroll_into_view_if_needed()
+    shape = svg.locator("path[fill-opacity]").first
+    x, y = map(float, re.match(r"M([\d.]+) ([\d.]+)", shape.get_attribute("d")).groups())
+    box = svg.bounding_box()
+    return page, svg, (box["x"] + x, box["y"] + y), trouble
+
+
+def test_a_point_says_which_track_it_is_by_pointer_and_by_keyboard(plot):
+    page, svg, place, trouble = plot
+    tip, genres = svg.locator(".tip"), page.locator(".legend button span").all_inner_texts()
+    expect(tip).to_be_hidden()
+    page.mouse.move(*place)
+    expect(tip).to_be_visible()
+    pointed = tip.text_content()
+    assert any(genre in pointed for genre in genres) and re.search(r"t[0-9a-f]{6}", pointed), pointed
+    page.mouse.move(2, 2)
+    expect(tip).to_be_hidden()
+    svg.focus()
+    seen = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp"):
+        page.keyboard.press(key)
+        seen.append(tip.text_content())
+        expect(page.locator("figure:has(.plots) output").first).to_have_text(seen[-1])
+    assert len(set(seen)) > 1 and not trouble.console
+
+
+@pytest.mark.parametrize("press", ["click", "keyboard"])
+def test_a_legend_hides_and_shows_its_group(plot, press):
+    page, svg, place, trouble = plot
+    button = page.locator("figure:has(.plots) .legend button").first
+    group, tip = svg.locator("path[fill-opacity]").first, svg.locator(".tip")
+    act = button.click if press == "click" else lambda: button.press("Enter")
+    act()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(group).to_be_hidden()
+    page.mouse.move(*place)
+    name = button.locator("span").text_content()
+    assert not tip.is_visible() or name not in tip.text_content()
+    act()
+    expect(group).to_be_visible()
+    assert not trouble.console
+
+
+def test_a_plot_holds_every_track_and_the_picture_stays_for_print_and_readers(opened, smoke):
+    page, _ = opened("04_vae")
+    tracks = json.loads((smoke[0] / "store" / "corpus.json").read_text())["n"]
+    assert page.locator(".plots svg").first.get_attribute("aria-label").startswith(f"Points: {tracks} points")
+    image = page.locator("figure:has(.plots) img").first
+    assert image.bounding_box()["width"] <= 1 and image.get_attribute("alt")
+    page.emulate_media(media="print")
+    assert image.bounding_box()["width"] > 200 and not page.locator(".plots").first.is_visible()
+
+
+def test_the_index_has_an_answer_and_a_picture_of_every_notebook(opened, smoke):
+    page, _ = opened("index")
+    entries = page.locator(".pages > li")
+    assert entries.locator(".answer").count() == entries.locator("img").count() == len(series.NEEDS)
+    findings = {f["name"] for record in artifacts.load_records(smoke[0]).values() for f in record["findings"]}
+    figures = {f["name"] for record in artifacts.load_records(smoke[0]).values() for f in record["figures"]}
+    assert {name for names, _ in book.SHOWN.values() for name in names} <= findings, "a finding has another name now"
+    assert {name for _, name in book.SHOWN.values()} <= figures, "a figure has another name now"
+    page.locator("summary", has_text="List of figures").press("Enter")
+    page.locator(".list[open] li a").nth(2).click()
+    assert page.url.partition("#")[2].startswith("fig-")
+
+
+def test_figures_and_tables_are_numbered_through_and_link_to_themselves(every):
+    for name, page, _ in every():
+        numbers = page.locator("figcaption .number-link").all_inner_texts()
+        assert len(numbers) == len(set(numbers)) and (numbers or name == "index"), name
+        for link in page.locator("figcaption .number-link").all()[:3]:
+            assert page.locator(f"[id='{link.get_attribute('href')[1:]}']").count() == 1
+
+
+def test_a_page_of_two_runs_is_as_good(browser, smoke, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(smoke[0], again)
+    path = compare.export(smoke[0], again, tmp_path / "two.html")
+    for settings in ({"viewport": SCREEN, "color_scheme": "dark"}, {"viewport": PHONE, "color_scheme": "light"}):
+        page, trouble = watched(browser, **settings)
+        page.goto(path.as_uri())
+        assert not trouble.requests and not trouble.console
+        assert page.evaluate("document.documentElement.scrollWidth") <= settings["viewport"]["width"]
+        page.evaluate(AXE)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+        page.context.close()
 
 
 def test_print_hides_what_is_for_the_screen(opened):

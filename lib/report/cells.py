@@ -64,6 +64,8 @@ def tidy(body: BeautifulSoup, prefix: str = "") -> tuple[list[dict[str, Any]], l
             tag.decompose()
     for tag in body.find_all(src=EXTERNAL):
         tag.replace_with(f"[{tag.get('alt') or 'a picture on the network, not shown'}]")
+    for tag in body.find_all(srcset=re.compile("^(?!data:)")):
+        del tag["srcset"]
     for table in body.find_all("table"):
         table.attrs.pop("border", None)
         align(table)
