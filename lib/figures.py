@@ -38,7 +38,14 @@ PALETTE = sns.color_palette("colorblind", 10)  # safe for the common colour blin
 MARKERS = "osD^vP*Xhp"
 GREY = "#6b6b6b"
 
-warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a label in a script that no font here has
+# Labels may be in any script: fonts that are installed take over what the first lacks
+FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Zen Hei", "IPAGothic", "Noto Sans Thai",
+         "Noto Sans Devanagari", "Unifont", "Arial Unicode MS", "Hiragino Sans", "PingFang SC", "Yu Gothic",
+         "Microsoft YaHei", "Malgun Gothic", "Leelawadee UI", "Nirmala UI")
+BOXES = "Boxes stand for letters that no font installed here has."
+warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+mpl.rcParams["font.family"] = [
+    "DejaVu Sans", *(name for name in FONTS if name in {font.name for font in mpl.font_manager.fontManager.ttflist})]
 mpl.rcParams.update(
     {
         "font.size": 8,
@@ -74,7 +81,12 @@ def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> No
     drawn by `scatter` come with their data, from which the book makes a plot to point at.
     """
     made_for = "column" if figure.get_size_inches()[0] <= 1.05 * COLUMN else "page"
-    figure.draw_without_rendering()  # tick labels exist only then
+    _plain_dollars(figure)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.filterwarnings("always", message="Glyph .* missing from font")
+        figure.draw_without_rendering()  # tick labels exist only then
+    if any("missing from font" in str(warning.message) for warning in said):
+        caption = f"{caption} {BOXES}"
     alt, plots = f"{alt or caption} {alt_text.describe(figure)}".strip(), _interactive(figure)
     sources = {kind: f"data:image/png;base64,{base64.b64encode(picture).decode()}"
                for kind, picture in _save(run, figure, name, made_for).items()}
@@ -85,6 +97,16 @@ def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> No
         image = f'<picture><source media="(max-width: 36rem)" srcset="{sources["column"]}">{image}</picture>'
     points = f'<script type="application/json" class="points">{plots}</script>' if plots else ""
     display(HTML(f'<figure id="fig-{name}">{image}{points}<figcaption>{html.escape(caption)}</figcaption></figure>'))
+
+
+def _plain_dollars(figure: Figure) -> None:
+    """A dollar sign in a label is no formula, which might be a broken one; those of logarithmic axes stay."""
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_ticklabels()  # makes them
+    for text in figure.findobj(mpl.text.Text):
+        if "$" in text.get_text() and "\\mathdefault" not in text.get_text():
+            text.set_parse_math(False)
 
 
 def _save(run: Run, figure: Figure, name: str, made_for: str) -> dict[str, bytes]:

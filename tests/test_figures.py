@@ -34,6 +34,18 @@ def test_show_escapes_saves_and_records(prepared_run, shown):
     assert artifacts.load_records(run.folder)["04_vae"]["figures"][0]["name"] == "one"
 
 
+@pytest.mark.parametrize(("label", "boxes"), [("$a_$ \\frac{", False), ("$$", False), ("\ua66e\U0001e945", True)])
+def test_labels_are_drawn_as_they_are(prepared_run, shown, label, boxes):
+    """A dollar sign starts no formula, and letters that no font here has are owned up to."""
+    run, *_ = prepared_run
+    figure, ax = figures.new()
+    ax.barh([label, "jazz"], [1, 100], label=label)
+    ax.set(xscale="log", title=label)
+    ax.legend()
+    page = shown(lambda: figures.show(run, figure, "one", "Caption."))
+    assert (figures.BOXES in page) == boxes and ax.get_xticklabels()[0].get_parse_math()
+
+
 def test_the_same_figure_is_the_same_bytes(prepared_run, shown):
     run, *_ = prepared_run
     files = []
