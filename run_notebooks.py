@@ -43,7 +43,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     what.add_argument("--corpus", default="controlled",
                       help="controlled (synthetic, built in), folder, gtzan, gtzan_logmel or latents")
     what.add_argument("--source", default="", metavar="PATH", help="folder or file of a real corpus")
-    what.add_argument("--lyrics", default="", metavar="FILE", help="lyrics of its tracks (CSV or JSON), if there are")
+    what.add_argument("--lyrics", default="", metavar="PATH",
+                      help="lyrics of its tracks, if there are: CSV, JSON, or a folder of .txt and .lrc files")
     what.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                       help="any setting of lib/parameters.py; may be given several times")
     how = parser.add_argument_group("how to run")
