@@ -636,6 +636,17 @@ def rises(high: pd.Series, low: pd.Series) -> Ruling:
     )
 
 
+def spared(placebo: pd.Series, plain: pd.Series, true: pd.Series) -> Ruling:
+    """Do shuffled labels take less than half of what true ones take of a measure [seed] of the model without a label?"""
+    change, taken = statistics.paired(placebo, plain), statistics.paired(true, plain)
+    return _ruling(
+        _by_interval(change, change.low > HALF * taken.mean),
+        "the 95 % interval of the paired difference lies above half of what true labels take",
+        change=change,
+        taken=taken,
+    )
+
+
 def two_causes(silhouette: Mapping[str, Interval], nmi: Mapping[str, Interval], label: str = "dec") -> Ruling:
     """Are there two causes that come apart: beta raises the silhouette, the label lowers NMI, and neither does half of
     the other's work? Main effects by factor; `label` is the factor that stands for the label."""
