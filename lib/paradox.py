@@ -579,6 +579,44 @@ def design(table: pd.DataFrame, metric: str, beta: float) -> pd.DataFrame:
     return values
 
 
+def against_earlier(design: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the score table with columns beta, enc and dec, beside the design as measured before on GTZAN.
+
+    A row per cell and metric: the earlier value (or range), the interval here, and whether they meet, rounding of the
+    earlier value included.
+    """
+    known, rows = yaml.safe_load((NOTEBOOKS / "gtzan_design.yaml").read_text()), []
+    for beta, enc, dec, *values in known["cells"]:
+        cell = design[(design["beta"] == beta) & (design["enc"] == enc) & (design["dec"] == dec)]
+        for metric, value in zip(known["metrics"], values, strict=True):
+            ends = value if isinstance(value, list) else [value]
+            half = 0.5 * 10.0 ** -max(len(str(end).partition(".")[2]) for end in ends)
+            here = statistics.interval(scores.of_seed(cell, metric))
+            meets = here.low <= max(ends) + half and here.high >= min(ends) - half
+            said = " to ".join(f"{end:g}" for end in ends)
+            about = {"beta": beta, "enc": enc, "dec": dec, "metric": metric, "earlier": said}
+            rows.append(about | {"here": here, "meets": bool(meets)})
+    return pd.DataFrame(rows)
+
+
+def agrees(table: pd.DataFrame, shorter: pd.DataFrame) -> Ruling:
+    """Does every earlier number meet an interval here, after full training or after half of it? (`against_earlier`)"""
+    either = table["meets"] | shorter["meets"]
+    away = table[~either]
+    return _ruling(
+        bool(either.all()),
+        "the earlier value, with its rounding, meets the 95 % interval over seeds at one of the two lengths",
+        n=len(table),
+        full=int(table["meets"].sum()),
+        half=int(shorter["meets"].sum()),
+        neither=len(away),
+        names="; ".join(
+            f"{row.metric} at beta {row.beta:g} enc {row.enc} dec {row.dec}" for row in away.itertuples(index=False)
+        )
+        or "none",
+    )
+
+
 def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:
     """Main effects and interactions of a full two-level design, seed by seed.
 
@@ -637,7 +675,7 @@ def rises(high: pd.Series, low: pd.Series) -> Ruling:
 
 
 def spared(placebo: pd.Series, plain: pd.Series, true: pd.Series) -> Ruling:
-    """Do shuffled labels take less than half of what true ones take of a measure [seed] of the model without a label?"""
+    """Do shuffled labels take less than half of what true ones take of a measure [seed]? `plain`: without a label."""
     change, taken = statistics.paired(placebo, plain), statistics.paired(true, plain)
     return _ruling(
         _by_interval(change, change.low > HALF * taken.mean),

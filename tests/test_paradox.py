@@ -400,6 +400,24 @@ def test_main_causes_and_interactions_of_notebook_07():
     assert paradox.spared(contrary.seeds(0.15), plain, true)["verdict"] is False
 
 
+def test_numbers_of_the_earlier_design_are_met_or_not():
+    """Rounding counts for the earlier value; a number that neither length of training meets is named."""
+    known = paradox.yaml.safe_load((paradox.NOTEBOOKS / "gtzan_design.yaml").read_text())
+
+    def table(shift):
+        cells = []
+        for beta, enc, dec, *values in known["cells"]:
+            means = {m: np.mean(v) + shift for m, v in zip(known["metrics"], values, strict=True)}
+            cells.append(contrary.rows(**means).assign(beta=beta, enc=enc, dec=dec))
+        return paradox.against_earlier(pd.concat(cells))
+
+    same, near, far = table(0.0), table(0.004), table(2.0)
+    assert same["meets"].all() and near["meets"].all() and not far["meets"].any() and len(same) == 40
+    assert paradox.agrees(far, same)["verdict"] is True
+    ruling = paradox.agrees(far, far)
+    assert ruling["verdict"] is False and ruling["neither"] == 40 and "nmi at beta 1 enc 0 dec 0" in ruling["names"]
+
+
 def test_factorial_effects_by_hand():
     cells = pd.MultiIndex.from_product([[1, 4], [False, True]], names=["beta", "dec"])
     # beta adds 2, dec takes 1, together they take 3 more
