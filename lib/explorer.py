@@ -9,10 +9,10 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
-import functools
 import html
 import io
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -297,7 +297,7 @@ def draw_decoding(decoded: pd.DataFrame, own: str, other: str, reads_label: bool
     if reads_label:
         ax.plot(mean_spectrum(decoded["other"]), color=figures.PALETTE[1], ls="--", label=f"decoded as {other}")
     ax.set_xscale("log")
-    ax.set(xlabel="frequency, Hz", ylabel="mean level, dB", title="average spectrum (of the mean MFCCs)")
+    ax.set(xlabel="frequency, Hz", ylabel="mean level, dB", title="average spectrum")
     ax.legend()
     return figure
 
@@ -333,9 +333,9 @@ STYLE = """<style>
 .explorer table { border-collapse: collapse; line-height: 1.4; }
 .explorer caption { text-align: left; padding: 4px 0; }
 .explorer p { line-height: 1.4; margin: 4px 0; }
-.explorer th, .explorer td { white-space: nowrap; padding: 1px 8px; text-align: right; border-top: 1px solid #8886; }
+.explorer th, .explorer td { white-space: nowrap; padding: 1px 6px; text-align: right; border-top: 1px solid #8886; }
 .explorer th:first-child { text-align: left; }
-.explorer tbody th { font-weight: normal; }
+.explorer tbody th { font-weight: normal; white-space: normal; }
 .explorer tr.now > * { font-weight: bold; }
 .explorer .player span { display: block; line-height: 1.4; }
 .explorer img { max-width: 100%; background: white; }
@@ -348,8 +348,23 @@ REST = 0.2  # seconds without another change before the explorer answers
 SHOWN = 8  # rows of the table of what was tried
 
 
+class Chosen(NamedTuple):
+    """All that the controls say."""
+
+    folder: Path  # of the run
+    model: Choice
+    view: str
+    colour: str
+    track: str  # id
+    told: str  # label to decode as
+
+
 class Explorer:
-    """Controls, picture and what they tell. `box` is the widget; `still` draws the same where there is no browser."""
+    """Controls, picture and what they tell. `box` is the widget; `still` draws the same where there is no browser.
+
+    `update` compares what is chosen with what is shown, and shows the difference. It may be called from any thread, at
+    any time: JupyterLab hands over the changes of controls on another thread than the cells.
+    """
 
     def __init__(self, run: Run):
         self.tracks, self.model, self.beta = _list("Tracks"), _list("Model", MODELS), _list("Beta")
@@ -359,119 +374,60 @@ class Explorer:
         self.picker = Picker()
         self.said, self.scores, self.heard, self.log_mel, self.decoding = (widgets.HTML() for _ in range(5))
         self.near = [widgets.Button(layout=widgets.Layout(width="auto")) for _ in range(N_NEIGHBOURS)]
-        self._quiet, self._timers = False, {}
+        self.box = self._arranged()
+        self._lock, self._updating, self._changes = threading.Lock(), 0, 0
         self.conditioning.value = "encoder and decoder (CVAE)"
         self._open(run)
-        for control, answer in (
-            (self.tracks, self._change_tracks), (self.view, self.redraw), (self.colour, self.redraw),
-            (self.told, self.show_decoding), (self.name, self._named), (self.picker, self.show_track),
-            *((control, self.refresh) for control in (self.model, self.beta, self.conditioning, self.seed)),
-        ):
-            name = "picked" if control is self.picker else "value"
-            control.observe(lambda _, answer=answer: self._soon(answer), name)
+        self.update()
+        for control in (self.tracks, self.model, self.beta, self.conditioning, self.seed, self.view, self.colour,
+                        self.told):
+            control.observe(lambda _: self._soon(), "value")
+        self.picker.observe(lambda _: self._soon(), "picked")
+        self.name.observe(lambda change: self._find(change.new), "value")
         for button in self.near:
-            button.on_click(lambda button: self._answer(functools.partial(self.pick, button.track)))
-        self.box = self._arranged()
-
-    # --- what is chosen
-
-    @property
-    def choice(self) -> Choice:
-        """The model that the controls name."""
-        return Choice(self.model.value, self.beta.value, self.conditioning.value, self.seed.value)
-
-    @property
-    def trained(self) -> Trained:
-        """The chosen model."""
-        if self.choice not in self._trained:
-            self._say(f"Training at beta {self.beta.value:g}, label to {self.conditioning.value} ...")
-            with contextlib.redirect_stdout(_Lines(self._say)):
-                self._trained[self.choice] = train(self.material, self.choice)
-        return self._trained[self.choice]
-
-    @property
-    def points(self) -> tuple[np.ndarray, list[str]]:
-        """The chosen view of it (see `project`)."""
-        key = (self.choice, self.view.value)
-        if key not in self._points:
-            trained = self.trained
-            self._say("Computing the view ..." + (" The first UMAP takes long." if self.view.value == "UMAP" else ""))
-            self._points[key] = project(trained.latents, self.view.value)
-        return self._points[key]
-
-    @property
-    def track(self) -> str:
-        """The id of the track that is looked at."""
-        return self.material.x.index[self.picker.picked]
+            button.on_click(lambda button: self.pick(button.track))
 
     def pick(self, track: str) -> None:
         """Look at a track."""
-        with self._hushed():
-            self.picker.picked = self.material.x.index.get_loc(track)
-        self.show_track()
+        self.picker.picked = self.material.x.index.get_loc(track)
 
-    # --- what follows from it
+    def update(self) -> None:
+        """Show what is chosen. A mistake, or a failure, is said in the place of the sentence about it."""
+        if self._updating == threading.get_ident():  # a change of our own: the loop below sees it
+            return
+        with self._lock:
+            self._updating = threading.get_ident()
+            try:
+                while self.now != (chosen := self._chosen()):
+                    self._show(chosen)
+                self._say(self.about())
+            except Problem as problem:
+                self._say(str(problem), "problem")
+            except Exception as error:
+                self._say(f"This did not work: {type(error).__name__}: {error}", "problem")
+                raise
+            finally:
+                self._updating = 0
 
-    def refresh(self) -> None:
-        """Another model: show everything anew."""
-        self.redraw()
-        self.show_track()
-        self._say("Drawing clouds without clusters ...")
-        self.tried[self.choice] = self.tried.pop(self.choice, None) or score(self.trained, self.material.label)
-        self.scores.value = _score_table(self.tried)
+    # --- what is shown
 
-    def redraw(self) -> None:
-        """The picture: the chosen view in the chosen colours."""
-        points, axes = self.points
-        names, label = self.material.names, self.material.label
-        figure, ax = figures.new(5.6, 4.2)
-        draw_view(points, axes, self._values(self.colour.value), ax)
-        picture = _png(figure)
-        places = figure.transFigure.inverted().transform(ax.transData.transform(points))  # as they were laid out
-        with self.picker.hold_sync():
-            self.picker.titles = [f"{names[t]} · {label[t]} · cluster {c}" for t, c in self.trained.clusters.items()]
-            self.picker.alt = f"Scatter plot of {len(points)} tracks: {self.view.value} by {self.colour.value}."
-            self.picker.places = np.c_[places[:, 0], 1 - places[:, 1]].astype(np.float32).tobytes()
-            self.picker.png = picture
+    @property
+    def trained(self) -> Trained:
+        """The model that is shown."""
+        return self._trained[self.now.model]
 
-    def show_track(self) -> None:
-        """Sound, log-mel, neighbours and decoding of the picked track."""
-        track, names, label = self.track, self.material.names, self.material.label
-        title = f"{names[track]}: {label[track]}, cluster {self.trained.clusters[track]}"
-        with self._hushed():
-            self.name.value = names[track]
-        self.heard.value = _sound(self.material, track, title)
-        self.log_mel.value = _picture(draw_log_mel(self.material, track), f"Log-mel spectrogram of {title}")
-        near = neighbours(self.trained.latents, track)
-        for button, (other, distance) in zip(self.near, near.items(), strict=True):
-            button.description, button.track = f"{names[other]} · {label[other]} · {distance:.2f} away", other
-        self.show_decoding()
-
-    def show_decoding(self) -> None:
-        """What the decoder makes of the picked track, as what it is and as something else."""
-        decoded = self._decoded()
-        said = say_decoding(*decoded)
-        self.decoding.value = _picture(draw_decoding(*decoded), said) + f"<p>{html.escape(said)}</p>"
-
-    def still(self) -> Figure:
-        """The chosen view as a picture, coloured as chosen and by cluster, for pages that cannot run widgets."""
-        figure, axes = figures.new(figures.PAGE, 2.8, 1, 2)
-        other = "label" if self.colour.value == "cluster" else "cluster"
-        for ax, name in zip(axes, (self.colour.value, other), strict=True):
-            draw_view(*self.points, self._values(name), ax)
-            ax.plot(*self.points[0][self.picker.picked], "o", ms=9, mfc="none", mec="black")
-        return figure
-
-    def still_track(self) -> Figure:
-        """The picked track as a picture: log-mel and decoding."""
-        figure, axes = figures.new(figures.PAGE, 2.4, 1, 2)
-        draw_log_mel(self.material, self.track, axes[0])
-        draw_decoding(*self._decoded(), axes[1])
-        return figure
+    @property
+    def points(self) -> tuple[np.ndarray, list[str]]:
+        """The view of it (see `project`)."""
+        key = self.now.model, self.now.view
+        if key not in self._points:
+            self._say("Computing the view ..." + (" The first UMAP takes long." if self.now.view == "UMAP" else ""))
+            self._points[key] = project(self.trained.latents, self.now.view)
+        return self._points[key]
 
     def about(self) -> str:
-        """What is chosen, and its numbers, in words."""
-        about, c, found, latents = self.material.about, self.choice, self.tried[self.choice], self.trained.latents
+        """What is shown, and its numbers, in words."""
+        about, c, found, latents = self.material.about, self.now.model, self.tried[self.now.model], self.trained.latents
         music = "Synthetic music. " if about["synthetic"] else ""
         if self.material.run.settings.profile == "smoke":
             music += "A trial run, too small to conclude anything from. "
@@ -484,45 +440,104 @@ class Explorer:
         )
 
     def about_track(self) -> str:
-        """The picked track, and its decoding, in words."""
-        name, label = self.material.names[self.track], self.material.label[self.track]
+        """The track that is shown, and its decoding, in words."""
+        name, label = self.material.names[self.now.track], self.material.label[self.now.track]
         return f"{name} ({label}). {say_decoding(*self._decoded())}"
 
-    # --- inside
+    def still(self) -> Figure:
+        """The view as a picture, coloured as chosen and by cluster, for pages that cannot run widgets."""
+        figure, axes = figures.new(figures.PAGE, 2.8, 1, 2)
+        other = "label" if self.now.colour == "cluster" else "cluster"
+        for ax, name in zip(axes, (self.now.colour, other), strict=True):
+            draw_view(*self.points, self._values(name), ax)
+            ax.plot(*self.points[0][self.material.x.index.get_loc(self.now.track)], "o", ms=9, mfc="none", mec="black")
+        return figure
+
+    def still_track(self) -> Figure:
+        """The track as a picture: log-mel and decoding."""
+        figure, axes = figures.new(figures.PAGE, 2.4, 1, 2)
+        draw_log_mel(self.material, self.now.track, axes[0])
+        draw_decoding(*self._decoded(), axes[1])
+        return figure
+
+    # --- showing it
+
+    def _chosen(self) -> Chosen:
+        model = Choice(self.model.value, self.beta.value, self.conditioning.value, self.seed.value)
+        track = self.material.x.index[self.picker.picked]
+        return Chosen(self.tracks.value, model, self.view.value, self.colour.value, track, self.told.value)
+
+    def _show(self, chosen: Chosen) -> None:
+        """Bring the page from what it shows to what is chosen."""
+        before = self.now
+        if chosen.folder != self.material.run.folder:
+            try:
+                self._open(prepare(chosen.folder, LONGER, self._say))
+            except Problem:
+                self.tracks.value = self.material.run.folder
+                raise
+            return
+        self._train(chosen.model)  # before anything changes: it may not be possible
+        self.now = chosen
+        if before is None or (chosen.model, chosen.view, chosen.colour) != (before.model, before.view, before.colour):
+            self._show_view()
+        if before is None or (chosen.model, chosen.track) != (before.model, before.track):
+            self._show_track()
+        if before is None or (chosen.model, chosen.track, chosen.told) != (before.model, before.track, before.told):
+            decoded = self._decoded()
+            said = say_decoding(*decoded)
+            self.decoding.value = _picture(draw_decoding(*decoded), said) + f"<p>{html.escape(said)}</p>"
+        if before is None or chosen.model != before.model:
+            self._say("Drawing clouds without clusters ...")
+            self.tried[chosen.model] = self.tried.pop(chosen.model, None) or score(self.trained, self.material.label)
+            self.scores.value = _score_table(self.tried)
+
+    def _train(self, model: Choice) -> None:
+        if model not in self._trained:
+            self._say(f"Training at beta {model.beta:g}, label to {model.conditioning} ...")
+            with contextlib.redirect_stdout(_Lines(self._say)):
+                self._trained[model] = train(self.material, model)
 
     def _open(self, run: Run) -> None:
-        """Take another run's tracks; its settings say which betas and seeds there are."""
+        """Take a run's tracks; its settings say which betas and seeds there are."""
         self._say(f"Reading {run.folder.name} ...")
         material, s = read(run), run.settings
-        self.material, self._trained, self._points, self.tried = material, {}, {}, {}
+        self.material, self.now, self._trained, self._points, self.tried = material, None, {}, {}, {}
         folders = {folder.name: folder for folder in artifacts.find_runs(run.folder.parent)}
-        small = run.folder.parent / SMALL
-        with self._hushed():
-            self.tracks.options = folders | ({} if SMALL in folders else {NEW: small})
-            self.tracks.value = run.folder
-            self.beta.options = {f"{beta:g}": beta for beta in sorted({*s.betas, 1.0, s.beta})}
-            self.beta.value = s.beta
-            self.seed.options, self.seed.value = run.seeds, run.seeds[0]
-            self.colour.options, self.colour.value = ["label", "cluster", *material.known], "label"
-            self.name.options = list(material.names)
-            self.picker.picked = 0
-            kinds = sorted(material.label.unique())
-            self.told.options, self.told.value = kinds, next(k for k in kinds if k != material.label[self.track])
-        self.refresh()
-        self._say(self.about())
+        small = {} if SMALL in folders else {NEW: run.folder.parent / SMALL}
+        betas = {f"{beta:g}": beta for beta in sorted({*s.betas, 1.0, s.beta})}
+        kinds = sorted(material.label.unique())
+        self.picker.picked = 0
+        self.name.options = list(material.names)
+        for control, options, value in (
+            (self.tracks, folders | small, run.folder), (self.beta, betas, s.beta),
+            (self.seed, run.seeds, run.seeds[0]), (self.colour, ["label", "cluster", *material.known], "label"),
+            (self.told, kinds, next(kind for kind in kinds if kind != material.label.iloc[0])),
+        ):
+            control.options, control.value = options, value
 
-    def _change_tracks(self) -> None:
-        before = self.material.run.folder
-        try:
-            self._open(prepare(self.tracks.value, LONGER, self._say))
-        except Problem:
-            self.tracks.value = before
-            raise
+    def _show_view(self) -> None:
+        points, axes = self.points
+        names, label = self.material.names, self.material.label
+        figure, ax = figures.new(5.6, 4.2)
+        draw_view(points, axes, self._values(self.now.colour), ax)
+        picture = _png(figure)
+        places = figure.transFigure.inverted().transform(ax.transData.transform(points))  # as they were laid out
+        with self.picker.hold_sync():
+            self.picker.titles = [f"{names[t]} · {label[t]} · cluster {c}" for t, c in self.trained.clusters.items()]
+            self.picker.alt = f"Scatter plot of {len(points)} tracks: {self.now.view} by {self.now.colour}."
+            self.picker.places = np.c_[places[:, 0], 1 - places[:, 1]].astype(np.float32).tobytes()
+            self.picker.png = picture
 
-    def _named(self) -> None:
-        found = self.material.names.index[self.material.names == self.name.value]
-        if len(found):
-            self.pick(found[0])
+    def _show_track(self) -> None:
+        track, names, label = self.now.track, self.material.names, self.material.label
+        title = f"{names[track]}: {label[track]}, cluster {self.trained.clusters[track]}"
+        self.name.value = names[track]
+        self.heard.value = _sound(self.material, track, title)
+        self.log_mel.value = _picture(draw_log_mel(self.material, track), f"Log-mel spectrogram of {title}")
+        near = neighbours(self.trained.latents, track)
+        for button, (other, distance) in zip(self.near, near.items(), strict=True):
+            button.description, button.track = f"{names[other]} · {label[other]} · {distance:.2f} away", other
 
     def _values(self, name: str) -> pd.Series:
         if name == "cluster":
@@ -531,45 +546,27 @@ class Explorer:
 
     def _decoded(self) -> tuple[pd.DataFrame, str, str, bool]:
         """What `draw_decoding` and `say_decoding` take."""
-        trained, told = self.trained, self.told.value
-        own = told if trained.told is None else trained.told[self.track]
-        return decode(trained, self.material.x, self.track, told), own, told, trained.config.y_decoder
+        trained, track, told = self.trained, self.now.track, self.now.told
+        own = told if trained.told is None else trained.told[track]
+        return decode(trained, self.material.x, track, told), own, told, trained.config.y_decoder
 
     def _say(self, text: str, kind: str = "") -> None:
         self.said.value = f'<div class="said {kind}" role="status">{html.escape(text)}</div>'
 
-    @contextlib.contextmanager
-    def _hushed(self) -> Iterator[None]:
-        """Controls that change in here were not changed by the user."""
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = before
+    def _find(self, name: str) -> None:
+        for track in self.material.names.index[self.material.names == name]:
+            self.pick(track)
 
-    def _soon(self, answer: Callable[[], None]) -> None:
-        """Answer once the controls rest: an arrow key held on a list must not train every model on its way."""
-        if self._quiet:
-            return
+    def _soon(self) -> None:
+        """Update once the controls rest: an arrow key held on a list must not train every model on its way."""
+        self._changes += 1
+        mine = self._changes
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # no notebook
-            self._answer(answer)
+        except RuntimeError:  # not in a notebook
+            self.update()
         else:
-            if answer in self._timers:
-                self._timers[answer].cancel()
-            self._timers[answer] = loop.call_later(REST, self._answer, answer)
-
-    def _answer(self, answer: Callable[[], None]) -> None:
-        try:
-            with self._hushed():
-                answer()
-            self._say(self.about())
-        except Problem as problem:
-            self._say(str(problem), "problem")
-        except Exception as error:
-            self._say(f"This did not work: {type(error).__name__}: {error}", "problem")
-            raise
+            loop.call_later(REST, lambda: self.update() if mine == self._changes else None)
 
     def _arranged(self) -> widgets.Box:
         rows = widgets.Layout(flex_flow="row wrap", align_items="flex-start", overflow="visible")

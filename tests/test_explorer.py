@@ -238,7 +238,7 @@ def test_neighbours_are_the_nearest_others(material):
 
 def test_controls_change_what_is_shown(small, material):
     view = explorer.Explorer(material.run)
-    assert view.choice == ("MLP", 4.0, CVAE, 0) and "beta 4," in view.said.value and "<audio" in view.heard.value
+    assert view.now.model == ("MLP", 4.0, CVAE, 0) and "beta 4," in view.said.value and "<audio" in view.heard.value
     picture, sentence = view.picker.png, view.said.value
     view.beta.value = 1.0
     assert view.picker.png != picture and view.said.value != sentence and len(view.tried) == 2
@@ -251,17 +251,17 @@ def test_controls_change_what_is_shown(small, material):
     view.picker.set_state({"picked": 7})  # as the browser does
     assert view.name.value == material.names.iloc[7] and material.names.iloc[7] in view.heard.value
     view.name.value = material.names.iloc[8]
-    assert view.track == material.x.index[8]
+    assert view.now.track == material.x.index[8]
     nearest = view.near[0].track
     view.near[0].click()
-    assert view.track == nearest
+    assert view.now.track == nearest
     view.model.value = "MLP with a mixture prior (VaDE)"
     view.conditioning.value = CVAE
     assert "problem" in view.said.value and "without labels" in view.said.value
     view.model.value = "MLP"
     assert "problem" not in view.said.value
     assert len(view.still().axes) >= 2 and len(view.still_track().axes) >= 2
-    assert "Synthetic music" in view.about() and material.names[view.track] in view.about_track()
+    assert "Synthetic music" in view.about() and material.names[view.now.track] in view.about_track()
 
 
 def test_a_run_that_cannot_be_read_is_said_and_the_old_one_stays(small, material):
