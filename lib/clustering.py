@@ -59,6 +59,21 @@ def mixture(points: np.ndarray, k: int, seed: int = 0) -> GaussianMixture:
     return min(fitted, key=lambda model: model.bic(points))
 
 
+def mteb(points: np.ndarray, labels: np.ndarray, draws: int = 10, seed: int = 0) -> np.ndarray:
+    """V-measure (the same as NMI) [draws] by the protocol of MTEB's clustering tasks.
+
+    Per draw, as many rows of points [N, D] as there are, with replacement, and one start of mini-batch k-means (batch
+    512) with as many clusters as labels [N] (MAEB, 2602.16008). Copies of a row make it no easier.
+    """
+    rng, k = np.random.default_rng([seed, 41]), len(np.unique(labels))
+    values = []
+    for draw in range(draws):
+        rows = rng.integers(0, len(points), len(points))
+        fitted = sk.MiniBatchKMeans(k, n_init=1, batch_size=512, random_state=1000 * seed + draw)
+        values.append(metrics.v_measure_score(labels[rows], fitted.fit_predict(points[rows])))
+    return np.array(values)
+
+
 def knee_radius(points: np.ndarray, neighbour: int = 5) -> float:
     """Distance to the `neighbour`-th neighbour at the knee of its sorted curve: farthest below the chord between its
     ends (Satopaa et al. 2011, "kneedle", without smoothing)."""

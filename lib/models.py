@@ -1,4 +1,4 @@
-"""The networks: one stacked family of multilayer perceptrons (AE, VAE, beta-VAE, CVAE) and a convolutional VAE.
+"""The networks: one stacked family of multilayer perceptrons (AE, VAE, beta-VAE, CVAE).
 
 A stack holds R independent runs of one architecture: every weight has a leading run axis, so that one batched matrix
 product serves all runs (`torch.baddbmm`). Runs share nothing: no weight, no noise, no batch.
@@ -223,58 +223,3 @@ def kl_per_dimension(
     prior_log_var = torch.as_tensor(prior_log_var, device=mu.device)
     ratio = ((mu - prior_mean).square() + log_var.exp()) * torch.exp(-prior_log_var)
     return 0.5 * (ratio - 1 - log_var + prior_log_var)
-
-
-class ConvVAE(nn.Module):
-    """VAE on a whole clip's log-mel image: strided convolutions, linear output (standardised dB in and out).
-
-    x [B, n_mels, frames]; both axes are padded to multiples of 16 and 32 by repeating the edge.
-    """
-
-    def __init__(self, n_mels: int, frames: int, latent_dim: int = 32, beta: float = 1.0, channels: int = 16):
-        super().__init__()
-        self.shape, self.beta, self.latent_dim = (n_mels, frames), beta, latent_dim
-        self.pad = (-frames % 32, -n_mels % 16)
-        c = channels
-        self.encoder = nn.Sequential(
-            nn.Conv2d(1, c, 5, stride=(2, 4), padding=(2, 2)),
-            nn.ReLU(),
-            nn.Conv2d(c, 2 * c, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(4 * c, 4 * c, 3, stride=2, padding=1),
-            nn.ReLU(),
-        )
-        rows, columns = (n_mels + self.pad[1]) // 16, (frames + self.pad[0]) // 32
-        self.grid = (4 * c, rows, columns)
-        self.to_latent = nn.Linear(4 * c * rows * columns, 2 * latent_dim)
-        self.from_latent = nn.Linear(latent_dim, 4 * c * rows * columns)
-        self.decoder = nn.Sequential(
-            nn.ReLU(),
-            nn.ConvTranspose2d(4 * c, 4 * c, 4, stride=2, padding=1),
-            nn.ReLU(),
-            nn.ConvTranspose2d(4 * c, 2 * c, 4, stride=2, padding=1),
-            nn.ReLU(),
-            nn.ConvTranspose2d(2 * c, c, 4, stride=2, padding=1),
-            nn.ReLU(),
-            nn.ConvTranspose2d(c, 1, (4, 8), stride=(2, 4), padding=(1, 2)),
-        )
-
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x [B, n_mels, frames] -> mu [B, L], log_var [B, L]."""
-        x = nn.functional.pad(x[:, None], (0, self.pad[0], 0, self.pad[1]), mode="replicate")
-        mu, log_var = self.to_latent(self.encoder(x).flatten(1)).chunk(2, dim=-1)
-        return mu, log_var.clamp(-20, 10)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """z [B, L] -> reconstruction [B, n_mels, frames]."""
-        image = self.decoder(self.from_latent(z).unflatten(1, self.grid))
-        return image[:, 0, : self.shape[0], : self.shape[1]]
-
-    def loss(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss, summed squared error and KL (nats), means over the batch."""
-        mu, log_var = self.encode(x)
-        error = (self.decode(mu + noise * torch.exp(0.5 * log_var)) - x).square().sum((1, 2)).mean()
-        kl = kl_per_dimension(mu, log_var).sum(-1).mean()
-        return error + self.beta * kl, error, kl

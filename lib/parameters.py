@@ -45,6 +45,7 @@ class Settings(BaseModel):
     n_seeds: int = Field(10, ge=2, description="training seeds of headline settings")
     n_seeds_sweep: int = Field(5, ge=2, description="training seeds of each point of a sweep")
     n_seeds_conv: int = Field(3, ge=2, description="training seeds of the convolutional model")
+    n_seeds_best: int = Field(3, ge=2, description="seeds of the best label-free row, several networks each")
     n_cluster_seeds: int = Field(3, ge=1, description="clustering seeds nested in each training seed")
 
     # Models (the earlier study's sizes: 40-128-64-10)
@@ -56,7 +57,7 @@ class Settings(BaseModel):
 
     # Training
     epochs: int = Field(100, ge=1)
-    conv_epochs: int = Field(20, ge=1)
+    conv_epochs: int = Field(12, ge=1)
     batch_size: int = Field(32, ge=2)
     learning_rate: float = Field(1e-3, gt=0)
     patience: int = Field(15, ge=1, description="epochs without a better held-out loss before a run stops")

@@ -24,7 +24,7 @@ from sklearn.decomposition import PCA
 
 from lib import artifacts, parameters
 from lib.artifacts import Run
-from lib.models import ConvVAE, ModelConfig, StackedVAE, kl_per_dimension
+from lib.models import ModelConfig, StackedVAE
 
 WARM_UP = 15  # epochs before a mixture prior is placed
 VERSION = 1  # raise when a change here changes numbers: stored latents of an older version are not used
@@ -231,6 +231,13 @@ def restore(latents: xr.Dataset) -> StackedVAE:
     return model.eval()
 
 
+@torch.no_grad()
+def rebuilt(latents: xr.Dataset, seed: int) -> np.ndarray:
+    """What a stored model without labels makes of every track's mu: [track, D], standardised as it was trained."""
+    one = latents.sel(seed=[seed])
+    return restore(one).decode(torch.from_numpy(one.mu.values))[0].numpy()
+
+
 # --- stored latents ----------------------------------------------------------------------------------------------
 
 
@@ -414,100 +421,6 @@ def umap_latents(
         )
 
     return stored(run, made_of, seeds, about, x.index, make)
-
-
-def conv_latents(
-    run: Run, log_mel: xr.DataArray, seeds: list[int], latent_dim: int = 32, beta: float = 1.0
-) -> xr.Dataset:
-    """ConvVAE latents in the form of `latents`, trained seed by seed on log_mel [track, band, frame] in dB."""
-    x = log_mel.to_numpy().astype(np.float32)
-    about = {
-        "method": "conv_vae",
-        "setting": f"beta={beta:g} dim={latent_dim}",
-        "features": "log_mel",
-        "label_use": "none",
-    }
-    schedule = schedule_of(run)._replace(epochs=run.settings.conv_epochs)
-    made_of = {**about, "schedule": schedule._asdict(), "x": hashed(x)}
-    return stored(
-        run,
-        made_of,
-        seeds,
-        about,
-        log_mel.track.to_numpy(),
-        lambda groups: xr.concat(
-            [_fit_conv(x, seed, schedule, latent_dim, beta, groups, epoch_table(about, 1, seed)) for seed in seeds],
-            dim="seed",
-        ),
-    )
-
-
-def _fit_conv(x, seed, schedule, latent_dim, beta, groups, progress) -> xr.Dataset:
-    where = device()
-    train, held = split(len(x), seed, schedule.held_out, groups)
-    mean = x[train].mean((0, 2), keepdims=True)  # per band: the long-term spectrum is not the model's business
-    data = torch.from_numpy((x - mean) / x[train].std()).to(where)
-    torch.manual_seed(seed)
-    model = ConvVAE(*x.shape[1:], latent_dim, beta).to(where)
-    model = model.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
-    order, generator = np.random.default_rng([seed, 2]), torch.Generator().manual_seed(1_000_003 * (seed + 1))
-    n_batches = max(1, round(len(train) / schedule.batch_size))
-    noise_held = torch.randn(len(held), latent_dim, generator=generator).to(where)
-    best, best_state, history = np.inf, None, []
-    for epoch in range(schedule.epochs):
-        total = 0.0
-        for rows in np.array_split(order.permutation(train), n_batches):
-            noise = torch.randn(len(rows), latent_dim, generator=generator).to(where)
-            optimiser.zero_grad(set_to_none=True)
-            with torch.autocast(where.type, torch.bfloat16):
-                loss, _, _ = model.loss(data[rows], noise)
-            loss.backward()
-            optimiser.step()
-            total += float(loss.detach())
-        with torch.no_grad():
-            parts = [
-                torch.stack(model.loss(data[rows], noise_held[i])) * len(rows)
-                for rows, i in zip(
-                    np.array_split(held, -(-len(held) // 64)),
-                    np.array_split(np.arange(len(held)), -(-len(held) // 64)),
-                    strict=True,
-                )
-            ]
-        out = (torch.stack(parts).sum(0) / len(held)).cpu().numpy()
-        history.append(np.array([total / n_batches, *out]))
-        progress(epoch, history[-1][:, None])
-        if out[0] < best:
-            best, best_state = out[0], {k: v.detach().clone() for k, v in model.state_dict().items()}
-    model.load_state_dict(best_state)
-    mus, log_vars, errors, examples = [], [], [], []
-    with torch.no_grad():
-        for rows in np.array_split(np.arange(len(x)), -(-len(x) // 64)):
-            mu, log_var = model.encode(data[rows])
-            image = model.decode(mu)
-            mus.append(mu), log_vars.append(log_var)
-            errors.append((image - data[rows]).square().sum((1, 2)))
-        shown = held[:3]
-        examples = model.decode(model.encode(data[shown])[0])
-    mu, log_var = torch.cat(mus), torch.cat(log_vars)
-    noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(2_000_003 * (seed + 1))).to(where)
-    pair = torch.stack([data[shown], examples]).cpu().numpy()
-    return xr.Dataset(
-        {
-            "mu": (("seed", "track", "latent"), mu.cpu().numpy()[None]),
-            "z": (("seed", "track", "latent"), (mu + noise * (0.5 * log_var).exp()).cpu().numpy()[None]),
-            "kl": (("seed", "latent"), kl_per_dimension(mu, log_var).mean(0).cpu().numpy()[None]),
-            "error": (("seed", "track"), torch.cat(errors).cpu().numpy()[None]),
-            "train": (("seed", "track"), np.isin(np.arange(len(x)), train)[None]),
-            "history": (("curve", "seed", "epoch"), np.stack(history, -1)[:, None]),
-            "examples": (("seed", "kind", "example", "band", "frame"), pair[None]),
-        },
-        coords={
-            "seed": [seed],
-            "kind": ["input", "reconstruction"],
-            "curve": ["train_loss", "held_out_loss", "held_out_error", "held_out_kl"],
-        },
-    )
 
 
 def stored(run: Run, made_of: dict, seeds: list[int], about: dict, tracks, make) -> xr.Dataset:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lib import clustering, information, training
-from lib.models import ConvVAE, ModelConfig, StackedVAE, kl_per_dimension
+from lib.models import ModelConfig, StackedVAE, kl_per_dimension
 
 FAST = training.Schedule(epochs=4, batch_size=32, patience=4)
 
@@ -181,24 +181,6 @@ def test_standardise_uses_training_rows_only():
     np.testing.assert_allclose(scaled, [[-1, 0], [1, 0], [99, 0]])
 
 
-@pytest.mark.parametrize("shape", [(64, 431), (64, 115), (16, 40)])
-def test_conv_vae_shapes_and_learning(shape):
-    torch.manual_seed(0)
-    model = ConvVAE(*shape, latent_dim=4, channels=4)
-    x = torch.randn(6, *shape)
-    assert model.decode(model.encode(x)[0]).shape == x.shape
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    steady = x * 0 + torch.linspace(-1, 1, shape[1])
-    losses = []
-    for _ in range(30):
-        optimiser.zero_grad()
-        loss = model.loss(steady, torch.randn(6, 4))[0]
-        loss.backward()
-        optimiser.step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 0.8 * losses[0]
-
-
 def test_stored_latents_are_found_again_and_restored(prepared_run):
     run, x, genre = prepared_run
     config = ModelConfig(x.shape[1], 3, (8,), y_encoder=True, y_decoder=True, n_labels=genre.nunique())
@@ -218,6 +200,13 @@ def test_stored_latents_are_found_again_and_restored(prepared_run):
         torch.testing.assert_close(model.encode(data, codes)[0].numpy(), again.mu.values)
     with pytest.raises(ValueError, match="labels"):
         training.latents(run, "vae", x, ModelConfig(x.shape[1], 3, (8,)), [0, 1], labels=genre)
+
+
+def test_rebuilt_tracks_have_the_stored_error(prepared_run):
+    run, x, _ = prepared_run
+    ae = training.latents(run, "ae", x, ModelConfig(x.shape[1], 3, (8,), stochastic=False), [0, 1])
+    data = training.standardise(x.to_numpy(), np.flatnonzero(ae.train.values[1]))
+    np.testing.assert_allclose(((training.rebuilt(ae, 1) - data) ** 2).sum(1), ae.error.values[1], rtol=1e-4)
 
 
 # --- remedies ---
