@@ -33,8 +33,8 @@ def score(
 ) -> pd.DataFrame:
     """Every score of one setting's latents, as tidy rows (`artifacts.SCORE_COLUMNS`).
 
-    Clusters are found in mu [seed, track, latent], then compared with `labels` [track], joined by track id. With
-    `nulls`, k-means rows come with `nmi_null` (permuted labels) and silhouettes of clouds without clusters
+    Clusters are found in mu [seed, track, latent], then compared with `labels` [track], joined by track id; k-means
+    rows come with `nmi_null` (permuted labels). With `nulls` there are silhouettes of clouds without clusters as well
     (`NULL_METRICS`), drawn per setting, each from the next seed's latents; and the first seeds with what else
     `validity.verdict` needs. With `probes`, a linear probe reads the labels from mu and from one sample z; its
     permutation null is drawn for the first seeds.
@@ -51,7 +51,7 @@ def score(
                 found = clustering.cluster(points, k, method, seed=1000 * seed + j)
                 values = clustering.external(y, found) | clustering.internal(points, found, seed)
                 rows += [(seed, method, j, name, value) for name, value in values.items()]
-                if nulls and method == "kmeans":
+                if method == "kmeans":
                     chance = np.random.default_rng([seed, j]).permutation(y)
                     rows.append((seed, method, j, "nmi_null", normalized_mutual_info_score(chance, found)))
         permutations = 2 if i < SHAPE_SEEDS else 0
@@ -62,6 +62,32 @@ def score(
     table = pd.DataFrame(rows, columns=["seed", "clusterer", "clusterer_seed", "metric", "value"])
     about = {name: latents.attrs[name] for name in ("features", "method", "setting", "label_use")}
     return table.assign(corpus=run.settings.corpus, **about)[artifacts.SCORE_COLUMNS]
+
+
+def brief(run: Run, latents: xr.Dataset, labels: pd.Series) -> pd.DataFrame:
+    """What a sweep compares, cheaply: per seed NMI of k-means clusters (mean over clustering seeds), and mean
+    summed squared error of the tracks that were not trained on; columns seed, nmi, error."""
+    y, rows = labels.loc[latents.track.values].to_numpy(), []
+    for seed in latents.seed.values.tolist():
+        points = latents.mu.sel(seed=seed).values.astype(float)
+        found = [clustering.cluster(points, min(n_clusters(run, labels), len(y) - 1), seed=1000 * seed + j)
+                 for j in range(run.settings.n_cluster_seeds)]
+        rows.append((seed, float(np.mean([normalized_mutual_info_score(y, each) for each in found])),
+                     float(latents.error.sel(seed=seed).values[~latents.train.sel(seed=seed).values].mean())))
+    return pd.DataFrame(rows, columns=["seed", "nmi", "error"])
+
+
+GAINS = {"AE - PCA": ("AE", "PCA"), "VAE - AE": ("VAE", "AE"), "VAE - PCA": ("VAE", "PCA")}
+
+
+def gains(values: pd.Series, pairs: dict[str, tuple[str, str]] = GAINS) -> pd.DataFrame:
+    """One row per condition of a sweep [condition, model, seed]: each pair's difference, paired by seed."""
+    name = values.index.names[0]
+    rows = [{name: key} | {title: statistics.paired(part.xs(a, level="model").droplevel(0),
+                                                    part.xs(b, level="model").droplevel(0))
+                           for title, (a, b) in pairs.items()}
+            for key, part in values.groupby(level=0, sort=False)]
+    return pd.DataFrame(rows)
 
 
 def _null_rows(run: Run, latents: xr.Dataset, k: int) -> list[tuple]:

@@ -281,6 +281,26 @@ def test_score_rows_are_tidy_and_carry_their_nulls(prepared_run):
     pd.testing.assert_frame_equal(table, again)  # labels join by id, not by position
 
 
+def test_what_a_sweep_compares_is_what_the_table_has(prepared_run):
+    run, x, genre = prepared_run
+    latents = training.latents(run, "vae", x, ModelConfig(x.shape[1], 3, (8,)), [0, 1])
+    found, table = scores.brief(run, latents, genre).set_index("seed"), scores.score(run, latents, genre, nulls=False)
+    assert found["nmi"].to_dict() == pytest.approx(statistics.by_seed(table, "nmi").to_dict())
+    assert found["error"].to_dict() == pytest.approx(statistics.by_seed(table, "error_held_out").to_dict())
+
+
+def test_gains_pair_by_seed_within_each_condition():
+    keys = [(n, model, seed) for n in (10, 20) for model in ("PCA", "AE", "VAE") for seed in (0, 1, 2)]
+    lead = {"PCA": 0.0, "AE": 0.1, "VAE": -0.2}
+    values = pd.Series([seed + lead[model] * n for n, model, seed in keys],
+                       pd.MultiIndex.from_tuples(keys, names=["tracks", "model", "seed"]))
+    table = scores.gains(values).set_index("tracks")  # seeds differ by 1, their pairs not at all
+    assert table.loc[10, "AE - PCA"][:3] == pytest.approx((1, 1, 1))
+    assert table.loc[20, "VAE - AE"][:3] == pytest.approx((-6, -6, -6))
+    only = scores.gains(values.drop(("AE"), level=1), {"both": ("VAE", "PCA")})
+    assert [value.mean for value in only["both"]] == pytest.approx([-2, -4])
+
+
 def test_decoding_under_a_wrong_label_costs_what_the_label_carries(prepared_run):
     run, x, genre = prepared_run
     config = ModelConfig(x.shape[1], 2, (16,), beta=4, y_encoder=True, y_decoder=True, n_labels=genre.nunique())
