@@ -373,7 +373,7 @@ def pca_latents(
                 "train": (("seed", "track"), np.stack(trains)),
                 "loadings": (("seed", "latent", "feature"), np.stack(loadings)),
             },
-            coords={"seed": seeds, "feature": list(x.columns)},
+            coords={"seed": seeds, "feature": [str(name) for name in x.columns]},
         )
 
     return stored(run, made_of, seeds, about, x.index, make)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import clustering, information, training
+from lib import clustering, feature_sets, information, training
 from lib.models import ModelConfig, StackedVAE, kl_per_dimension
 
 FAST = training.Schedule(epochs=4, batch_size=32, patience=4)
@@ -172,6 +172,7 @@ def test_weights_scale_the_columns_and_make_other_latents(prepared_run):
     run, x, _ = prepared_run
     weights = np.r_[np.ones(6), np.zeros(6)]
     halved, plain = (training.pca_latents(run, x, 12, [0], weights=w) for w in (weights, None))
+    assert training.pca_latents(run, feature_sets.joined(x, x), 2, [0], "both").sizes["feature"] == 24
     assert (np.abs(halved.loadings.values[0, :6, 6:]) < 1e-6).all() and not np.allclose(halved.mu, plain.mu)
 
 
