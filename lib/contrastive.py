@@ -60,6 +60,11 @@ def protocol(path: Path = PROTOCOL) -> Protocol:
     return Protocol(**{name: value for name, value in values.items() if name != "history"})
 
 
+def history(path: Path = PROTOCOL) -> str:
+    """How the protocol in a file came to be."""
+    return yaml.safe_load(path.read_text())["history"]
+
+
 # --- crops -------------------------------------------------------------------------------------------------------
 
 
