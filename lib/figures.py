@@ -105,8 +105,12 @@ def _plain_dollars(figure: Figure) -> None:
         for axis in (ax.xaxis, ax.yaxis):
             axis.get_ticklabels()  # makes them
     for text in figure.findobj(mpl.text.Text):
-        if "$" in text.get_text() and "\\mathdefault" not in text.get_text():
+        if "$" in text.get_text().replace("\\$", "") and "\\mathdefault" not in text.get_text():
             text.set_parse_math(False)
+
+
+def _no_formula(name: object) -> str:
+    return str(name).replace("$", "\\$")
 
 
 def _save(run: Run, figure: Figure, name: str, made_for: str) -> dict[str, bytes]:
@@ -372,6 +376,7 @@ def heat(
     rows, columns = data.shape
     figure, ax = _axes(ax, min(PAGE, 1.6 + 0.36 * columns), 0.9 + 0.24 * rows)
     limit = np.nanmax(np.abs(data.to_numpy())) if diverging else None
+    data = data.rename(index=_no_formula, columns=_no_formula)  # seaborn measures labels, before `_plain_dollars` comes
     sns.heatmap(
         data,
         ax=ax,

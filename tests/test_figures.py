@@ -44,6 +44,8 @@ def test_labels_are_drawn_as_they_are(prepared_run, shown, label, boxes):
     ax.legend()
     page = shown(lambda: figures.show(run, figure, "one", "Caption."))
     assert (figures.BOXES in page) == boxes and ax.get_xticklabels()[0].get_parse_math()
+    heat = figures.heat(pd.DataFrame(1.0, [label, "jazz"], [label]), title=label, label=label)
+    assert "<img" in shown(lambda: figures.show(run, heat, "two", "Caption."))
 
 
 def test_the_same_figure_is_the_same_bytes(prepared_run, shown):
