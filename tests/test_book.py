@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,7 +15,7 @@ from playwright.sync_api import expect
 
 from lib import artifacts, series
 from lib.report import book, compare
-from tests.browsing import chromium, watched
+from tests.browsing import Trouble, chromium, watched
 
 AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 PHONE = {"width": 390, "height": 844}
@@ -52,70 +53,105 @@ def opened(browser, pages):
         context.close()
 
 
-@pytest.fixture
-def every(opened, pages):
-    """Open every page in turn: name, page, what went wrong."""
-    def walk(**settings):
-        for path in pages:
-            page, trouble = opened(path.stem, **settings)
-            yield path.stem, page, trouble
-            page.context.close()
+@dataclass
+class Seen:
+    """What one visit to a page found."""
 
-    return walk
-
-
-def test_every_page_opens_without_a_request_to_the_network_or_an_error(every):
-    for name, page, trouble in every():
-        page.wait_for_load_state("networkidle")
-        assert not trouble.requests and not trouble.console, f"{name}: {trouble}"
-        assert page.title().strip() and page.locator("main h1").count() == 1, name
+    trouble: Trouble
+    title: str
+    headings: int
+    texts: list[str]  # alternative texts of its pictures
+    ids: set[str]
+    links: list[str]
+    numbers: list[tuple[str, str]]  # numbers of figures and tables, and where they lead
+    wide: dict[int, list[str]]  # what is wider than a screen of that width
+    serious: dict[str, list[str]]  # axe's serious and critical violations, light and dark
 
 
-def test_every_picture_has_a_text_that_names_its_content(every):
-    for name, page, _ in every():
-        texts = page.locator("img").evaluate_all("images => images.map(image => image.alt)")
-        for text in texts:
+@pytest.fixture(scope="module")
+def seen(browser, pages) -> dict[str, Seen]:
+    """Every page, opened once and looked at in every way that needs no hand."""
+    return {path.stem: visit(browser, path) for path in pages}
+
+
+def visit(browser, path: Path) -> Seen:
+    page, trouble = watched(browser, viewport=SCREEN, color_scheme="light")
+    page.goto(path.as_uri())
+    page.wait_for_load_state("networkidle")
+
+    def all_of(selector: str, what: str) -> list:
+        return page.locator(selector).evaluate_all(f"tags => tags.map(tag => {what})")
+
+    found = Seen(
+        trouble, page.title(), page.locator("main h1").count(), all_of("img", "tag.alt"), set(all_of("[id]", "tag.id")),
+        all_of("a[href]", "tag.href"),
+        [tuple(one) for one in all_of("figcaption .number-link", "[tag.textContent, tag.hash.slice(1)]")], {}, {},
+    )
+    page.evaluate("document.querySelectorAll('details').forEach(block => { block.open = true; })")
+    page.evaluate(AXE)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+        results = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        found.serious[scheme] = [
+            f"{one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary'][:300]}"
+            for one in results if one["impact"] in ("serious", "critical")
+        ]
+    for width in (768, 390):
+        page.set_viewport_size(PHONE | {"width": width})
+        page.evaluate("document.querySelectorAll('details').forEach(block => { block.open = true; })")
+        wide = page.evaluate("""() => [...document.querySelectorAll("main *, footer *, header *")]
+            .filter(tag => tag.getBoundingClientRect().right > innerWidth + 1 && !tag.closest(".scroll, pre, .math"))
+            .map(tag => tag.outerHTML.slice(0, 120))""")
+        too_wide = page.evaluate("document.documentElement.scrollWidth") > width
+        found.wide[width] = wide[:3] or ["something"] if too_wide else []
+    page.context.close()
+    return found
+
+
+def test_every_page_opens_without_a_request_to_the_network_or_an_error(seen):
+    for name, page in seen.items():
+        assert not page.trouble.requests and not page.trouble.console, f"{name}: {page.trouble}"
+        assert page.title.strip() and page.headings == 1, name
+
+
+def test_every_picture_has_a_text_that_names_its_content(seen):
+    for name, page in seen.items():
+        for text in page.texts:
             assert len(text.split()) >= 5 and text.strip().lower() not in VAGUE, f"{name}: {text!r}"
             assert any(character.isdigit() for character in text), f"{name}: no number in {text!r}"
-        assert len(texts) == len(set(texts)) or name == "index", f"{name}: two pictures with the same text"
+        assert len(page.texts) == len(set(page.texts)), f"{name}: two pictures with the same text"
+    assert sum(len(page.texts) for page in seen.values()) > 40
 
 
-def test_every_link_within_the_book_resolves(every, pages):
-    ids, links = {}, []
-    for name, page, _ in every():
-        ids[name] = set(page.locator("[id]").evaluate_all("tags => tags.map(tag => tag.id)"))
-        links += [(name, link) for link in page.locator("a[href]").evaluate_all("tags => tags.map(tag => tag.href)")]
-    assert links
+def test_every_link_within_the_book_resolves(seen):
+    links = [(name, link) for name, page in seen.items() for link in page.links]
+    assert len(links) > 300
     for name, link in links:
         if link.startswith("file:"):
             path, _, anchor = link.partition("#")
             target = Path(unquote(path.removeprefix("file://")))
             assert target.is_file(), f"{name}: {link}"
-            assert not anchor or unquote(anchor) in ids[target.stem], f"{name}: {link}"
+            assert not anchor or unquote(anchor) in seen[target.stem].ids, f"{name}: {link}"
         else:
             assert link.startswith("https://"), f"{name}: {link}"
 
 
+def test_figures_and_tables_are_numbered_through_and_link_to_themselves(seen):
+    numbers = [number for page in seen.values() for number, _ in page.numbers]
+    assert len(numbers) == len(set(numbers)) > 80
+    for name, page in seen.items():
+        assert all(unquote(target) in page.ids for _, target in page.numbers), name
+
+
 @pytest.mark.parametrize("width", [390, 768])
-def test_no_page_scrolls_sideways(every, width):
-    for name, page, _ in every(viewport=PHONE | {"width": width}):
-        page.evaluate("document.querySelectorAll('details').forEach(block => { block.open = true; })")
-        wide = page.evaluate("""() => [...document.querySelectorAll("main *, footer *, header *")]
-            .filter(tag => tag.getBoundingClientRect().right > innerWidth + 1 && !tag.closest(".scroll, pre, .math"))
-            .map(tag => tag.outerHTML.slice(0, 120))""")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name}: {wide[:3]}"
+def test_no_page_scrolls_sideways(seen, width):
+    assert not {name: page.wide[width] for name, page in seen.items() if page.wide[width]}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_violation(every, scheme):
-    for name, page, _ in every(color_scheme=scheme):
-        assert page.evaluate("document.documentElement.dataset.theme") == scheme
-        page.evaluate("document.querySelectorAll('details').forEach(block => { block.open = true; })")
-        page.evaluate(AXE)
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        serious = {one["id"]: one["nodes"][0]["html"][:200] + one["nodes"][0]["failureSummary"][:300]
-                   for one in found if one["impact"] in ("serious", "critical")}
-        assert not serious, f"{name}, {scheme}: {serious}"
+def test_axe_finds_no_serious_violation(seen, scheme):
+    assert not {name: page.serious[scheme] for name, page in seen.items() if page.serious[scheme]}
 
 
 @pytest.mark.parametrize("press", ["click", "keyboard"])
@@ -231,27 +267,14 @@ def test_the_index_has_an_answer_and_a_picture_of_every_notebook(opened, smoke):
     assert page.url.partition("#")[2].startswith("fig-")
 
 
-def test_figures_and_tables_are_numbered_through_and_link_to_themselves(every):
-    for name, page, _ in every():
-        numbers = page.locator("figcaption .number-link").all_inner_texts()
-        assert len(numbers) == len(set(numbers)) and (numbers or name == "index"), name
-        for link in page.locator("figcaption .number-link").all()[:3]:
-            assert page.locator(f"[id='{link.get_attribute('href')[1:]}']").count() == 1
-
-
 def test_a_page_of_two_runs_is_as_good(browser, smoke, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(smoke[0], again)
     path = compare.export(smoke[0], again, tmp_path / "two.html")
-    for settings in ({"viewport": SCREEN, "color_scheme": "dark"}, {"viewport": PHONE, "color_scheme": "light"}):
-        page, trouble = watched(browser, **settings)
-        page.goto(path.as_uri())
-        assert not trouble.requests and not trouble.console
-        assert page.evaluate("document.documentElement.scrollWidth") <= settings["viewport"]["width"]
-        page.evaluate(AXE)
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
-        page.context.close()
+    page = visit(browser, path)
+    assert not page.trouble.requests and not page.trouble.console
+    assert not page.wide[390] and not page.wide[768] and page.serious == {"light": [], "dark": []}
+    assert all(any(character.isdigit() for character in text) for text in page.texts) and len(page.texts) > 10
 
 
 def test_print_hides_what_is_for_the_screen(opened):

@@ -54,7 +54,7 @@ def folder(tmp_path_factory) -> Path:
         html_output('<figure class="table" id="tab-a"><figcaption>Scores</figcaption>'
                     '<table border="1" class="dataframe"><tr><td>1</td></tr></table></figure>'),
         html_output('<div class="finding yes" id="finding-a"><p>VAE beats PCA.</p></div>'),
-        html_output('<script src="https://example.org/x.js"></script><img src="//example.org/y.png" srcset="//e.org/z.png">'
+        html_output('<script src="https://example.org/x.js"></script><img src="//e.org/y.png" srcset="//e.org/z">'
                     '<picture><source srcset="https://example.org/w.png"></picture>'
                     '<a href="02_vae.ipynb">next</a><iframe src="http://example.org"></iframe>'),
         nbformat.v4.new_output("display_data", data={"image/png": PNG, "text/plain": "figure"},
