@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from lib import artifacts, clustering, contrastive, convolutional, labels, series, training
+from lib import artifacts, clustering, contrastive, convolutional, information, labels, series, training
 
 SMALL = contrastive.protocol().model_copy(
     update={"crop_seconds": 3.0, "n_crops": 3, "latent_dim": 4, "width": 16, "epochs": 3, "members": 2, "umap_dim": 2}
@@ -83,6 +83,13 @@ def test_conv_latents_are_deterministic_and_stored(clip_run):
     stored[0].unlink()
     again = convolutional.conv_latents(run, log_mel, [0, 1], latent_dim=3)
     xr.testing.assert_equal(first.drop_attrs(), again.drop_attrs())
+
+
+def test_told_of_each_column():
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((200, 3))
+    told = information.told_of_each(points, np.stack([points[:, 0] * 5 + 1, rng.standard_normal(200)], axis=1))
+    assert told[0] > 0.99 and told[1] < 0.1
 
 
 # --- the contrastive term ---
