@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lib.figures import COLUMN, GREY, MARKERS, PAGE, PALETTE, curves, new, scatter, shaded
+from lib.figures import COLUMN, GREY, MARKERS, PAGE, PALETTE, curves, new, scatter
 
 Panels = dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]]
 # title -> (model -> tables of `paradox.measured`, table of `paradox.linear_theory`)
@@ -51,12 +51,14 @@ def captured(table: pd.DataFrame) -> Figure:
 
 
 def planes(points: np.ndarray, clusters: np.ndarray, values: pd.DataFrame) -> Figure:
-    """Two leading dimensions of a latent [track, 2]: coloured by cluster, and shaded by each property [track, name]."""
+    """Two leading dimensions of a latent [track, 2]: coloured by cluster, and shaded by each property [track, name],
+    from dark (its 2nd percentile) to bright (its 98th), which its title gives."""
     figure, axes = new(PAGE, 2.3, 1, 1 + values.shape[1], sharex=True, sharey=True)
     scatter(points, [f"{c:02d}" for c in clusters], axes[0], "cluster", "leading dimension", legend=False)
     for ax, (name, column) in zip(axes[1:], values.items(), strict=True):
-        shaded(points, column, "", ax, name, "leading dimension")
-        ax.set_ylabel("")
+        low, high = np.nanpercentile(column, [2, 98])
+        ax.scatter(*points.T, s=7, lw=0, c=column, vmin=low, vmax=high)
+        ax.set(title=f"{name}, {low:.3g} to {high:.3g}", xlabel="leading dimension 1")
     return figure
 
 
