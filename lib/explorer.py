@@ -34,6 +34,7 @@ from lib.artifacts import Run
 from lib.errors import Problem
 from lib.features import librosa
 from lib.models import ModelConfig
+from lib.series import ROOT
 
 NOTEBOOK = "explore_cvae"
 MODELS: dict[str, dict] = {  # name -> what it changes in the series' network
@@ -112,7 +113,7 @@ def open_run(
     Raises `Problem` for another corpus that was not prepared.
     """
     checked = parameters.load(profile, corpus, source, lyrics, settings)
-    folder = Path(out).expanduser().absolute() if out else artifacts.default_folder(checked)
+    folder = ROOT / Path(out).expanduser() if out else artifacts.default_folder(checked)
     if folder in artifacts.find_runs(folder.parent):
         return artifacts.reopen_run(NOTEBOOK, folder)
     if corpus != "controlled":
