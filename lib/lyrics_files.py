@@ -408,7 +408,7 @@ def _why_none(items: list[Item], report: pd.DataFrame) -> str:
 
 def _called(entry: Entry) -> str:
     song = " - ".join(name for name in (entry.artist, entry.title) if name)
-    return entry.track_id or song or "nameless"
+    return (entry.track_id or song or "nameless")[:80]
 
 
 def _index(items: list[Item], tags: bool) -> Index:
