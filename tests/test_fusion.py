@@ -220,6 +220,7 @@ def test_a_stack_equals_single_runs_and_shares_no_gradient():
     xs, noise = [torch.randn(2, 9, 5), torch.randn(2, 9, 4)], torch.randn(3, 2, 9, 3)
     present = (torch.rand(2, 2, 9) > 0.3).float()
     both = multimodal.StackedMVAE(ModelConfig(5, 3, (8,)), [5, 4], [3, 8])
+    assert not any(torch.equal(*value) for value in both.parameters())  # each run has weights of its own
     loss = both.loss(xs, present, noise)
     for i, seed in enumerate((3, 8)):
         one = multimodal.StackedMVAE(ModelConfig(5, 3, (8,)), [5, 4], [seed])
@@ -254,8 +255,9 @@ def test_multimodal_latents_join_by_id_and_keep_tracks_without_a_second_view():
         assert not np.allclose(plain[step][0], plain[step][1])
     without = a.index.difference(few.index)
     pd.testing.assert_frame_equal(plain["poe"][0].loc[without], plain["poe: audio"][0].loc[without])
-    found = fusion.agreement(fusion.cluster_all({"poe": multimodal.latents(a, {0: b}, 3, steps=400)["poe"]}, 3), labels)
-    assert found.loc[0, "poe"] > 0.5
+    whole = multimodal.latents(a, {0: b}, 3, steps=400)["poe"]
+    assert fusion.agreement(fusion.cluster_all({"poe": whole}, 3), labels).loc[0, "poe"] > 0.5
+    pd.testing.assert_frame_equal(whole[0], multimodal.latents(a, {0: b[::-1]}, 3, steps=400)["poe"][0])
 
 
 # --- gains, and their controls -----------------------------------------------------------------------------------
