@@ -169,7 +169,7 @@ def test_inert_factors_are_raised_at_most_at_the_stated_rate():
         inert = {f"number {j}": rng.standard_normal(n) for j in range(4)}
         inert |= {f"kind {j}": rng.choice(list("abcd"), n) for j in range(2)}
         inert |= {"of genre": rng.standard_normal(5)[genre.astype(int)] + rng.standard_normal(n)}  # free within genre
-        table = association.captured(narrow, 5, x, values.assign(**inert), genre, 59, seed=i).set_index("property")
+        table = association.captured(narrow, 5, x, values.assign(**inert), genre, 39, seed=i).set_index("property")
         low = table[["p clusters", "p dimensions"]].min(axis=1)
         alarms += bool((low[list(inert)] <= association.ALPHA).any())
         assert table.loc["strong", "verdict"] == association.CLUSTERS
