@@ -58,7 +58,7 @@ def dci(weights: np.ndarray, explained: np.ndarray) -> Alignment:
     if total <= 0:
         return Alignment(0.0, 0.0, 0.0)
     single, whole = _sharpness(weights) @ weights.sum(1), _sharpness(weights.T) @ weights.sum(0)
-    return Alignment(float(single / total), float(whole / total), float(explained.mean()))
+    return Alignment(min(1.0, float(single / total)), min(1.0, float(whole / total)), float(explained.mean()))
 
 
 def _sharpness(weights: np.ndarray) -> np.ndarray:
@@ -67,7 +67,7 @@ def _sharpness(weights: np.ndarray) -> np.ndarray:
         return np.ones(len(weights))
     share = weights / np.maximum(weights.sum(1, keepdims=True), 1e-300)
     entropy = -(share * np.log(np.where(share > 0, share, 1))).sum(1)
-    return np.where(weights.sum(1) > 0, 1 - entropy / np.log(weights.shape[1]), 0)
+    return np.where(weights.sum(1) > 0, np.clip(1 - entropy / np.log(weights.shape[1]), 0, 1), 0)
 
 
 def mig(codes: np.ndarray, factors: np.ndarray) -> float:
@@ -104,11 +104,8 @@ def turned(codes: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def active_codes(latents: xr.Dataset, seed: int) -> np.ndarray:
-    """mu of one seed's active dimensions (all dimensions of a code without KL): [track, active], at least one."""
-    mu, kl = latents.mu.sel(seed=seed).values.astype(float), latents.kl.sel(seed=seed).values
-    if not kl.sum():
-        return mu
-    return mu[:, (kl > information.ACTIVE_NATS) | (kl == kl.max())]
+    """mu of one seed's active dimensions: [track, active]."""
+    return latents.mu.sel(seed=seed).values[:, latents.kl.sel(seed=seed).values > information.ACTIVE_NATS].astype(float)
 
 
 def alignment(
@@ -117,11 +114,14 @@ def alignment(
     """Alignment of the active dimensions of each seed's mu with factors [track, F], beside the same code turned.
 
     Rows [seed, metric, value]: dci_disentanglement, dci_completeness, dci_informativeness, each with `_null` (mean over
-    `n_turns` random rotations), and mig with its null where the factors are `known` causes, not measurements.
+    `n_turns` random rotations), and mig with its null where the factors are `known` causes, not measurements. Seeds
+    with fewer than two active dimensions have no rows: there is nothing to tell apart.
     """
     target, rows = factors.loc[latents.track.values].to_numpy(float), []
     for seed in seeds:
         codes = active_codes(latents, seed)
+        if codes.shape[1] < 2:
+            continue
         rows += [(seed, name, value) for name, value in _measures(codes, target, known).items()]
         null = pd.DataFrame([_measures(turned(codes, 100 * seed + i), target, known) for i in range(n_turns)]).mean()
         rows += [(seed, f"{name}_null", value) for name, value in null.items()]
