@@ -58,7 +58,8 @@ def planes(points: np.ndarray, clusters: np.ndarray, values: pd.DataFrame) -> Fi
     for ax, (name, column) in zip(axes[1:], values.items(), strict=True):
         low, high = np.nanpercentile(column, [2, 98])
         ax.scatter(*points.T, s=7, lw=0, c=column, vmin=low, vmax=high)
-        ax.set(title=f"{name}, {low:.3g} to {high:.3g}", xlabel="leading dimension 1")
+        digits = ",.0f" if max(abs(low), abs(high)) >= 100 else ".2g"
+        ax.set(title=f"{name}, {low:{digits}} to {high:{digits}}", xlabel="leading dimension 1")
     return figure
 
 
