@@ -155,7 +155,7 @@ def _interactive(figure: Figure) -> str:
 
 def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3, index: bool = False) -> None:
     """Put a table into the page, with its caption, and save it as CSV, LaTeX (booktabs) and HTML."""
-    shown = data.map(lambda value: _cell(value, digits))
+    shown = data.map(lambda value: _cell(value, digits)).rename_axis(columns=None)
     folder = run.folder / "tables"
     artifacts.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=index))
     flat = shown.reset_index() if index else shown

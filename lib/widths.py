@@ -17,7 +17,7 @@ def fit(figure: Figure, width: float) -> None:
     if abs(before - width) < 0.01:
         return
     if width < 0.7 * before and columns > 1:
-        across = 1 if rows == 1 else 2
+        across = 1 if rows == 1 or len(panels) <= 4 else 2
         down = -(-len(panels) // across)
         _name_every_panel(panels, rows, columns)
         grid = panels[0].get_gridspec().figure.add_gridspec(down, across)

@@ -68,7 +68,8 @@ def test_table_keeps_numbers_as_numbers(prepared_run, shown):
             "n": [999.0, np.nan],
         }
     )
-    page = shown(lambda: figures.table(run, data, "t", "Numbers."))
+    page = shown(lambda: figures.table(run, data.rename_axis(columns="metric"), "t", "Numbers."))
+    assert page.count("<th>") == 4, "a heading over no column"
     assert "0.200 [-0.048, 0.448]" in page and "0.500 (n = 1)" in page and "&lt;i&gt;" in page and "–" in page
     back = pd.read_csv(run.folder / "tables" / "t.csv")
     assert back["nmi"].tolist() == pytest.approx([0.2, 0.5]) and back["nmi_n"].tolist() == [3, 1]

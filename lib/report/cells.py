@@ -15,7 +15,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 NUMBER = re.compile(r"[<>≤≥≈]?\s*[-+−]?\d[\d.,]*([eE][-+]?\d+)?\s*(%|\[|±|$)")
 INTERVAL = re.compile(r"^(\S+) (\[[^\[\]]*\])$")
 EXTERNAL = re.compile(r"^\s*(https?:|//|ftp:)", re.IGNORECASE)
-LONG = 40  # characters of a formula in a line that may be wider than a phone
+LONG = 40  # characters of a formula that may be wider than a phone, or of a text in a table that needs room
 
 
 class Renderer(IPythonRenderer):
@@ -69,7 +69,7 @@ def tidy(body: BeautifulSoup, prefix: str = "") -> tuple[list[dict[str, Any]], l
     for table in body.find_all("table"):
         table.attrs.pop("border", None)
         align(table)
-        _set_intervals(body, table)
+        _set_cells(body, table)
         if "scroll" not in table.parent.get("class", []):
             box = body.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"})
             box["aria-label"] = table.parent.figcaption.get_text() if table.parent.find("figcaption") else "Table"
@@ -80,11 +80,14 @@ def tidy(body: BeautifulSoup, prefix: str = "") -> tuple[list[dict[str, Any]], l
     return _number_headings(body), numbered
 
 
-def _set_intervals(body: BeautifulSoup, table: Tag) -> None:
-    """Set `0.290 [0.283, 0.298]` as a value over its interval, in half the width."""
+def _set_cells(body: BeautifulSoup, table: Tag) -> None:
+    """Set `0.290 [0.283, 0.298]` as a value over its interval, in half the width; long texts get room."""
     for cell in table.find_all("td"):
-        found = INTERVAL.match(cell.get_text().strip())
-        if found:
+        text = cell.get_text().strip()
+        found = INTERVAL.match(text)
+        if len(text) > LONG:
+            cell["class"] = [*cell.get("class", []), "prose"]
+        elif found:
             span = body.new_tag("span", attrs={"class": "interval"})
             span.string = found[2]
             cell.clear()
