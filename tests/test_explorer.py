@@ -323,16 +323,17 @@ def test_the_explorer_in_jupyterlab(lab):
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         page.locator("#fig-explorer_track img").wait_for()  # the last cell
-        told, heard = page.locator(".explorer .said"), page.locator(".explorer audio")
+        box = page.locator(".explorer")
+        told, heard = box.locator(".said"), box.locator("audio")
         decoded = page.locator(".explorer img[alt^='Decoded as']")
         assert "beta 4, label to encoder and decoder" in told.text_content()
 
-        page.get_by_label("Beta").select_option("1")
+        box.get_by_label("Beta", exact=True).select_option("1")
         told.filter(has_text="beta 1, label to encoder and decoder").wait_for()
-        page.get_by_label("Label goes to").select_option("decoder")
+        box.get_by_label("Label goes to", exact=True).select_option("decoder")
         told.filter(has_text="beta 1, label to decoder, seed 0 (").wait_for()
         assert page.locator(".explorer tbody tr").count() == 3
-        page.get_by_label("Colour by").select_option("bandwidth_hz")
+        box.get_by_label("Colour by", exact=True).select_option("bandwidth_hz")
         page.locator(".picker img[alt*='by bandwidth_hz']").wait_for()
 
         before, picture = heard.get_attribute("aria-label"), decoded.get_attribute("src")
@@ -341,7 +342,7 @@ def test_the_explorer_in_jupyterlab(lab):
         decoded.locator(f"xpath=self::*[not(@src='{picture}')]").wait_for()
         assert heard.evaluate("async a => { a.load(); await new Promise(r => a.oncanplay = r); return a.duration }") > 1
         assert decoded.evaluate("img => img.naturalWidth") > 300
-        clicked = page.get_by_label("Track", exact=True).input_value()
+        clicked = box.get_by_label("Track", exact=True).input_value()
         assert clicked in heard.get_attribute("aria-label") and clicked not in before
 
         page.locator(".picker").focus()
@@ -357,9 +358,9 @@ def test_the_explorer_in_jupyterlab(lab):
         page.keyboard.press("Enter")
         page.locator(f".explorer audio:not([aria-label^='{reached.split(' · ')[0]}:'])").wait_for()
         # Two controls at once, while the explorer is still busy with a third change: it ends where the controls are
-        page.get_by_label("View").select_option("PCA")
-        page.get_by_label("Label goes to").select_option("nowhere (VAE)")
-        page.get_by_label("Seed").select_option("1")
+        box.get_by_label("View", exact=True).select_option("PCA")
+        box.get_by_label("Label goes to", exact=True).select_option("nowhere (VAE)")
+        box.get_by_label("Seed", exact=True).select_option("1")
         told.filter(has_text="beta 1, label to nowhere (VAE), seed 1 (").wait_for()
         page.locator(".picker img[alt*='PCA by bandwidth_hz']").wait_for()
         page.locator(".explorer img[alt^='This decoder reads no label']").wait_for()
