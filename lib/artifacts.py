@@ -40,7 +40,7 @@ SCORE_COLUMNS = [
     "metric",
     "value",
 ]
-PACKAGES = ["numpy", "scipy", "pandas", "torch", "scikit-learn", "librosa", "umap-learn", "symusic"]
+PACKAGES = ["numpy", "scipy", "pandas", "torch", "scikit-learn", "librosa", "umap-learn", "symusic", "py3langid"]
 
 
 @dataclass(frozen=True)
