@@ -309,6 +309,8 @@ def test_the_better_single_view_is_the_best_of_all_and_bounds_hold_for_each():
     table = fusion.gains(agreed).set_index("method")
     assert table.loc["late", "better"] == "late: second" and table.loc["late", "over_better"].mean < 0
     assert table.loc["blocks", "better"] == "audio" and table.loc["blocks", "bound"] > 0
+    over = agreed["blocks"] - agreed["audio"]  # not over the second view, which is easier to beat
+    assert table.loc["blocks", "bound"] == pytest.approx(statistics.lower_bound(over))
     assert table.loc["late", "over_audio"] == table.loc["blocks", "over_audio"]
 
 
