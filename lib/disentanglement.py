@@ -114,14 +114,14 @@ def alignment(
     """Alignment of the active dimensions of each seed's mu with factors [track, F], beside the same code turned.
 
     Rows [seed, metric, value]: dci_disentanglement, dci_completeness, dci_informativeness, each with `_null` (mean over
-    `n_turns` random rotations), and mig with its null where the factors are `known` causes, not measurements. Seeds
-    with fewer than two active dimensions have no rows: there is nothing to tell apart.
+    `n_turns` random rotations), and mig with its null where the factors are `known` causes, not measurements. NaN
+    where fewer than two dimensions are active: there is nothing to tell apart.
     """
     target, rows = factors.loc[latents.track.values].to_numpy(float), []
     for seed in seeds:
         codes = active_codes(latents, seed)
         if codes.shape[1] < 2:
-            continue
+            codes = np.full((len(target), 2), np.nan)
         rows += [(seed, name, value) for name, value in _measures(codes, target, known).items()]
         null = pd.DataFrame([_measures(turned(codes, 100 * seed + i), target, known) for i in range(n_turns)]).mean()
         rows += [(seed, f"{name}_null", value) for name, value in null.items()]
@@ -129,6 +129,8 @@ def alignment(
 
 
 def _measures(codes: np.ndarray, target: np.ndarray, known: bool) -> dict[str, float]:
+    if np.isnan(codes).any():
+        return dict.fromkeys([f"dci_{name}" for name in Alignment._fields] + ["mig"] * known, np.nan)
     found = {f"dci_{name}": value for name, value in dci(*importances(codes, target))._asdict().items()}
     return found | ({"mig": mig(codes, target)} if known else {})
 
