@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lib import artifacts, features, information, labels, latex
+from lib import artifacts, labels, latex
 from lib.artifacts import Run
 from lib.errors import Problem
 from lib.parameters import Settings
@@ -67,7 +67,8 @@ def _corpus(s: Settings, about: dict[str, Any]) -> list[Block]:
 
 
 def _preprocessing(s: Settings, about: dict[str, Any]) -> list[Block]:
-    f = features
+    from lib import features as f  # slow to import, and most calls of the runner need no appendix
+
     audio = (f"Audio is resampled to {f.SAMPLE_RATE} Hz; of clips longer than {s.max_seconds:g} s the middle is used, "
              f"clips shorter than {s.min_seconds:g} s are left out. One short-time Fourier transform ({f.N_FFT} "
              f"samples, hop {f.HOP_LENGTH}) per clip gives its features.")
@@ -90,6 +91,8 @@ def _models(s: Settings) -> list[Block]:
 
 
 def _scores(s: Settings) -> list[Block]:
+    from lib import information  # slow to import, as above
+
     k = f"k = {s.n_clusters}" if s.n_clusters else "as many clusters as labels"
     said = (f"Clusters: k-means with {k}, on the mean mu of each track, {s.n_cluster_seeds} clustering seeds nested "
             f"in each training seed. {s.n_seeds} training seeds for headline settings ({s.n_seeds_sweep} for sweeps, "
