@@ -395,6 +395,9 @@ def test_main_causes_and_interactions_of_notebook_07():
     assert paradox.interaction({"beta x enc": contrary.effect(0.001)})["verdict"] is False
     assert paradox.rises(contrary.seeds(0.3), contrary.seeds(0.1))["verdict"] is True
     assert paradox.rises(contrary.seeds(0.1), contrary.seeds(0.1, first=1))["verdict"] is False
+    assert paradox.lost(contrary.seeds(0.1), contrary.seeds(0.3))["verdict"] is True
+    assert paradox.lost(contrary.seeds(0.28, 1e-4), contrary.seeds(0.3, 1e-4))["verdict"] is False  # small
+    assert paradox.lost(contrary.seeds(0.28, 1e-4), contrary.seeds(0.3, 1e-4), 0.25)["verdict"] is True
     plain, true = contrary.seeds(0.3), contrary.seeds(0.1)
     assert paradox.spared(contrary.seeds(0.28), plain, true)["verdict"] is True
     assert paradox.spared(contrary.seeds(0.15), plain, true)["verdict"] is False
