@@ -593,12 +593,11 @@ def against_earlier(design: pd.DataFrame) -> pd.DataFrame:
     known, rows = yaml.safe_load((NOTEBOOKS / "gtzan_design.yaml").read_text()), []
     for beta, enc, dec, *values in known["cells"]:
         cell = design[(design["beta"] == beta) & (design["enc"] == enc) & (design["dec"] == dec)]
-        for metric, value in zip(known["metrics"], values, strict=True):
-            ends = value if isinstance(value, list) else [value]
-            half = 0.5 * 10.0 ** -max(len(str(end).partition(".")[2]) for end in ends)
+        for metric, digits, value in zip(known["metrics"], known["digits"], values, strict=True):
+            ends, half = value if isinstance(value, list) else [value], 0.5 * 10.0**-digits
             here = statistics.interval(scores.of_seed(cell, metric))
             meets = here.low <= max(ends) + half and here.high >= min(ends) - half
-            said = " to ".join(f"{end:g}" for end in ends)
+            said = " to ".join(f"{end:.{digits}f}" for end in ends)
             about = {"beta": beta, "enc": enc, "dec": dec, "metric": metric, "earlier": said}
             rows.append(about | {"here": here, "meets": bool(meets)})
     return pd.DataFrame(rows)
