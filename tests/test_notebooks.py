@@ -83,6 +83,8 @@ def test_series_leaves_scores_findings_and_figures(smoke):
                 assert (folder / "figures" / width / f"{figure['name']}.pdf").stat().st_size > 1000
     shown = [f["name"] for r in records.values() for f in r["figures"] + r["tables"]]
     assert len(shown) == len(set(shown)), "two figures or tables share a name"
+    said = [(n, name) for n, r in records.items() for name in {f["name"] for f in r["findings"]}]
+    assert len(said) == len({name for _, name in said}), "two notebooks name a finding the same: recall confuses them"
     conditioning = [n for n, r in records.items() if any(o["purpose"] == "conditioning" for o in r["label_openings"])]
     assert set(conditioning) <= {"01_data_preparation", "07_cvae", "09_cvae_latent_space"}
 

@@ -39,7 +39,7 @@ SHOWN: dict[str, tuple[tuple[str, ...], str]] = {
     "05_beta_vae": (("beta_nmi",), "beta_silhouette"),
     "06_conv_vae": (("conv_gain",), "conv_reconstruction"),
     "07_cvae": (("beta_sets_silhouette",), "cvae_glance"),
-    "08_multimodal_fusion": (("fusion_label_only",), "fusion_ladder"),
+    "08_multimodal_fusion": (("fusion_finds",), "fusion_curve"),
     "09_cvae_latent_space": (("separation",), "paradox_control_latents"),
     "10_final_comparison": (("best_row",), "final_nmi"),
 }
