@@ -8,17 +8,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 
-# notebook -> the notebooks whose artifacts it reads
+# notebook -> the notebooks whose artifacts it reads. Latents are shared by content, whoever trains them first.
 NEEDS: dict[str, tuple[str, ...]] = {
     "01_data_preparation": (),
     "02_lyrics_embeddings": ("01_data_preparation",),
     "03_baselines": ("01_data_preparation",),
     "04_vae": ("03_baselines",),
-    "05_beta_vae": ("04_vae",),
+    "05_beta_vae": ("01_data_preparation",),
     "06_conv_vae": ("01_data_preparation",),
-    "07_cvae": ("04_vae",),
+    "07_cvae": ("01_data_preparation",),
     "08_multimodal_fusion": ("02_lyrics_embeddings", "07_cvae"),
-    "09_cvae_latent_space": ("05_beta_vae", "07_cvae"),
+    "09_cvae_latent_space": ("04_vae", "05_beta_vae", "07_cvae"),
     "10_final_comparison": (
         "02_lyrics_embeddings", "03_baselines", "04_vae", "05_beta_vae", "06_conv_vae", "07_cvae",
         "08_multimodal_fusion", "09_cvae_latent_space",
