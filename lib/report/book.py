@@ -40,7 +40,7 @@ SHOWN: dict[str, tuple[tuple[str, ...], str]] = {
     "06_conv_vae": (("conv_gain",), "conv_reconstruction"),
     "07_cvae": (("beta_sets_silhouette",), "cvae_glance"),
     "08_multimodal_fusion": (("fusion_finds",), "fusion_curve"),
-    "09_cvae_latent_space": (("separation",), "paradox_control_latents"),
+    "09_cvae_latent_space": (("two_causes", "separation"), "paradox_control_latents"),
     "10_final_comparison": (("best_row",), "final_nmi"),
 }
 
