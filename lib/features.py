@@ -116,7 +116,7 @@ def n_frames(seconds: float) -> int:
 
 
 def _mfcc_statistics(log_bands: np.ndarray) -> dict[str, np.ndarray]:
-    mfcc = scipy.fft.dct(log_bands.astype(np.float64), axis=0, type=2, norm="ortho")[:N_MFCC]
+    mfcc = _cosines(len(log_bands)) @ log_bands.astype(np.float64)
     statistics = np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
     deltas = np.diff(mfcc, axis=1).std(axis=1)
     both = np.concatenate([statistics, deltas]).astype(np.float32)
@@ -209,6 +209,12 @@ def _key_clarity(chroma: np.ndarray) -> float:
         return 0.0
     keys = [np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)]
     return float(np.corrcoef(chroma, keys)[0, 1:].max())
+
+
+@functools.cache
+def _cosines(n_bands: int) -> np.ndarray:
+    """The first rows of the cosine transform (type 2, orthonormal): [N_MFCC, n_bands]."""
+    return scipy.fft.dct(np.eye(n_bands), axis=0, type=2, norm="ortho")[:N_MFCC]
 
 
 @functools.cache
