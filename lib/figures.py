@@ -23,6 +23,8 @@ from IPython.display import HTML, display
 from matplotlib import colors
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
 from lib import alt_text, artifacts, latex, widths
@@ -84,7 +86,7 @@ def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> No
     _plain_dollars(figure)
     with warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", message="Glyph .* missing from font")
-        figure.draw_without_rendering()  # tick labels exist only then
+        _lay_out(figure, made_for)  # tick labels exist only then
     if any("missing from font" in str(warning.message) for warning in said):
         caption = f"{caption} {BOXES}"
     alt, plots = f"{alt or caption} {alt_text.describe(figure)}".strip(), _interactive(figure)
@@ -116,25 +118,36 @@ def _no_formula(name: object) -> str:
 def _save(run: Run, figure: Figure, name: str, made_for: str) -> dict[str, bytes]:
     """Save `figures/column/NAME` and `figures/page/NAME` as PDF and PNG, and close the figure; returns both PNGs.
 
-    The width that the figure was made for comes first, because the other one may move its panels.
+    The width that the figure was made for, and is laid out for, comes first: the other one may move its panels.
     """
     found = {}
-    for kind, width in sorted(WIDTHS.items(), key=lambda item: item[0] != made_for):
-        figure.set_layout_engine("constrained")
-        widths.fit(figure, width)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once for both files
+    for kind in sorted(WIDTHS, key=lambda kind: kind != made_for):
+        if kind != made_for:
+            _lay_out(figure, kind)
         found[kind], folder = png(figure), run.folder / "figures" / kind
         artifacts.write(folder / f"{name}.png", lambda path, data=found[kind]: path.write_bytes(data))
-        artifacts.write(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
+        artifacts.write(
+            folder / f"{name}.pdf",
+            lambda path: FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None}),
+        )
     plt.close(figure)
     return found
 
 
+def _lay_out(figure: Figure, kind: str) -> None:
+    """Give a figure the width of a column or a page, and place everything for good: once for all its files."""
+    figure.set_layout_engine("constrained")
+    widths.fit(figure, WIDTHS[kind])
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def png(figure: Figure, dpi: float | None = None) -> bytes:
     """A figure as a PNG file (default: the resolution of saved figures)."""
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi or mpl.rcParams["savefig.dpi"], metadata={"Software": None})
+    picture, before = io.BytesIO(), figure.dpi
+    figure.dpi = dpi or mpl.rcParams["savefig.dpi"]
+    FigureCanvasAgg(figure).print_png(picture, metadata={"Software": None})  # `savefig` would draw twice
+    figure.dpi = before
     return picture.getvalue()
 
 
@@ -459,14 +472,13 @@ def causes(links: dict[tuple[str, str], Interval]) -> Figure:
 
 
 def histories(latents, ax=None, title: str = "") -> Figure:
-    """Training and held-out loss over epochs, mean and spread over the seeds of one setting."""
+    """Training and held-out loss over epochs: a line for each seed of one setting, until it stops."""
     figure, ax = _axes(ax)
     for i, name in enumerate(("train_loss", "held_out_loss")):
         values = latents.history.sel(curve=name).values
-        epochs = np.arange(1, values.shape[1] + 1)
-        ax.plot(epochs, values.mean(0), color=PALETTE[i], label=name.replace("_", " "))
-        ax.fill_between(epochs, values.min(0), values.max(0), color=PALETTE[i], alpha=0.2, lw=0)
-    low, high = np.percentile(latents.history.sel(curve=["train_loss", "held_out_loss"]).values, [0, 97])
+        lines = ax.plot(np.arange(1, values.shape[1] + 1), values.T, color=PALETTE[i], lw=0.8, alpha=0.7)
+        lines[0].set_label(name.replace("_", " "))
+    low, high = np.nanpercentile(latents.history.sel(curve=["train_loss", "held_out_loss"]).values, [0, 97])
     ax.set(xlabel="epoch", ylabel="loss per track", title=title, ylim=(0.95 * low, 1.05 * high))
     ax.legend()
     return figure

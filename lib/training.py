@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -21,13 +22,14 @@ import torch
 import xarray as xr
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from torch.optim.adam import adam
 
 from lib import artifacts, parameters
 from lib.artifacts import Run
 from lib.models import ModelConfig, StackedVAE
 
 WARM_UP = 15  # epochs before a mixture prior is placed
-VERSION = 1  # raise when a change here changes numbers: stored latents of an older version are not used
+VERSION = 2  # raise when a change here changes numbers: stored latents of an older version are not used
 
 
 class Schedule(NamedTuple):
@@ -99,54 +101,97 @@ def fit(
     held = [torch.from_numpy(out).to(where) for _, out in splits]
     n_held = min(len(out) for out in held)
     held_rows = torch.stack([out[:n_held] for out in held])  # [R, H]
-    runs = torch.arange(n_runs, device=where)[:, None]
     model = StackedVAE(config, seeds, betas).to(where)
+    kept = StackedVAE(config, seeds, betas).to(where)  # each run's weights at its best epoch
     generators = [torch.Generator().manual_seed(1_000_003 * (seed + 1)) for seed in seeds]
     noise_held = _noise(generators, n_held, config.latent_dim).to(where)
-    flat, gradient = _flatten(model)
-    optimiser = torch.optim.Adam([flat], lr=schedule.learning_rate, fused=True)
+    stepper = _Adam(model, schedule.learning_rate)
     n_batches = max(1, round(n_rows / schedule.batch_size))  # a remainder is spread over the batches
     orders = [np.random.default_rng([seed, 2]) for seed in seeds]
+    runs = torch.arange(n_runs, device=where)  # those that have not stopped: the stack shrinks to them
     best = torch.full((n_runs,), torch.inf, device=where)
-    best_state = {name: value.detach().clone() for name, value in model.named_parameters()}
     waited = torch.zeros(n_runs, dtype=torch.long, device=where)
     warmth = functools.partial(_warmth, cycles=config.annealing, epochs=schedule.epochs)
     history = []
     for epoch in range(schedule.epochs):
+        here = runs.tolist()
         if config.prior == "mixture" and epoch == min(WARM_UP, schedule.epochs // 2):
             _place_mixture(model, data, splits, seeds)
+            kept.mixing = True
             best.fill_(torch.inf)  # the loss means something else from here
             waited.zero_()
-        rows = torch.from_numpy(
-            np.stack([o.permutation(t)[:n_rows] for o, (t, _) in zip(orders, splits, strict=True)])
-        )
-        noise = _noise(generators, n_rows, config.latent_dim)
-        rows, noise = rows.to(where), noise.to(where)
-        total = torch.zeros(n_runs, device=where)
-        parts = [part.tensor_split(n_batches, 1) for part in (data[runs, rows], labels[rows], noise)]
+        rows = torch.from_numpy(np.stack([orders[r].permutation(splits[r][0])[:n_rows] for r in here])).to(where)
+        noise = _noise([generators[r] for r in here], n_rows, config.latent_dim).to(where)
+        total = torch.zeros(len(here), device=where)
+        parts = [part.tensor_split(n_batches, 1) for part in (data[runs[:, None], rows], labels[rows], noise)]
         for x_batch, y_batch, eps in zip(*parts, strict=True):
-            gradient.zero_()
+            stepper.gradient.zero_()
             loss, _, _ = model.loss(x_batch, y_batch, eps, warmth(epoch))
             loss.sum().backward()  # runs share no weight, so gradients do not mix
-            optimiser.step()
+            stepper.step()
             total += loss.detach()
+        out = held_rows[runs]
         with torch.no_grad():
-            out_loss, out_error, out_kl = model.loss(data[runs, held_rows], labels[held_rows], noise_held)
-        better = (out_loss < best) & (waited < schedule.patience)
+            out_loss, out_error, out_kl = model.loss(data[runs[:, None], out], labels[out], noise_held[runs])
+        better = out_loss < best
         best = torch.where(better, out_loss, best)
         waited = torch.where(better, 0, waited + 1)
         with torch.no_grad():
-            for name, value in model.named_parameters():
-                best_state[name][better] = value[better]
-        history.append(torch.stack([total / n_batches, out_loss, out_error, out_kl]).cpu().numpy())  # [4, R]
+            for value, now in zip(kept.parameters(), model.parameters(), strict=True):
+                value[runs[better]] = now[better]
+        row = np.full((4, n_runs), np.nan, dtype=np.float32)
+        row[:, here] = torch.stack([total / n_batches, out_loss, out_error, out_kl]).cpu().numpy()
+        history.append(row)
         if progress:
-            progress(epoch, history[-1])
-        if (waited >= schedule.patience).all():
+            progress(epoch, row)
+        going = waited < schedule.patience
+        if config.prior == "mixture" and not model.mixing:
+            continue  # nothing stops before its prior is placed
+        if not going.any():
             break
-    with torch.no_grad():
-        for name, value in model.named_parameters():
-            value.copy_(best_state[name])
-    return model, _describe(model, data, labels, splits, seeds, np.stack(history))
+        if not going.all():
+            stepper.leave(going)
+            runs, best, waited = runs[going], best[going], waited[going]
+    return kept, _describe(kept, data, labels, splits, seeds, np.stack(history))
+
+
+class _Adam:
+    """Adam (Kingma and Ba 2015) on all weights of a stack as one vector, from which runs can leave."""
+
+    def __init__(self, model: StackedVAE, learning_rate: float):
+        self.model, self.learning_rate = model, learning_rate
+        flat = torch.cat([w.detach().flatten() for w in model.parameters()])
+        self.count = torch.zeros((), device=flat.device)  # steps taken
+        self._point(flat, torch.zeros_like(flat), torch.zeros_like(flat))
+
+    def _point(self, flat: torch.Tensor, mean: torch.Tensor, square: torch.Tensor) -> None:
+        """Let the model's weights, and their gradients, be views of one vector each."""
+        self.flat, self.mean, self.square, self.gradient = flat, mean, square, torch.zeros_like(flat)
+        start = 0
+        for name, w in list(self.model.named_parameters()):
+            shape = (self.model.n_runs, *w.shape[1:])
+            part = slice(start, start + math.prod(shape))
+            view, start = torch.nn.Parameter(flat[part].view(shape)), part.stop
+            view.grad = self.gradient[part].view(shape)
+            setattr(self.model, name, view)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        adam(
+            [self.flat], [self.gradient], [self.mean], [self.square], [], [self.count], fused=True, amsgrad=False,
+            beta1=0.9, beta2=0.999, lr=self.learning_rate, weight_decay=0.0, eps=1e-8, maximize=False,
+        )
+
+    @torch.no_grad()
+    def leave(self, going: torch.Tensor) -> None:
+        """Take the runs out of the stack that are not `going` [R]."""
+        sizes, shapes = zip(*((w.numel(), w.shape) for w in self.model.parameters()), strict=True)
+        rest = [
+            torch.cat([part.view(shape)[going].flatten() for part, shape in zip(v.split(sizes), shapes, strict=True)])
+            for v in (self.flat, self.mean, self.square)
+        ]
+        self.model.n_runs, self.model.beta = int(going.sum()), self.model.beta[going]
+        self._point(*rest)
 
 
 def _warmth(epoch: int, cycles: int, epochs: int) -> float:
@@ -168,18 +213,6 @@ def _place_mixture(model: StackedVAE, data: torch.Tensor, splits: list, seeds: l
     model.place_mixture(
         *(torch.as_tensor(np.stack(part), dtype=torch.float32, device=where) for part in zip(*found, strict=True))
     )
-
-
-def _flatten(model: StackedVAE) -> tuple[torch.nn.Parameter, torch.Tensor]:
-    """All weights of a stack as one vector, and their gradients: one optimiser step instead of one per tensor."""
-    weights = list(model.parameters())
-    flat = torch.nn.Parameter(torch.cat([w.detach().flatten() for w in weights]))
-    flat.grad = torch.zeros_like(flat)
-    for w, value, gradient in zip(
-        weights, *(part.split([w.numel() for w in weights]) for part in (flat.detach(), flat.grad)), strict=True
-    ):
-        w.data, w.grad = value.view_as(w), gradient.view_as(w)
-    return flat, flat.grad
 
 
 def _noise(generators: list[torch.Generator], rows: int, dims: int) -> torch.Tensor:
@@ -458,7 +491,7 @@ def epoch_table(about: dict, n_runs: int, seed: int | None = None) -> Callable[[
         now = time.perf_counter()
         if now - last[0] > 5:
             last[0] = now
-            train, held, error, kl = row.mean(-1)
+            train, held, error, kl = np.nanmean(row, -1)  # of the runs that have not stopped
             print(
                 f"{who}: epoch {epoch + 1:3d}, train {train:9.2f}, held out {held:9.2f} "
                 f"(error {error:.2f}, KL {kl:.2f} nats), {now - start:.0f} s",
