@@ -241,6 +241,21 @@ def test_findings_that_differ_come_first_and_settings_that_differ_are_listed(bes
     assert not beside.main.find("script") and all(image["alt"] for image in beside.find_all("img"))
 
 
+def said(gap=(0.2, 0.1, 0.3, 5), best="vae", verdict=True) -> dict:
+    return {"rule": "a rule", "verdict": verdict, "numbers": {"gap": list(gap), "best": best, "n": 3}}
+
+
+def test_a_disagreement_is_named_by_what_makes_it_one():
+    assert compare.disagreement(said(), said((0.25, 0.15, 0.35, 5))) == ""
+    assert compare.disagreement(said(), said((0.5, 0.4, 0.6, 5))) == "size"
+    assert compare.disagreement(said(), said((-0.2, -0.3, -0.1, 5))) == "opposite"
+    assert compare.disagreement(said(), said((-0.2, -0.3, -0.1, 5), best="pca")) == "choice"  # of something else
+    assert compare.disagreement(said(), said((-0.2, -0.3, -0.1, 5), verdict=False)) == "verdict"
+    assert compare.disagreement(said(best="p = 0.09"), said(best="p = 0.11")) == ""
+    plain = [{**said(best=best), "rule": "", "verdict": True} for best in ("key", "tempo")]
+    assert compare.disagreement(*plain) == ""
+
+
 def test_a_run_is_not_compared_with_itself_with_nothing_or_with_what_shares_nothing(made, tmp_path):
     with pytest.raises(Problem, match="two different runs"):
         compare.export(made, made.parent / "second" / ".." / made.name)

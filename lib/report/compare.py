@@ -1,9 +1,10 @@
-"""Two runs side by side on one page: settings, scores with their intervals, findings, pictures."""
+"""Two runs side by side on one page: settings, findings on which they disagree, scores with intervals, pictures."""
 
 from __future__ import annotations
 
 import base64
 import html
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,8 +50,8 @@ def export(first: Path, second: Path, out: Path | None = None) -> Path:
     body = BeautifulSoup("\n".join([
         f"<h1>{html.escape(names[0])} and {html.escape(names[1])}</h1>",
         "<p>Intervals are 95 % over training seeds within each run: they cover training noise, not another sample of "
-        "music. No difference between the two runs is tested here.</p>",
-        *_runs(sides), *_scores(sides), *_findings(sides), *_pictures(sides),
+        "music.</p>",
+        *_runs(sides), *_findings(sides), *_scores(sides), *_pictures(sides),
     ]), "html.parser")
     contents, _ = tidy(body)
     path = out if out and out.suffix == ".html" else (out or first.parent) / f"{first.name}-and-{second.name}.html"
@@ -68,7 +69,7 @@ def _side(name: str, folder: Path) -> Side:
     summary = scores.summary(table, METRICS, BY) if len(table) else pd.DataFrame(columns=BY)
     return Side(
         name, folder, book.about(folder, record), record["settings"], summary.set_index(list(BY)),
-        {f["name"]: f for one in records.values() for f in one.get("findings", [])},
+        {f["name"]: f | {"notebook": name} for name, one in records.items() for f in one.get("findings", [])},
         {f["name"]: f for one in records.values() for f in one.get("figures", [])},
     )
 
@@ -128,24 +129,44 @@ def _chart(sides: list[Side], shared: list[tuple]) -> list[str]:
 
 
 def _findings(sides: list[Side]) -> list[str]:
-    """Findings of both runs, those first whose verdicts differ."""
-    shared = [name for name in sides[0].findings if name in sides[1].findings]
+    """Findings of both runs: first those on which they disagree, notebook by notebook, then the others."""
     rows = []
-    for name in shared:
+    for name in (name for name in sides[0].findings if name in sides[1].findings):
         one, other = (side.findings[name] for side in sides)
-        same = "same" if not one["rule"] and not other["rule"] or one["verdict"] == other["verdict"] else "differs"
-        rows.append({"finding": name, "verdict": same, sides[0].name: one["text"], sides[1].name: other["text"]})
-    rows.sort(key=lambda row: row["verdict"])  # stable: "differs" comes before "same"
-    differ = sum(row["verdict"] == "differs" for row in rows)
-    out = ["<h2>Findings</h2>"]
+        rows.append({"notebook": one["notebook"][:2], "finding": name, "they": disagreement(one, other),
+                     sides[0].name: one["text"], sides[1].name: other["text"]})
+    out = []
     if rows:
-        said = f"{len(rows)} findings that both runs have; the verdicts of {differ} differ."
-        out.append(_table(pd.DataFrame(rows), "findings", said))
+        table = pd.DataFrame(rows)
+        apart = table["they"] != ""
+        said = f"Findings on which the two runs disagree: {apart.sum()} of {len(rows)} that both have. {RULES}"
+        others = f"The other {len(rows) - apart.sum()} findings that both runs have."
+        out += ["<h2>Where they disagree</h2>",
+                _table(table[apart], "disagreements", said) if apart.any() else f"<p>Nowhere. {RULES}</p>",
+                "<h2>Where they agree</h2>", _table(table[~apart].drop(columns="they"), "findings", others)]
     for side, other in (sides, sides[::-1]):
         alone = [name for name in side.findings if name not in other.findings]
         if alone:
             out.append(f"<p>Only in {html.escape(side.name)}: {html.escape(', '.join(alone))}.</p>")
     return out
+
+
+RULES = ("Verdict: the finding's rule gives another answer. Choice: something else is named, and its numbers are of that. "
+         "Opposite: a number's 95 % intervals lie on different sides of zero. Size: they do not overlap.")
+
+
+def disagreement(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """How two runs' records of one finding disagree (see `RULES`), or that they do not: an empty text."""
+    both = [(value, other["numbers"][key]) for key, value in one["numbers"].items() if key in other["numbers"]]
+    spans = [(Interval(*a), Interval(*b)) for a, b in both if isinstance(a, list) and isinstance(b, list)]
+    words = [[re.sub(r"[\d.]+", "", text) for text in pair] for pair in both if isinstance(pair[0], str)]
+    if one["rule"] and one["verdict"] != other["verdict"]:
+        return "verdict"
+    if one["rule"] and any(a != b for a, b in words):
+        return "choice"
+    if any(a.excludes_zero and b.excludes_zero and a.mean * b.mean < 0 for a, b in spans):
+        return "opposite"
+    return "size" if any(a.low > b.high or b.low > a.high for a, b in spans) else ""
 
 
 def _pictures(sides: list[Side]) -> list[str]:
