@@ -133,17 +133,17 @@ def _findings(sides: list[Side]) -> list[str]:
     rows = []
     for name in (name for name in sides[0].findings if name in sides[1].findings):
         one, other = (side.findings[name] for side in sides)
-        rows.append({"notebook": one["notebook"][:2], "finding": name, "they": disagreement(one, other),
+        rows.append({"notebook": one["notebook"][:2], "finding": name, "how": disagreement(one, other),
                      sides[0].name: one["text"], sides[1].name: other["text"]})
     out = []
     if rows:
         table = pd.DataFrame(rows)
-        apart = table["they"] != ""
+        apart = table["how"] != ""
         said = f"Findings on which the two runs disagree: {apart.sum()} of {len(rows)} that both have. {RULES}"
         others = f"The other {len(rows) - apart.sum()} findings that both runs have."
         out += ["<h2>Where they disagree</h2>",
                 _table(table[apart], "disagreements", said) if apart.any() else f"<p>Nowhere. {RULES}</p>",
-                "<h2>Where they agree</h2>", _table(table[~apart].drop(columns="they"), "findings", others)]
+                "<h2>Where they agree</h2>", _table(table[~apart].drop(columns="how"), "findings", others)]
     for side, other in (sides, sides[::-1]):
         alone = [name for name in side.findings if name not in other.findings]
         if alone:
@@ -151,7 +151,7 @@ def _findings(sides: list[Side]) -> list[str]:
     return out
 
 
-RULES = ("Verdict: the finding's rule gives another answer. Choice: something else is named, and its numbers are of that. "
+RULES = ("Verdict: the finding's rule gives another answer. Choice: something else is named, with its numbers. "
          "Opposite: a number's 95 % intervals lie on different sides of zero. Size: they do not overlap.")
 
 
