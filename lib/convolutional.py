@@ -13,12 +13,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from lib import training
+from lib import artifacts, training
 from lib.artifacts import Run
 from lib.models import kl_per_dimension
 
@@ -108,6 +109,38 @@ def images(log_mel: np.ndarray) -> np.ndarray:
     return np.stack([blocks.mean(-1), blocks.std(-1)], axis=1).astype(np.float32)
 
 
+def scaled(raw: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Images [track, 2, band, block] without each band's mean over the training rows, each channel over one number."""
+    mean = raw[train].mean((0, 3), keepdims=True)  # the long-term spectrum is not the model's business
+    return (raw - mean) / np.maximum(raw[train].std((0, 2, 3), keepdims=True), 1e-6)
+
+
+def linear_steps(run: Run, log_mel: xr.DataArray, mfcc: pd.DataFrame, seeds: list[int], rank: int) -> dict:
+    """Whitened principal components, `rank` of them, on the way from a ConvVAE to a VAE on MFCC statistics.
+
+    Of the ConvVAE's images, which is where it starts; of the same images' mean and deviation over time; of `mfcc`
+    [track, statistic], standardised. Each fitted on the training rows of each seed: name -> mu, error, train, in the
+    form of `training.latents`.
+    """
+    raw, groups = images(log_mel.to_numpy()), artifacts.load(run, "tracks").loc[mfcc.index, "group"].to_numpy()
+    rows: dict[str, list] = {"PCA of the same images": [], "PCA of their statistics over time": [],
+                             "PCA of MFCC statistics": []}
+    for seed in seeds:
+        train, _ = training.split(len(raw), seed, run.settings.held_out, groups)
+        x = scaled(raw, train)
+        timeless = np.concatenate([x.mean(-1), x.std(-1)], axis=1)
+        for found, each in zip(rows.values(), (x, timeless, training.standardise(mfcc.to_numpy(), train)), strict=True):
+            flat = each.reshape(len(each), -1)
+            flat = flat - flat[train].mean(0)
+            pca = PCA(min(rank, len(train) - 1, flat.shape[1]), whiten=True, svd_solver="randomized", random_state=seed)
+            mu = pca.fit(flat[train]).transform(flat)
+            error = ((pca.inverse_transform(mu) - flat) ** 2).sum(1)
+            found.append(xr.Dataset({"mu": (("track", "latent"), mu), "error": (("track",), error),
+                                     "train": (("track",), np.isin(np.arange(len(x)), train))}))
+    return {name: xr.concat(found, dim="seed").assign_coords(seed=seeds, track=mfcc.index.to_numpy())
+            for name, found in rows.items()}
+
+
 class Fitted(NamedTuple):
     """A trained network and what it was trained on."""
 
@@ -131,8 +164,7 @@ def fit(
     """Train on images `raw` [track, 2, band, block]; the weights with the lowest held-out loss are kept."""
     where = training.device()
     train, held = training.split(len(raw), seed, schedule.held_out, groups)
-    mean = raw[train].mean((0, 3), keepdims=True)  # per band: the long-term spectrum is not the model's business
-    x = (raw - mean) / np.maximum(raw[train].std((0, 2, 3), keepdims=True), 1e-6)
+    x = scaled(raw, train)
     flat = x.reshape(len(x), -1)
     rank = min(latent_dim, len(train) - 1, flat.shape[1])
     pca = PCA(rank, svd_solver="randomized", random_state=seed).fit(flat[train])

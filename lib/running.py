@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import platform
+import queue
 import shutil
 import signal
 import subprocess
@@ -31,7 +32,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lib import artifacts, corpora, parameters
+from lib import artifacts, corpora, parameters, workers
 from lib.errors import Problem
 from lib.parameters import Settings, digest
 from lib.series import APPENDICES, NEEDS, NOTEBOOKS, ROOT
@@ -55,6 +56,7 @@ class Series:
     folder: Path = NOTEBOOKS
     needs: dict[str, tuple[str, ...]] = field(default_factory=lambda: NEEDS)
     first: tuple[str, ...] = FIRST
+    preloaded: tuple[str, ...] = field(default_factory=lambda: PRELOADED)
 
     def path(self, name: str) -> Path:
         return self.folder / f"{name}.ipynb"
@@ -162,7 +164,7 @@ def versions() -> dict[str, str]:
 
 def _library_files() -> list[Path]:
     """Files of lib that a notebook's numbers can depend on: not the report's, the runner's or the explorer's."""
-    skipped = {ROOT / "lib" / name for name in ("running.py", "explorer.py", "explorer.js")}
+    skipped = {ROOT / "lib" / name for name in ("running.py", "nursery.py", "explorer.py", "explorer.js")}
     return [
         path for path in sorted((ROOT / "lib").rglob("*"))
         if path.is_file() and path not in skipped and not {"__pycache__", "report"} & set(path.parts)
@@ -231,101 +233,119 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 # --- kernels -----------------------------------------------------------------------------------------------------
 
-# Kills the kernels (and what they started) that are still there when the runner has gone, whatever way it went.
-_GUARD = """
-import os, shutil, signal, sys
-groups = set()
-for line in sys.stdin:
-    (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
-for group in groups:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except OSError:
-        pass
-shutil.rmtree(sys.argv[1], ignore_errors=True)
-"""
+# What the notebooks import, imported once for all of them
+PRELOADED = (
+    "numpy", "pandas", "scipy.stats", "sklearn.linear_model", "xarray", "torch", "matplotlib.pyplot", "seaborn",
+    "lib.features", "lib.paradox", "lib.figures", "lib.multimodal", "lib.languages",
+)
 
 
 class Kernels:
-    """Kernels of this interpreter, talking through sockets in a short temporary folder, that die with the runner."""
+    """Kernels of this interpreter, talking through sockets in a short temporary folder, that die with the runner.
 
-    def __init__(self) -> None:
+    They are copies of one process, `lib.nursery`, that has imported `modules` already.
+    """
+
+    def __init__(self, modules: tuple[str, ...] = PRELOADED) -> None:
         short = None if len(tempfile.gettempdir()) < 40 else "/tmp"  # a socket's path has about 100 characters
         self.folder = Path(tempfile.mkdtemp(prefix="lg-", dir=short))
         self.numbers = itertools.count()
         self.running: set[int] = set()
+        self.ended: dict[int, int] = {}  # exit status by kernel
         self.closed = False
-        self._lock = threading.Lock()
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _GUARD, str(self.folder)],
-            stdin=subprocess.PIPE, text=True, start_new_session=True,
+        self._lock, self._starting = threading.Lock(), threading.Lock()
+        self._born: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._nursery = subprocess.Popen(
+            [sys.executable, "-m", "lib.nursery", str(self.folder), *modules], cwd=ROOT, text=True,
+            env=os.environ | self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
         )
+        threading.Thread(target=self._listen, daemon=True).start()
 
     def environment(self) -> dict[str, str]:
         """What kernels see beside the runner's own environment."""
-        threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
         inherited = os.environ.get("PYTHONPATH")
-        return dict.fromkeys(threads, "1") | {
+        return workers.ONE_THREAD | {
             "NUMBA_CACHE_DIR": str(artifacts.cache_folder() / "numba"),
             "PYTHONHASHSEED": "0",
             "PYTHONPATH": os.pathsep.join([str(ROOT), *([inherited] if inherited else [])]),
             "IPYTHONDIR": str(self.folder / "ipython"),  # no start-up files of the user's
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as a kernel would set it
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
 
     def manager_class(self) -> type:
-        """A kernel manager class for nbclient, whose kernels are counted here."""
+        """A kernel manager class for nbclient, whose kernels are born and counted here."""
         from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
+        from jupyter_client.provisioning import LocalProvisioner
 
         kernels = self
-        spec = KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            env=self.environment(), display_name="Python 3", language="python",
-        )
+        spec = KernelSpec(argv=["{connection_file}"], display_name="Python 3", language="python")
+
+        class Provisioner(LocalProvisioner):
+            async def launch_kernel(self, cmd: list[str], **options: Any) -> dict[str, Any]:
+                self.process = kernels.start(cmd[0], str(options.get("cwd") or ROOT))
+                self.pid = self.pgid = self.process.pid
+                return self.connection_info
 
         class Manager(AsyncKernelManager):
             def __init__(self, **options: Any) -> None:
                 path = kernels.folder / f"{next(kernels.numbers)}.json"
                 super().__init__(**options, transport="ipc", connection_file=str(path), shutdown_wait_time=1.0)
+                self.provisioner = Provisioner(kernel_id=path.stem, kernel_spec=spec, parent=self)
 
             @property
             def kernel_spec(self) -> KernelSpec:
                 return spec
 
-            async def start_kernel(self, **options: Any) -> None:
-                if kernels.closed:
-                    raise RuntimeError("the runner is stopping")
-                quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-                await super().start_kernel(**options, **quiet)
-                kernels._add(self.provisioner.pid)
-                self.group = self.provisioner.pid
-
             async def cleanup_resources(self, restart: bool = False) -> None:
-                kernels._end(self.group)
+                if self.provisioner.pid:
+                    kernels.end(self.provisioner.pid)
                 await super().cleanup_resources(restart)
 
         return Manager
 
-    def _add(self, group: int) -> None:
+    def start(self, connection_file: str, cwd: str) -> _Kernel:
+        """A new kernel; raises RuntimeError when the runner is stopping, or no kernel can be started."""
+        with self._starting:
+            with self._lock:
+                if self.closed:
+                    raise RuntimeError("the runner is stopping")
+                self._tell(start=connection_file, cwd=cwd)
+            pid = self._born.get()
+        if pid is None:
+            self._born.put(None)  # for whoever asks next
+            raise RuntimeError("kernels cannot be started: is the environment complete? (make env)")
         with self._lock:
-            self.running.add(group)
-            self._tell(f"+{group}\n")
+            self.running.add(pid)
             if self.closed:
-                _kill_group(group)
+                _kill_group(pid)
+        return _Kernel(pid, self.ended)
 
-    def _end(self, group: int) -> None:
+    def end(self, group: int) -> None:
         """Kill what a kernel has left behind: its process group bears its number."""
         with self._lock:
             if group in self.running:
-                _kill_group(group)
                 self.running.discard(group)
-                self._tell(f"-{group}\n")
+                self._tell(end=group)
 
-    def _tell(self, line: str) -> None:
+    def _listen(self) -> None:
+        for line in self._nursery.stdout:
+            told = json.loads(line)
+            if "ended" in told:
+                self.ended[told["ended"]] = told["status"]
+            else:
+                self._born.put(told["started"])
+        with self._lock:  # nobody is left to say when a kernel ends, and no other can start
+            for pid in self.running:
+                _kill_group(pid)
+                self.ended.setdefault(pid, -signal.SIGKILL)
+        self._born.put(None)
+
+    def _tell(self, **message: Any) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._guard.stdin.write(line)
-            self._guard.stdin.flush()
+            self._nursery.stdin.write(json.dumps(message) + "\n")
+            self._nursery.stdin.flush()
 
     def kill(self) -> None:
         """Kill every kernel at once, and start no more."""
@@ -335,11 +355,43 @@ class Kernels:
                 _kill_group(group)
 
     def close(self) -> None:
-        """End the guard, which kills what is left and removes the temporary folder."""
+        """End the nursery, which kills what is left and removes the temporary folder."""
         with contextlib.suppress(OSError):
-            self._guard.stdin.close()
-        self._guard.wait()
+            self._nursery.stdin.close()
+        self._nursery.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A kernel's process, as jupyter_client wants to handle it (like `subprocess.Popen`); its parent is the nursery."""
+
+    pid: int
+    ended: dict[int, int]
+    stdin = stdout = stderr = None
+
+    def poll(self) -> int | None:
+        """Exit status, None while it runs."""
+        return self.ended.get(self.pid)
+
+    def wait(self) -> int:
+        """Exit status, when it has ended."""
+        while self.poll() is None:
+            time.sleep(0.02)
+        return self.ended[self.pid]
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal; nothing happens when the process has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
 
 
 def _kill_group(group: int) -> None:
@@ -528,7 +580,7 @@ def _run_all(
     sorter = TopologicalSorter({name: [n for n in series.needs[name] if n in names] for name in names})
     sorter.prepare()
     priority = {name: i for i, name in enumerate([*series.first, *(n for n in names if n not in series.first)])}
-    kernels = Kernels()
+    kernels = Kernels(series.preloaded)
     manager_class = kernels.manager_class()
     ready: list[str] = []
     working: dict[Future, tuple[str, dict[str, int]]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -329,6 +330,26 @@ def test_a_killed_kernel_is_a_failure_and_keeps_the_earlier_result(tmp_path, cap
     assert (out / "notebooks" / "a.ipynb").read_bytes() == earlier
     failed = (out / "notebooks" / "a.failed.ipynb").read_text()
     assert "first" in failed and "last" not in failed
+
+
+def test_kernels_are_born_with_what_notebooks_import_and_each_for_itself(tmp_path):
+    toys = series(tmp_path / "notebooks", a="", b="a")
+    toys = dataclasses.replace(toys, preloaded=("tests.toys", "there.is.no.such.module"))
+    check = "import sys; assert 'tests.toys' in sys.modules and not hasattr(sys.modules['tests.toys'], 'mark')"
+    for name in "ab":  # what a leaves in the module, b does not find there
+        notebook(toys.folder, name, check + "; sys.modules['tests.toys'].mark = 1",
+                 "import os, threading; assert os.getpgid(0) == os.getpid()")
+    assert run(tmp_path / "out", toys) == 0
+
+
+def test_a_killed_nursery_fails_what_is_left_and_hangs_nothing(tmp_path, capsys):
+    toys = series(tmp_path / "notebooks", a="", b="a", c="b")
+    notebook(toys.folder, "a", "1")
+    notebook(toys.folder, "b", "import os, signal, time; os.kill(os.getppid(), signal.SIGKILL); time.sleep(0.5)")
+    notebook(toys.folder, "c", "1")
+    assert run(tmp_path / "out", toys) == 1
+    assert statuses(tmp_path / "out")["a"] == "done" and statuses(tmp_path / "out")["c"] != "done"
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_the_number_of_jobs_changes_no_result(tmp_path):

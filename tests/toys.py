@@ -46,7 +46,7 @@ def writes(name: str, value: str = "1") -> str:
 
 def series(folder: Path, **needs: str) -> Series:
     """The series of the notebooks in `folder`; `needs` gives names separated by spaces."""
-    return Series(folder, {name: tuple(text.split()) for name, text in needs.items()}, ())
+    return Series(folder, {name: tuple(text.split()) for name, text in needs.items()}, (), ())
 
 
 def statuses(folder: Path) -> dict[str, str]:
