@@ -54,9 +54,13 @@ class Protocol(BaseModel):
     umap_dim: int
 
 
-def protocol(path: Path = PROTOCOL) -> Protocol:
-    """The protocol in a file; what it says about how it came to be (`history`) is left out."""
+def protocol(path: Path = PROTOCOL, most_epochs: int = 0) -> Protocol:
+    """The protocol in a file; what it says about how it came to be (`history`) is left out.
+
+    With `most_epochs` at most so many: a trial run is no row of the protocol.
+    """
     values = yaml.safe_load(path.read_text())
+    values["epochs"] = min(values["epochs"], most_epochs or values["epochs"])
     return Protocol(**{name: value for name, value in values.items() if name != "history"})
 
 

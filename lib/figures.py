@@ -138,7 +138,7 @@ def _lay_out(figure: Figure, kind: str) -> None:
     """Give a figure the width of a column or a page, and place everything for good: once for all its files."""
     figure.set_layout_engine("constrained")
     widths.fit(figure, WIDTHS[kind])
-    figure.draw_without_rendering()
+    figure.get_layout_engine().execute(figure)
     figure.set_layout_engine("none")
 
 
