@@ -203,7 +203,7 @@ def fit(
 
 
 def conv_latents(
-    run: Run, log_mel: xr.DataArray, seeds: list[int], latent_dim: int = 10, beta: float = 0.5
+    run: Run, log_mel: xr.DataArray, seeds: list[int], latent_dim: int = 10, beta: float = 0.1
 ) -> xr.Dataset:
     """ConvVAE latents in the form of `training.latents`, trained seed by seed on log_mel [track, band, frame] in dB.
 
