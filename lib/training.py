@@ -14,7 +14,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -281,25 +281,15 @@ def schedule_of(run: Run) -> Schedule:
 
 
 def latents(
-    run: Run,
-    method: str,
-    x: pd.DataFrame,
-    config: ModelConfig,
-    seeds: list[int],
-    features: str = "mfcc",
-    labels: pd.Series | None = None,
-    weights: np.ndarray | None = None,
-    n_train: int = 0,
+    run: Run, method: str, x: pd.DataFrame, config: ModelConfig, seeds: list[int], *args: Any, **options: Any
 ) -> xr.Dataset:
     """Latents of a setting for all seeds: read from the store, or trained and stored.
 
-    x [track, D] raw features; `labels` [track] only for a model that reads them; `weights` [D] and `n_train` as in
-    `fit`. Returns mu, z [seed, track, latent],
-    kl [seed, latent] in nats, error [seed, track], train [seed, track], history [curve, seed, epoch]; attributes name
-    method, setting, features and label_use.
+    x [track, D] raw features; what else there is to say, as in `sweep`. Returns mu, z [seed, track, latent],
+    kl [seed, latent] in nats, error [seed, track], train [seed, track], history [curve, seed, epoch] (NaN after a
+    run has stopped); attributes name method, setting, features and label_use.
     """
-    options = {"weights": weights, "n_train": n_train}
-    return sweep(run, method, x, config, [config.beta], seeds, features, labels, **options)[config.beta]
+    return sweep(run, method, x, config, [config.beta], seeds, *args, **options)[config.beta]
 
 
 def sweep(
@@ -315,7 +305,11 @@ def sweep(
     weights: np.ndarray | None = None,
     n_train: int = 0,
 ) -> dict[float, xr.Dataset]:
-    """`latents` of one architecture at several betas, trained as one stack: all seeds of all betas at once."""
+    """`latents` of one architecture at several betas, trained as one stack: all seeds of all betas at once.
+
+    `labels` [track] only for a model that reads them; `weights` [D] and `n_train` as in `fit`; `features` is what the
+    columns of x are called in the score table.
+    """
     schedule = schedule or schedule_of(run)
     codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule)
     made_of = {beta: {**one, **_special(weights, n_train)} for beta, one in made_of.items()}
