@@ -141,6 +141,22 @@ def test_early_stopping_keeps_the_best_weights():
     assert float(latents.error.values[0][held].mean()) == pytest.approx(best_error, rel=0.15)
 
 
+@pytest.mark.parametrize("more", [{}, {"y_encoder": True, "prior": "label", "learned_variance": True},
+                                  {"prior": "mixture", "n_components": 3}, {"stochastic": False}])
+def test_runs_that_stop_leave_the_stack_and_disturb_nobody(more):
+    """Every run of a stack ends with the weights that it has when trained alone, whenever the others stop."""
+    config = ModelConfig(6, 4, (32,), beta=0.01, n_labels=3 if "y_encoder" in more else 0, **more)
+    y = np.arange(60) % 3 if config.reads_labels else None
+    schedule = training.Schedule(epochs=120, patience=5, learning_rate=1e-2)
+    _, together = training.fit(gaussian(60), config, [0, 1, 2, 3], schedule, y)
+    lengths = np.isfinite(together.history.sel(curve="held_out_loss")).sum("epoch").values
+    assert len(set(lengths.tolist())) > 1, "all runs stop at once: nothing is tested"
+    for i in range(4):
+        _, alone = training.fit(gaussian(60), config, [i], schedule, y)
+        assert alone.sizes["epoch"] == lengths[i]
+        np.testing.assert_allclose(together.weights.values[i], alone.weights.values[0], atol=1e-3)
+
+
 def test_split_keeps_groups_together_and_pairs_by_seed():
     groups = np.repeat(np.arange(40), 3)
     train, held = training.split(120, 3, 0.2, groups)
