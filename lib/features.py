@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import scipy.fft
+import scipy.sparse
 import soundfile
 from filelock import FileLock
 
@@ -218,9 +219,10 @@ def _cosines(n_bands: int) -> np.ndarray:
 
 
 @functools.cache
-def _filters() -> np.ndarray:
-    """Both mel filter banks, 128 bands and 64, one above the other: [192, 1 + n_fft/2]."""
-    return np.concatenate([librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=n) for n in (128, N_MELS)])
+def _filters() -> scipy.sparse.csr_array:
+    """Both mel filter banks, 128 bands and 64, one above the other: [192, 1 + n_fft/2], nearly all of it zeros."""
+    banks = [librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=n) for n in (128, N_MELS)]
+    return scipy.sparse.csr_array(np.concatenate(banks))
 
 
 # --- one item ----------------------------------------------------------------------------------------------------
