@@ -173,7 +173,8 @@ def summarise(record: dict[str, Any], series: Any, folder: Path) -> bool:
     for name in failed:
         print(f"{name} failed: {entries[name]['error']}\n  see {folder / 'notebooks' / (name + '.failed.ipynb')}",
               file=sys.stderr)
-    stale = [n for n in sorted(series.dependants(set(ran))) if n not in ran and not entries[n]["current"]]
+    reached = series.dependants(set(ran)) - set(ran)
+    stale = [n for n in sorted(reached) if entries[n]["status"] == "done" and not entries[n]["current"]]
     if stale:
         print(f"not up to date any more: {', '.join(stale)}; run_notebooks.py without --only brings all up to date")
     done = sum(entries[name]["status"] == "done" for name in ran)

@@ -73,9 +73,12 @@ def cache_folder() -> Path:
 def claim_folder(folder: Path, settings: Settings, replace: bool = False) -> None:
     """Make `folder` the folder of the run with these settings.
 
-    Raises `Problem` when it already belongs to a run with other settings, unless `replace` is true.
+    Raises `Problem` when it already belongs to a run with other settings, unless `replace` is true. Where nothing was
+    stored and nothing found, as after a wrong path, there is no run yet.
     """
     path = folder / "settings.json"
+    found_there = any(one.get("findings") for one in load_records(folder).values())
+    replace = replace or not (found_there or any((folder / "store").rglob("*.*")))
     wanted = json.loads(settings.model_dump_json())
     with _locked(folder):
         known = json.loads(Settings().model_dump_json())  # a setting newer than the run had its default then

@@ -10,7 +10,7 @@ from IPython.display import HTML, display
 from lib import artifacts
 from lib.artifacts import Run
 
-UNDECIDED = "Not decided: {rule}."
+UNDECIDED = "Not decided here, for want of seeds, tracks or data. It would be, if: {rule}."
 
 
 def banner(run: Run, needs_corpus: bool = True) -> None:

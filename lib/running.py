@@ -527,6 +527,8 @@ def run_series(
     settings, folder = request.checked(), request.folder
     if settings.corpus in ("folder", "gtzan_logmel"):
         corpora.open(settings)  # a wrong folder is said here, before anything is written or a kernel started
+    for text in only or []:
+        series.find(text)
     artifacts.claim_folder(folder, settings, replace=force)
     found, before = keys(series, request), read_record(folder)
     current = up_to_date(folder, found, before)

@@ -71,6 +71,7 @@ def test_every_mistake_gets_its_own_sentence(tmp_path):
     assert "too few for 30 clusters" in problem(corpus="folder", source=str(good), settings={"n_clusters": 30})
     (tmp_path / "lyrics.csv").write_text("track_id,lyrics\nxyz,la la la\n")
     assert "matches none" in problem(corpus="folder", source=str(good), lyrics=str(tmp_path / "lyrics.csv"))
+    assert "is not GTZAN" in problem(corpus="gtzan", source=str(good))
     assert "writes its own lyrics" in problem(corpus="controlled", lyrics=str(tmp_path / "lyrics.csv"))
 
 

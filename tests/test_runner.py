@@ -247,6 +247,20 @@ about = {"settings": settings, "out": out, "cwd": os.getcwd(), "python": sys.exe
 Path(out, "about.json").write_text(json.dumps(about | {name: os.environ[name] for name in names}))"""
 
 
+def test_a_folder_in_which_nothing_was_found_can_be_used_with_other_settings(tmp_path, capsys):
+    toys = series(tmp_path / "notebooks", a="")
+    notebook(toys.folder, "a", "from lib import artifacts", "assert profile != 'smoke', 'a wrong path, say'")
+    out = tmp_path / "out"
+    assert run(out, toys) == 1  # before anything was stored
+    assert run(out, toys, "--set", "n_seeds=4", "--only", "b") == 2  # no such notebook
+    assert run_notebooks.main(["--profile", "default", "--out", str(out), "--no-html"], toys) == 0
+    (out / "store").mkdir()
+    (out / "store" / "features.nc").touch()
+    capsys.readouterr()
+    assert run(out, toys) == 2
+    assert "holds a run with other settings" in capsys.readouterr().err
+
+
 def test_kernels_get_parameters_one_thread_this_interpreter_and_this_library(tmp_path, monkeypatch):
     toys = series(tmp_path / "a folder with {braces} and Ümlaut", a="")
     notebook(toys.folder, "a", REPORTING)

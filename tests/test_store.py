@@ -52,7 +52,9 @@ def test_corpus_key_depends_on_the_corpus_alone():
 
 
 def test_a_folder_belongs_to_its_settings(tmp_path):
-    open_run(tmp_path, epochs=3)
+    open_run(tmp_path, epochs=2)
+    run = open_run(tmp_path, epochs=3)  # nothing was stored or found: there is no run yet
+    artifacts.save_corpus(run, ["t1"], {"corpus": "x"})
     open_run(tmp_path, epochs=3)
     with pytest.raises(Problem, match="epochs=3 there, 5 here"):
         open_run(tmp_path, epochs=5)

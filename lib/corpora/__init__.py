@@ -118,6 +118,8 @@ def _open_folder(settings: Settings) -> Corpus:
 def _open_gtzan(settings: Settings) -> Corpus:
     root = Path(settings.source) if settings.source else gtzan.local_folder()
     items, skipped = folder.find(root, settings.max_seconds)
+    if others := sorted({item.label for item in items} - gtzan.GENRES):
+        raise Problem(f"{root} is not GTZAN: it has a folder '{others[0]}'; use --corpus folder for your own music")
     about = f"{_counts(items)}: the GTZAN genre collection (Tzanetakis and Cook 2002)."
     return Corpus("gtzan", "GTZAN", about, False, True, items, _table(skipped))
 

@@ -87,7 +87,8 @@ def read(path: str, max_seconds: float) -> Sound:
         with soundfile.SoundFile(os.fsencode(path)) as file:
             return _middle(file, max_seconds)
     except soundfile.LibsndfileError as error:
-        raise Unusable(f"cannot be decoded: {error.error_string.strip().rstrip('.')}") from error
+        why = error.error_string.strip().rstrip(".")
+        raise Unusable(f"cannot be decoded: no audio file, or a damaged one ({why})") from error
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror or error}") from error
 

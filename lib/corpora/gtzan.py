@@ -24,6 +24,7 @@ MIRRORS = (
     "https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz",
     "http://opihi.cs.uvic.ca/sound/genres.tar.gz",
 )
+GENRES = {"blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"}
 SHA256 = "24347e0223d2ba798e0a558c4c172d9d4a19c00bb7963fe055d183dadb4ef2c6"
 MAX_DOWNLOAD, MAX_UNPACKED, MAX_FILES = 2 * 10**9, 4 * 10**9, 20_000  # bytes, bytes, files; GTZAN: 1.2 and 1.3 GB, 1000
 TIMEOUT = 30  # seconds without an answer before the next mirror is tried

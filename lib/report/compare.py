@@ -76,7 +76,10 @@ def _side(name: str, folder: Path) -> Side:
 
 def _runs(sides: list[Side]) -> list[str]:
     """Both runs in a line each, and the settings in which they differ."""
-    names = [n for n in {**sides[0].settings, **sides[1].settings} if n not in ("source", "lyrics", "profile")]
+    unsaid = {"source", "lyrics", "profile"}  # paths belong to one machine
+    if any(side.settings.get("corpus") != "controlled" for side in sides):
+        unsaid |= {"n_tracks", "seconds", "lyrics_information"}  # of composed music only
+    names = [n for n in {**sides[0].settings, **sides[1].settings} if n not in unsaid]
     differ = [n for n in names if sides[0].settings.get(n) != sides[1].settings.get(n)]
     table = pd.DataFrame([{"setting": n} | {s.name: _text(s.settings.get(n, "–")) for s in sides} for n in differ])
     out = ["<h2>The two runs</h2>"]
@@ -159,7 +162,7 @@ def disagreement(one: dict[str, Any], other: dict[str, Any]) -> str:
     """How two runs' records of one finding disagree (see `RULES`), or that they do not: an empty text."""
     both = [(value, other["numbers"][key]) for key, value in one["numbers"].items() if key in other["numbers"]]
     spans = [(Interval(*a), Interval(*b)) for a, b in both if isinstance(a, list) and isinstance(b, list)]
-    words = [[re.sub(r"[\d.]+", "", text) for text in pair] for pair in both if isinstance(pair[0], str)]
+    words = [[re.sub(r"\d[\d.]*(e[-+]?\d+)?", "", text) for text in pair] for pair in both if isinstance(pair[0], str)]
     if one["rule"] and one["verdict"] != other["verdict"]:
         return "verdict"
     if one["rule"] and any(a != b for a, b in words):

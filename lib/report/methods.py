@@ -250,7 +250,8 @@ def to_latex(blocks: Sequence[Block]) -> str:
             rows = [" & ".join(map(latex.escape, row)) + r" \\" for row in block.rows]
             out += [r"\begingroup\small\raggedright", f"\\begin{{longtable}}{{{widths}}}",
                     f"\\caption{{{text}}}\\label{{tab:methods-{block.name.replace('_', '-')}}}\\\\", r"\toprule", head,
-                    r"\midrule", r"\endhead", *rows, r"\bottomrule", r"\end{longtable}", r"\endgroup"]
+                    r"\midrule", r"\endfirsthead", r"\toprule", head, r"\midrule", r"\endhead", *rows,
+                    r"\bottomrule", r"\end{longtable}", r"\endgroup"]
     body = "\n".join(out) + "\n"
     return latex.needs(body) + body
 
