@@ -135,9 +135,14 @@ def relabelling(builder: Builder, corpus: Corpus, seed: int = 0, permutations: i
     p = association(after, where["track"].to_numpy(), labels, orders, seed)
     kind = "two builds of one folder differ" if noise > TOLERANCE else "rows depend on file names or order"
     if p < level:
-        return Outcome(test, "leak", p, level, f"{kind}, and what changes goes with the label (p = {p:.2g}): leaks")
+        return Outcome(test, "leak", p, level, f"{kind}, and what changes goes with the label (p {_size(p)}): leaks")
     return Outcome(test, "unstable", p, level,
                    f"{kind}; nothing in it goes with the label (p = {p:.2g}): not repeatable")
+
+
+def _size(p: float) -> str:
+    """A p-value in words: too small for a number, or `= p`."""
+    return f"= {p:.2g}" if p > 0 else "below 1e-300"
 
 
 def change(a: pd.DataFrame, b: pd.DataFrame, up_to: str = "sign") -> float:
