@@ -162,7 +162,8 @@ def disagreement(one: dict[str, Any], other: dict[str, Any]) -> str:
     """How two runs' records of one finding disagree (see `RULES`), or that they do not: an empty text."""
     both = [(value, other["numbers"][key]) for key, value in one["numbers"].items() if key in other["numbers"]]
     spans = [(Interval(*a), Interval(*b)) for a, b in both if isinstance(a, list) and isinstance(b, list)]
-    words = [[re.sub(r"(= |below )?\d[\d.]*(e[-+]?\d+)?", "", text) for text in pair] for pair in both if isinstance(pair[0], str)]
+    texts = [pair for pair in both if isinstance(pair[0], str)]
+    words = [[re.sub(r"(= |below )?\d[\d.]*(e[-+]?\d+)?", "", text) for text in pair] for pair in texts]
     if one["rule"] and one["verdict"] != other["verdict"]:
         return "verdict"
     if one["rule"] and any(a != b for a, b in words):
