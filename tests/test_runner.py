@@ -21,7 +21,7 @@ import run_notebooks
 from lib import running
 from lib.errors import Problem
 from lib.series import NEEDS, ROOT
-from tests.toys import notebook, series, statuses, writes
+from tests.toys import interruptible, notebook, series, statuses, writes
 
 
 def request_for(folder: Path, **options) -> running.Request:
@@ -404,7 +404,7 @@ def slow_run(tmp_path):
         f"sys.exit(run_notebooks.main(['--profile', 'smoke', '--no-html', '--out', {str(out)!r}], toys))"
     )
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-c", driver], **pipes)
+    process = subprocess.Popen([sys.executable, "-c", driver], preexec_fn=interruptible, **pipes)
     try:
         assert wait_until(lambda: (out / "pids").is_file() and len((out / "pids").read_text().split()) == 2)
         yield process, out, toys

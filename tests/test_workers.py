@@ -10,6 +10,7 @@ import pytest
 from lib import workers
 from lib.errors import Unusable
 from lib.series import ROOT
+from tests.toys import interruptible
 
 
 def task(order, value=None):
@@ -66,7 +67,7 @@ def test_ctrl_c_stops_at_once_and_leaves_no_process(how):
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=interruptible,
     )
     pids = {int(parent.stdout.readline()), int(parent.stdout.readline())}
     time.sleep(0.3)

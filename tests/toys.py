@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import nbformat
@@ -52,3 +53,8 @@ def series(folder: Path, **needs: str) -> Series:
 def statuses(folder: Path) -> dict[str, str]:
     """Status per notebook, from run.json."""
     return {name: entry["status"] for name, entry in json.loads((folder / "run.json").read_text())["notebooks"].items()}
+
+
+def interruptible() -> None:
+    """For `preexec_fn`: Ctrl-C reaches the child even where these tests are a background job, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
