@@ -81,7 +81,7 @@ def extract(y: np.ndarray, sr: int, seconds: float = 30.0) -> dict[str, Any]:
 def spectra(y: np.ndarray, seconds: float = 30.0) -> tuple[dict[str, np.ndarray], *tuple[np.ndarray, ...]]:
     """`extract` without descriptors; and power [1025, frames], the same in 128 and 64 mel bands, dB of the 128."""
     stft = librosa.stft(y, n_fft=N_FFT, hop_length=HOP_LENGTH)
-    power = stft.real**2 + stft.imag**2  # [1 + n_fft/2, frames]
+    power = librosa.util.abs2(stft)  # [1 + n_fft/2, frames]
     bands, narrow = np.split(_filters() @ power, [128])  # [128, frames], [64, frames]
     log_bands = librosa.power_to_db(bands)
     frames = np.arange(POOL * n_frames(seconds)) % power.shape[1]
