@@ -78,6 +78,7 @@ class ModelConfig:
 
 
 PRIORS = ("standard", "label", "mixture")
+LOG_VAR = (-20.0, 10.0)  # an encoder's log variance is kept between these
 
 
 class StackedVAE(nn.Module):
@@ -130,31 +131,38 @@ class StackedVAE(nn.Module):
         if config.learned_variance:
             self.decoder_log_var = nn.Parameter(torch.zeros(self.n_runs, 1))
 
-    def _mlp(self, x: Tensor, part: str, n: int) -> Tensor:
-        """[R, B, in] -> [R, B, out]; ReLU between layers, none after the last."""
+    def _layers(self, x: Tensor, part: str, n: int) -> list[Tensor]:
+        """x [R, B, in] and what each of n layers makes of it, the last [R, B, out]; ReLU between layers, none after."""
+        found = [x]
         for i in range(n):
             x = torch.baddbmm(getattr(self, f"{part}{i}_bias"), x, getattr(self, f"{part}{i}_weight"))
-            x = x.relu_() if i < n - 1 else x
-        return x
+            found.append(x.relu_() if i < n - 1 else x)
+        return found
 
-    def _with_label(self, x: Tensor, y: Tensor | None, used: bool) -> Tensor:
-        """Append the embedding of y [R, B] (class numbers) to x [R, B, D]."""
-        if not used:
-            return x
-        runs = torch.arange(self.n_runs, device=x.device)[:, None]
-        return torch.cat([x, self.embedding[runs, y]], dim=-1)
+    def _encoder(self, x: Tensor, label: Tensor | None) -> list[Tensor]:
+        return self._layers(torch.cat([x, label], -1) if self.config.y_encoder else x, "enc", self.n_enc)
+
+    def _decoder(self, z: Tensor, label: Tensor | None) -> list[Tensor]:
+        return self._layers(torch.cat([z, label], -1) if self.config.y_decoder else z, "dec", self.n_dec)
+
+    def _label(self, y: Tensor | None) -> Tensor | None:
+        """The embedding [R, B, E] of class numbers y [R, B]; None where neither network reads them."""
+        return self.embedding[self._runs(), y] if self.config.y_encoder or self.config.y_decoder else None
+
+    def _runs(self) -> Tensor:
+        return torch.arange(self.n_runs, device=self.beta.device)[:, None]
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [R, B, D], y [R, B] -> mu [R, B, L], log_var [R, B, L] (-inf for an autoencoder)."""
-        h = self._mlp(self._with_label(x, y, self.config.y_encoder), "enc", self.n_enc)
+        h = self._encoder(x, self._label(y))[-1]
         if not self.config.stochastic:
             return h, torch.full_like(h, -torch.inf)
         mu, log_var = h.chunk(2, dim=-1)
-        return mu, log_var.clamp(-20, 10)
+        return mu, log_var.clamp(*LOG_VAR)
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """z [R, B, L], y [R, B] -> reconstruction [R, B, D]."""
-        return self._mlp(self._with_label(z, y, self.config.y_decoder), "dec", self.n_dec)
+        return self._decoder(z, self._label(y))[-1]
 
     def loss(self, x: Tensor, y: Tensor | None, noise: Tensor, warmth: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, summed squared error and KL (nats), each a mean over the batch: [R]. `noise` is [R, B, L].
@@ -168,26 +176,103 @@ class StackedVAE(nn.Module):
             return error, error, torch.zeros_like(error)
         z = mu + noise * torch.exp(0.5 * log_var)
         error = (self.decode(z, y) - x).square().sum(-1).mean(-1)
+        price, kl = self._price(mu, log_var, z, y, warmth)
+        return self._over_variance(error, x.shape[-1]) + price, error, kl
+
+    def _over_variance(self, error: Tensor, n_features: int) -> Tensor:
+        if not self.config.learned_variance:
+            return error
+        log_v = self.decoder_log_var[:, 0]
+        return error * torch.exp(-log_v) + n_features * log_v
+
+    def _price(self, mu: Tensor, log_var: Tensor, z: Tensor, y: Tensor | None, warmth: float) -> tuple[Tensor, Tensor]:
+        """What the loss adds to the error, and the KL; [R] each, means over the batch."""
         if self.config.prior == "mixture" and self.mixing:
             kl = paid = self._kl_to_mixture(z, mu, log_var).mean(-1)
         else:
             each = kl_per_dimension(mu, log_var, *self._prior_of(y)).mean(-2)  # [R, L]
             kl, paid = each.sum(-1), each.clamp(min=self.config.free_bits).sum(-1)
-        if self.config.learned_variance:
-            log_v = self.decoder_log_var[:, 0]
-            loss = error * torch.exp(-log_v) + x.shape[-1] * log_v + 2 * warmth * paid
-        else:
-            loss = error + self.beta * warmth * paid
+        price = self._nat(warmth) * paid
         if self.config.auxiliary:
             logits = torch.baddbmm(self.reader_bias, z, self.reader_weight).log_softmax(-1)
-            loss = loss - self.config.auxiliary * logits.gather(-1, y.unsqueeze(-1))[..., 0].mean(-1)
-        return loss, error, kl
+            price = price - self.config.auxiliary * logits.gather(-1, y.unsqueeze(-1))[..., 0].mean(-1)
+        return price, kl
+
+    def _nat(self, warmth: float) -> Tensor:
+        """What a nat costs [R]."""
+        return torch.full_like(self.beta, 2 * warmth) if self.config.learned_variance else self.beta * warmth
+
+    @torch.no_grad()
+    def loss_and_gradient(self, x: Tensor, y: Tensor | None, noise: Tensor, warmth: float = 1.0) -> Tensor:
+        """The loss [R] of a batch; its gradient is left in the `.grad` of every weight, which must be there and zero.
+
+        The same as `loss(x, y, noise, warmth)[0].sum().backward()`, but by hand: on networks so small, a third of the
+        time would be autograd's bookkeeping. Runs share no weight, so gradients do not mix. Terms of the price that few
+        models have are left to autograd.
+        """
+        label, size, width = self._label(y), x.shape[1], self.config.latent_dim
+        inward = self._encoder(x, label)
+        mu = z = inward[-1][..., :width]
+        if self.config.stochastic:
+            raw = inward[-1][..., width:]
+            log_var = raw.clamp(*LOG_VAR)
+            spread = noise * torch.exp(0.5 * log_var)
+            z = mu + spread
+        outward = self._decoder(z, label)
+        slope = outward[-1] - x
+        error = slope.square().sum((1, 2)) / size
+        loss = self._over_variance(error, x.shape[-1])
+        slope *= 2 / size
+        if self.config.learned_variance:
+            share = torch.exp(-self.decoder_log_var)  # [R, 1]
+            slope *= share[:, None]
+            self.decoder_log_var.grad += x.shape[-1] - error[:, None] * share
+        behind = self._chain(outward, slope, "dec", True)
+        slope = behind[..., :width]
+        if self.config.stochastic:
+            price, to_mu, to_log_var, to_z = self._price_slopes(mu, log_var, z, y, warmth)
+            loss, slope = loss + price, slope + to_z
+            to_log_var = torch.addcmul(to_log_var, slope, spread, value=0.5) * (raw == log_var)
+            slope = torch.cat([slope + to_mu, to_log_var], -1)
+        before = self._chain(inward, slope, "enc", self.config.y_encoder)
+        told = [behind[..., width:]] if self.config.y_decoder else []
+        told += [before[..., x.shape[-1] :]] if self.config.y_encoder else []
+        for slopes in told:
+            self.embedding.grad.index_put_((self._runs(), y), slopes, accumulate=True)
+        return loss
+
+    def _chain(self, found: list[Tensor], slope: Tensor, part: str, inputs: bool) -> Tensor | None:
+        """Slope of the loss at the input of `_layers` (if asked for) from that at its end; the weights' are left."""
+        for i in reversed(range(len(found) - 1)):
+            weight, bias = getattr(self, f"{part}{i}_weight"), getattr(self, f"{part}{i}_bias")
+            torch.bmm(found[i].transpose(1, 2), slope, out=weight.grad)
+            torch.sum(slope, 1, keepdim=True, out=bias.grad)
+            slope = torch.bmm(slope, weight.transpose(1, 2)) if i or inputs else None
+            if i:
+                slope *= found[i].sign()  # ReLU
+        return slope
+
+    def _price_slopes(self, mu: Tensor, log_var: Tensor, z: Tensor, y: Tensor | None, warmth: float) -> tuple:
+        """The price [R], and its slopes at mu, log_var and z [R, B, L] (0.0: none)."""
+        if self.config.prior == "standard" and not self.config.auxiliary:
+            variance, nat = log_var.exp(), self._nat(warmth)
+            each = 0.5 * (mu.square() + variance - log_var).mean(1) - 0.5  # [R, L]
+            price = nat * each.clamp(min=self.config.free_bits).sum(-1)
+            nat = nat[:, None, None] / mu.shape[1]
+            if self.config.free_bits:
+                nat = nat * (each >= self.config.free_bits)[:, None]
+            return price, nat * mu, 0.5 * nat * (variance - 1), 0.0
+        with torch.enable_grad():
+            ends = [end.detach().requires_grad_() for end in (mu, log_var, z)]
+            price = self._price(*ends, y, warmth)[0]
+            price.sum().backward()
+        return price.detach(), *(0.0 if end.grad is None else end.grad for end in ends)
 
     def _prior_of(self, y: Tensor | None) -> tuple[Tensor, Tensor] | tuple[()]:
         """Mean and log variance of each row's prior [R, B, L]; nothing for N(0, I)."""
         if self.config.prior != "label":
             return ()
-        runs = torch.arange(self.n_runs, device=self.beta.device)[:, None]
+        runs = self._runs()
         return self.prior_mean[runs, y], self.prior_log_var[runs, y]
 
     def _kl_to_mixture(self, z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
