@@ -19,6 +19,7 @@ import pandas as pd
 import seaborn as sns
 import soundfile
 import soxr
+from fontTools import subset
 from IPython.display import HTML, display
 from matplotlib import colors
 from matplotlib import pyplot as plt
@@ -46,6 +47,9 @@ FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Z
          "Microsoft YaHei", "Malgun Gothic", "Leelawadee UI", "Nirmala UI")
 BOXES = "Boxes stand for letters that no font installed here has."
 warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+# Tables for setting lines of text, which no PDF needs: a font is embedded in half the time without them
+subset.Options._drop_tables_default = [
+    *getattr(subset.Options, "_drop_tables_default", []), "GSUB", "GPOS", "GDEF"]
 mpl.rcParams["font.family"] = [
     "DejaVu Sans", *(name for name in FONTS if name in {font.name for font in mpl.font_manager.fontManager.ttflist})]
 mpl.rcParams.update(

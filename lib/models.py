@@ -227,27 +227,28 @@ class StackedVAE(nn.Module):
             share = torch.exp(-self.decoder_log_var)  # [R, 1]
             slope *= share[:, None]
             self.decoder_log_var.grad += x.shape[-1] - error[:, None] * share
-        behind = self._chain(outward, slope, "dec", True)
-        slope = behind[..., :width]
+        slope = self._chain(outward, slope, "dec", 0)
+        slope, to_label = slope[..., :width], slope[..., width:]
         if self.config.stochastic:
             price, to_mu, to_log_var, to_z = self._price_slopes(mu, log_var, z, y, warmth)
             loss, slope = loss + price, slope + to_z
             to_log_var = torch.addcmul(to_log_var, slope, spread, value=0.5) * (raw == log_var)
             slope = torch.cat([slope + to_mu, to_log_var], -1)
-        before = self._chain(inward, slope, "enc", self.config.y_encoder)
-        told = [behind[..., width:]] if self.config.y_decoder else []
-        told += [before[..., x.shape[-1] :]] if self.config.y_encoder else []
-        for slopes in told:
-            self.embedding.grad.index_put_((self._runs(), y), slopes, accumulate=True)
+        slope = self._chain(inward, slope, "enc", x.shape[-1])
+        if self.config.y_encoder:
+            to_label = to_label + slope if self.config.y_decoder else slope
+        if label is not None:
+            self.embedding.grad.index_put_((self._runs(), y), to_label, accumulate=True)
         return loss
 
-    def _chain(self, found: list[Tensor], slope: Tensor, part: str, inputs: bool) -> Tensor | None:
-        """Slope of the loss at the input of `_layers` (if asked for) from that at its end; the weights' are left."""
+    def _chain(self, found: list[Tensor], slope: Tensor, part: str, start: int) -> Tensor:
+        """From the slope of the loss at the end of `_layers` to that at its input, columns from `start` on; the slopes
+        of the weights are left in their `.grad`."""
         for i in reversed(range(len(found) - 1)):
             weight, bias = getattr(self, f"{part}{i}_weight"), getattr(self, f"{part}{i}_bias")
             torch.bmm(found[i].transpose(1, 2), slope, out=weight.grad)
             torch.sum(slope, 1, keepdim=True, out=bias.grad)
-            slope = torch.bmm(slope, weight.transpose(1, 2)) if i or inputs else None
+            slope = torch.bmm(slope, (weight if i else weight[:, start:]).transpose(1, 2))
             if i:
                 slope *= found[i].sign()  # ReLU
         return slope
