@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import signal
 import sys
 import threading
@@ -90,7 +91,6 @@ def _stop(number: int, frame: Any) -> None:
 def _run(options: argparse.Namespace, series: Any) -> int:
     from lib import running
     from lib.errors import Problem
-    from lib.report import book
     from lib.series import needs_of
 
     if options.jobs < 1:
@@ -102,9 +102,12 @@ def _run(options: argparse.Namespace, series: Any) -> int:
     with running.only_runner(request.folder):
         kind = "synthetic" if request.corpus == "controlled" else request.source or "downloaded"
         print(f"corpus {request.corpus} ({kind}), profile {request.profile} -> {request.folder}", flush=True)
+        threading.Thread(target=importlib.import_module, args=["lib.report.book"]).start()  # it takes seconds
         with (Live if sys.stdout.isatty() else Lines)() as watcher:
             record = running.run_series(request, series, options.only, options.jobs, options.force, watcher)
         failed = summarise(record, series, request.folder)
+        from lib.report import book
+
         if not options.no_html and (record["ran"] or book.is_old(request.folder)):
             book.export(request.folder, sorted(series.needs), series.folder)
         index = book.index_path(request.folder)

@@ -3,6 +3,9 @@
 One driver executes the notebooks through papermill, `jobs` at once. A notebook's key is a hash of everything its
 results follow from; a notebook whose last successful run has the same key is skipped. What happened is written to the
 run folder's `run.json` after every notebook, so that a killed run carries on where it stopped.
+
+A notebook starts when those that it needs are done, or have gone past a cell tagged `written`: from there on they write
+nothing that others read.
 """
 
 from __future__ import annotations
@@ -402,6 +405,9 @@ def _kill_group(group: int) -> None:
 # --- one notebook ------------------------------------------------------------------------------------------------
 
 
+WRITTEN = "written"  # tag of the cell after which a notebook writes nothing that others read
+
+
 class Failed(Exception):
     """A notebook did not end well; the message is one line."""
 
@@ -426,9 +432,11 @@ def check_notebook(path: Path, names: list[str]) -> None:
 
 
 def execute(
-    path: Path, target: Path, values: dict[str, Any], manager_class: type, on_cell: Callable[[int, int], None]
+    path: Path, target: Path, values: dict[str, Any], manager_class: type, on_cell: Callable[[int, int], None],
+    on_written: Callable[[], None],
 ) -> None:
-    """Run a notebook from its clean source and leave the executed one at `target`.
+    """Run a notebook from its clean source and leave the executed one at `target`; `on_written` is called when it is
+    past its cell tagged `written`, if it has one.
 
     On failure `target` stays as it was, what was executed is left beside it as `NAME.failed.ipynb`, and `Failed` is
     raised. Only the raised error decides: a killed kernel leaves a notebook that looks finished.
@@ -444,6 +452,8 @@ def execute(
     cells = []
 
     def start_cell(cell: Any, cell_index: int) -> None:
+        if cells and WRITTEN in cells[-1].metadata.get("tags", []):
+            on_written()
         cells.append(cell)
         on_cell(cell_index + 1, total + 1)  # papermill adds one with the parameters
 
@@ -578,7 +588,7 @@ def _run_all(
     series: Series, names: list[str], jobs: int, folder: Path, values: dict[str, Any], found: dict[str, str],
     entries: dict[str, dict[str, Any]], save: Callable[[], None], watcher: Watcher,
 ) -> None:
-    """Run `names`, `jobs` at once, each after what it needs; what needs a failed one is not run."""
+    """Run `names`, `jobs` at once, each after what it needs has been written; what needs a failed one is not run."""
     sorter = TopologicalSorter({name: [n for n in series.needs[name] if n in names] for name in names})
     sorter.prepare()
     priority = {name: i for i, name in enumerate([*series.first, *(n for n in names if n not in series.first)])}
@@ -586,33 +596,42 @@ def _run_all(
     manager_class = kernels.manager_class()
     ready: list[str] = []
     working: dict[Future, tuple[str, dict[str, int]]] = {}
+    writing: dict[Future, str] = {}  # done when the notebook is past its cell tagged `written`
+    written: set[str] = set()
 
-    def work(name: str) -> None:
+    def work(name: str, passed: Future) -> None:
         target = folder / "notebooks" / f"{name}.ipynb"
-        execute(series.path(name), target, values, manager_class, lambda i, n: watcher.cell(name, i, n))
+        execute(series.path(name), target, values, manager_class, lambda i, n: watcher.cell(name, i, n),
+                lambda: passed.done() or passed.set_result(None))
 
     def finish(name: str, **entry: Any) -> None:
         entries[name] = entry
         save()
         watcher.finished(name, entry)
-        sorter.done(name)
 
     pool = ThreadPoolExecutor(jobs)
     try:
-        while sorter.is_active():
+        while sorter.is_active() or working:
             ready = sorted([*ready, *sorter.get_ready()], key=priority.__getitem__)
             if ready and len(working) < jobs:
                 name = ready.pop(0)
-                missing = [need for need in series.needs[name] if entries[need]["status"] != "done"]
+                missing = [n for n in series.needs[name] if n not in written and entries[n]["status"] != "done"]
                 if missing:
                     finish(name, status="not run", error=f"needs {', '.join(missing)}")
+                    sorter.done(name)
                     continue
                 entries[name] = {"status": "running", "key": found[name], "started": time.time()}
                 save()
                 watcher.started(name)
-                working[pool.submit(work, name)] = name, _store_files(folder)
+                writing[passed := Future()] = name
+                working[pool.submit(work, name, passed)] = name, _store_files(folder)
                 continue
-            for future in wait(working, return_when=FIRST_COMPLETED).done:
+            for future in wait([*working, *writing], return_when=FIRST_COMPLETED).done:
+                if future in writing:
+                    written.add(writing[future])
+                    sorter.done(writing.pop(future))
+                if future not in working:
+                    continue
                 name, files = working.pop(future)
                 error = future.exception()
                 if error is not None and not isinstance(error, Failed):
@@ -624,6 +643,9 @@ def _run_all(
                     entry |= {"status": "failed", "error": str(error)}
                 openings = artifacts.load_records(folder).get(name, {}).get("label_openings", [])
                 finish(name, **entry, label_openings=[o for o in openings if o["time"] >= entry["started"]])
+                if name not in written:
+                    sorter.done(name)
+                    writing = {passed: other for passed, other in writing.items() if other != name}
     finally:
         # After Ctrl-C kernels may be at work: kill them, then their threads end by themselves within a second or so.
         kernels.kill()

@@ -330,6 +330,26 @@ def test_a_failure_stops_only_what_depends_on_it(tmp_path, capsys):
     assert sorted(p.name for p in (out / "notebooks").iterdir()) == ["a.ipynb", "b.ipynb", "c.ipynb", "d.ipynb"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_others_start_when_what_they_read_is_written(fails, tmp_path, capsys):
+    """`a` waits for `b`, which needs it: that ends only if `b` starts early. If `a` then fails, `b` is no worse."""
+    toys = series(tmp_path / "notebooks", a="", b="a", c="b")
+    wait = ("import time; from pathlib import Path\nfor _ in range(1500):\n    time.sleep(0.02)\n"
+            "    if (Path(out) / 'store' / 'b.csv').exists():\n        break\nelse:\n    raise RuntimeError('no b')")
+    notebook(toys.folder, "a", writes("a"), wait, f"assert not {fails}, 'its own fault'", written=0)
+    notebook(toys.folder, "b", "from pathlib import Path; assert (Path(out) / 'store' / 'a.csv').exists()",
+             writes("b"))
+    notebook(toys.folder, "c", "1")
+    out = tmp_path / "out"
+    assert run(out, toys) == fails
+    assert statuses(out) == {"a": "failed" if fails else "done", "b": "done", "c": "done"}
+    assert ("its own fault" in capsys.readouterr().out) == fails
+    notebook(toys.folder, "a", writes("a"), "1 / 0", "1", written=1)  # not past it
+    assert run(out, toys) == 1
+    assert statuses(out) == {"a": "failed", "b": "not run", "c": "not run"}
+    assert run(tmp_path / "single", toys, "--jobs", "1") == 1
+
+
 def test_a_killed_kernel_is_a_failure_and_keeps_the_earlier_result(tmp_path, capsys):
     toys = series(tmp_path / "notebooks", a="", b="")
     path = notebook(toys.folder, "a", "print('first')", "import os, signal", "pass", "print('last')")

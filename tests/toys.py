@@ -20,7 +20,8 @@ settings: dict = {}  # anything in lib/parameters.py, overrides the profile"""
 
 
 def notebook(folder: Path, name: str, *cells: str, title: str = "", question: str = "What is it?", **options) -> Path:
-    """Write a notebook of the series' form; cells that begin with `#` and a space, or `##`, are text."""
+    """Write a notebook of the series' form; cells that begin with `#` and a space, or `##`, are text. `written` is the
+    number of the one to be tagged so."""
     made = [
         nbformat.v4.new_markdown_cell(f"# {title or name}\n\n{question}"),
         nbformat.v4.new_code_cell(options.get("parameters", PARAMETERS), metadata={"tags": ["parameters"]}),
@@ -28,6 +29,8 @@ def notebook(folder: Path, name: str, *cells: str, title: str = "", question: st
     for cell in cells:
         text = cell.startswith(("# ", "##"))
         made.append(nbformat.v4.new_markdown_cell(cell) if text else nbformat.v4.new_code_cell(cell))
+    if "written" in options:
+        made[2 + options["written"]].metadata["tags"] = ["written"]
     for i, cell in enumerate(made):
         cell["id"] = f"cell-{i}"
     path = folder / f"{name}.ipynb"

@@ -23,7 +23,7 @@ from lib.artifacts import Run
 from lib.errors import Problem
 from lib.parameters import Settings
 from lib.report import methods
-from lib.report.cells import Exporter, flatten_links, markdown, point, tidy
+from lib.report.cells import Exporter, flatten_links, markdown, point, put_code_back, set_code_aside, tidy
 from lib.running import read_record
 from lib.series import NOTEBOOKS
 
@@ -91,10 +91,11 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
     run = about(folder, record)
     exporter = Exporter(extra_template_basedirs=[str(HERE / "templates")], template_name="book")
     written = [page for page in pages if page.written]
-    bodies, anchors, numbers = {}, {"index": set()}, {}
+    bodies, code, anchors, numbers = {}, {}, {"index": set()}, {}
     for page in written:
         notebook = _without_papermill(nbformat.read(page.notebook, as_version=4))
-        bodies[page.name] = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
+        rest, code[page.name] = set_code_aside(exporter.from_notebook_node(notebook)[0])
+        bodies[page.name] = BeautifulSoup(rest, "html.parser")
     if written and record.get("settings"):
         pages.append(Page("methods", "Methods and checklist", "What was done, with what, and what the run knows of the "
                           "REFORMS checklist.", notebook=folder / "run.json"))
@@ -111,7 +112,7 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
         body = bodies.pop(page.name)
         for link in body.find_all("a", href=True):
             point(link, page.name, anchors, numbers)
-        page.body = str(body)
+        page.body = put_code_back(str(body), code.get(page.name, []))
         around = {"previous": written[i - 1] if i else None, "next": written[i + 1] if i + 1 < len(written) else None}
         _write(folder / "html" / f"{page.name}.html", page_of.render(page=page, pages=pages, run=run, **around))
         page.body = ""

@@ -9,12 +9,16 @@ from urllib.parse import quote, unquote
 
 from bs4 import BeautifulSoup, Tag
 from latex2mathml import converter
-from nbconvert import HTMLExporter
+from nbconvert import HTMLExporter, TemplateExporter
+from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 
 NUMBER = re.compile(r"[<>≤≥≈]?\s*[-+−]?\d[\d.,]*([eE][-+]?\d+)?\s*(%|\[|±|$)")
 INTERVAL = re.compile(r"^(\S+) (\[[^\[\]]*\])$")
 EXTERNAL = re.compile(r"^\s*(https?:|//|ftp:)", re.IGNORECASE)
+CODE = re.compile(r'(?<=<details class="code"><summary>Code</summary>\n).*?(?=</details>)', re.DOTALL)
+ASIDE = "code-of-this-page-c0de"  # a mark that no notebook has
 LONG = 40  # characters of a formula that may be wider than a phone, or of a text in a table that needs room
 
 
@@ -46,11 +50,33 @@ def markdown(source: str) -> str:
 
 
 class Exporter(HTMLExporter):
-    """nbconvert with our markdown."""
+    """nbconvert with our markdown, and without its own pass over the page: `tidy` does that."""
+
+    def from_notebook_node(self, nb, resources=None, **options):
+        views = WidgetsDataTypeFilter(notebook_metadata=self._nb_metadata, parent=self, resources=resources or {})
+        self.register_filter("filter_data_type", views)
+        self.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=self))
+        return TemplateExporter.from_notebook_node(self, nb, resources, **options)
 
     def default_filters(self):
         yield from super().default_filters()
         yield "markdown2html", markdown
+
+
+def set_code_aside(page: str) -> tuple[str, list[str]]:
+    """A page without its highlighted code, and that code: most tags of a page are there, and none needs tidying."""
+    code: list[str] = []
+
+    def aside(found: re.Match) -> str:
+        code.append(found[0].replace("<pre>", '<pre tabindex="0">', 1))
+        return f"<!--{ASIDE} {len(code) - 1}-->"
+
+    return CODE.sub(aside, page), code
+
+
+def put_code_back(page: str, code: list[str]) -> str:
+    """The opposite of `set_code_aside`."""
+    return re.sub(f"<!--{ASIDE} ([0-9]+)-->", lambda found: code[int(found[1])], page)
 
 
 def tidy(body: BeautifulSoup, prefix: str = "") -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
@@ -64,6 +90,8 @@ def tidy(body: BeautifulSoup, prefix: str = "") -> tuple[list[dict[str, Any]], l
             tag.decompose()
     for tag in body.find_all(src=EXTERNAL):
         tag.replace_with(f"[{tag.get('alt') or 'a picture on the network, not shown'}]")
+    for tag in body.find_all("img", alt=False):
+        tag["alt"] = "a picture without a description"
     for tag in body.find_all(srcset=re.compile("^(?!data:)")):
         del tag["srcset"]
     for table in body.find_all("table"):
@@ -74,8 +102,6 @@ def tidy(body: BeautifulSoup, prefix: str = "") -> tuple[list[dict[str, Any]], l
             box = body.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"})
             box["aria-label"] = table.parent.figcaption.get_text() if table.parent.find("figcaption") else "Table"
             table.wrap(box)
-    for pre in body.select(".highlight pre"):
-        pre["tabindex"] = "0"
     numbered = _number_figures(body, prefix)
     return _number_headings(body), numbered
 
