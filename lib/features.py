@@ -138,7 +138,7 @@ def _descriptors(y: np.ndarray, power: np.ndarray, log_bands: np.ndarray, narrow
     rate = SAMPLE_RATE / HOP_LENGTH
     halved = narrow[:, : narrow.shape[1] // 2 * 2].reshape(N_MELS, -1, 2).mean(axis=2)
     onsets = librosa.onset.onset_strength(S=log_bands, sr=SAMPLE_RATE)
-    level = 20 * np.log10(np.maximum(librosa.feature.rms(y=y, frame_length=N_FFT, hop_length=HOP_LENGTH)[0], 1e-5))
+    level = 10 * np.log10(np.maximum(_frame_power(y), 1e-10))
     return {
         "tempo": _tempo(onsets),
         "onset_rate": len(librosa.onset.onset_detect(onset_envelope=onsets, sr=SAMPLE_RATE)) / (len(y) / SAMPLE_RATE),
@@ -152,6 +152,13 @@ def _descriptors(y: np.ndarray, power: np.ndarray, log_bands: np.ndarray, narrow
         "percussive_ratio": _percussive_ratio(halved, rate / 2),
         "key_clarity": _key_clarity(librosa.feature.chroma_stft(S=power, sr=SAMPLE_RATE, tuning=0).mean(axis=1)),
     }
+
+
+def _frame_power(y: np.ndarray) -> np.ndarray:
+    """Mean square of each frame [frames], as `librosa.feature.rms` frames them (that squares every sample four times)."""
+    hops = np.pad(y, N_FFT // 2)[: (len(y) // HOP_LENGTH + N_FFT // HOP_LENGTH) * HOP_LENGTH].reshape(-1, HOP_LENGTH)
+    energy = np.einsum("ij,ij->i", hops, hops)
+    return np.lib.stride_tricks.sliding_window_view(energy, N_FFT // HOP_LENGTH).sum(axis=1) / N_FFT
 
 
 def _tempo(onsets: np.ndarray) -> float:
