@@ -155,7 +155,7 @@ def _descriptors(y: np.ndarray, power: np.ndarray, log_bands: np.ndarray, narrow
 
 
 def _frame_power(y: np.ndarray) -> np.ndarray:
-    """Mean square of each frame [frames], as `librosa.feature.rms` frames them (that squares every sample four times)."""
+    """Mean square of each frame [frames], framed as by `librosa.feature.rms`, which squares each sample four times."""
     hops = np.pad(y, N_FFT // 2)[: (len(y) // HOP_LENGTH + N_FFT // HOP_LENGTH) * HOP_LENGTH].reshape(-1, HOP_LENGTH)
     energy = np.einsum("ij,ij->i", hops, hops)
     return np.lib.stride_tricks.sliding_window_view(energy, N_FFT // HOP_LENGTH).sum(axis=1) / N_FFT
