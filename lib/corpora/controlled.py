@@ -504,12 +504,13 @@ def _rms(y: np.ndarray) -> np.float32:
 
 
 def difficulty(
-    mfcc: np.ndarray, labels: np.ndarray, vae_active: float | None = None, cvae_active: float | None = None
+    mfcc: np.ndarray, labels: np.ndarray, vae_active: np.ndarray | None = None, cvae_active: np.ndarray | None = None
 ) -> pd.DataFrame:
     """How hard the corpus is, beside the window of GTZAN that it is matched to (at 1000 tracks of 30 s).
 
-    `mfcc` [track, 40]: mean and standard deviation over time of 20 MFCCs; `labels` [track]; active dimensions that a
-    VAE and a CVAE keep at beta 4, means over seeds, where they are known. Columns: quantity, value, low, high, inside.
+    `mfcc` [track, 40]: mean and standard deviation over time of 20 MFCCs; `labels` [track]; active dimensions [seed]
+    that a VAE and a CVAE keep at beta 4, where they are known. Columns: quantity, value, low, high, inside (is the
+    value, or some of its 95 % interval over seeds, in the window?).
     """
     from sklearn.cluster import KMeans
     from sklearn.linear_model import LogisticRegression
@@ -517,6 +518,8 @@ def difficulty(
     from sklearn.model_selection import StratifiedKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+
+    from lib.statistics import Interval, interval
 
     mfcc, labels = np.asarray(mfcc, dtype=float), np.asarray(labels)
     x = StandardScaler().fit_transform(mfcc)
@@ -535,7 +538,12 @@ def difficulty(
         ("eigenvalues above 2, within-genre covariance", np.sum(np.linalg.eigvalsh(np.cov(within.T)) > 2), 2, 4),
     ]
     if vae_active is not None and cvae_active is not None:
-        rows += [("active dimensions of a VAE at beta 4", vae_active, 3, 4),
-                 ("active dimensions of a CVAE at beta 4", cvae_active, 1.5, 2.5)]
+        rows += [("active dimensions of a VAE at beta 4", interval(vae_active), 3, 4),
+                 ("active dimensions of a CVAE at beta 4", interval(cvae_active), 1.5, 2.5)]
     table = pd.DataFrame(rows, columns=["quantity", "value", "low", "high"])
-    return table.assign(inside=table["value"].between(table["low"], table["high"]))
+    inside = []
+    for _, value, low, high in rows:
+        ends = (value.low, value.high) if isinstance(value, Interval) else (value, value)
+        ends = ends if np.isfinite(ends).all() else (value.mean, value.mean)  # too few seeds for an interval
+        inside.append(bool(ends[0] <= high and ends[1] >= low))
+    return table.assign(inside=inside)
