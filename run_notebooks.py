@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +102,8 @@ def _run(options: argparse.Namespace, series: Any) -> int:
     with running.only_runner(request.folder):
         kind = "synthetic" if request.corpus == "controlled" else request.source or "downloaded"
         print(f"corpus {request.corpus} ({kind}), profile {request.profile} -> {request.folder}", flush=True)
-        threading.Thread(target=importlib.import_module, args=["lib.report.book"]).start()  # it takes seconds
-        with (Live if sys.stdout.isatty() else Lines)() as watcher:
+        rendering = contextlib.nullcontext() if options.no_html else _rendering(request.folder)
+        with rendering, (Live if sys.stdout.isatty() else Lines)() as watcher:
             record = running.run_series(request, series, options.only, options.jobs, options.force, watcher)
         failed = summarise(record, series, request.folder)
         from lib.report import book
@@ -114,6 +114,26 @@ def _run(options: argparse.Namespace, series: Any) -> int:
         if index.is_file():
             print(index, flush=True)
     return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _rendering(folder: Path) -> Iterator[None]:
+    """While notebooks run, render those that are done: that takes seconds."""
+    ended = threading.Event()
+
+    def render() -> None:
+        from lib.report import book
+
+        while not ended.wait(1.0):
+            book.prepare(folder)
+
+    thread = threading.Thread(target=render, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+    thread.join()
 
 
 def _from_existing(options: argparse.Namespace, series: Any) -> int:

@@ -1,7 +1,7 @@
 """The store: the only module that reads and writes a run's files.
 
 A run's folder (see `Run.folder`) holds `store/` (arrays as NetCDF, tables as CSV), `records/` (what each notebook did),
-`scores.csv`, `figures/` and `tables/`. Every file is written under a temporary name and renamed, so a file that exists
+`scores.csv`, `figures/`, `tables/` and `remembered/` (see `lib.memory`). Every file is written under a temporary name and renamed, so a file that exists
 is complete.
 """
 
@@ -69,6 +69,11 @@ def default_folder(settings: Settings) -> Path:
 def cache_folder() -> Path:
     """Where results that depend on content alone are kept, shared by all runs (`LATENT_GENRE_CACHE` moves it)."""
     return Path(os.environ.get("LATENT_GENRE_CACHE") or ROOT / "data" / "cache")
+
+
+def numba_folder() -> Path:
+    """Where compiled functions are kept; to be called before numba is imported."""
+    return Path(os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba")))
 
 
 def claim_folder(folder: Path, settings: Settings, replace: bool = False) -> None:

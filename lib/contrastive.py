@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from lib import training
+from lib import projection, training
 from lib.artifacts import Run
 from lib.models import kl_per_dimension
 from lib.series import NOTEBOOKS
@@ -279,8 +278,9 @@ def _join(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol, g
     found = []
     for seed in seeds:
         mine = networks.mu.sel(seed=numbers([seed], choice)).values
-        found.append(embed(side_by_side([side_by_side(list(mine)), clip]), choice.umap_dim, seed))
-    mu = np.stack(found).astype(np.float32)
+        points = side_by_side([side_by_side(list(mine)), clip])
+        found.append(projection.umap(points, choice.umap_dim, [seed], min_dist=0.0)[0])  # its advice before clustering
+    mu = np.stack(found)
     dims = ("seed", "track", "latent")
     return xr.Dataset({"mu": (dims, mu), "z": (dims, mu)}, coords={"seed": seeds})
 
@@ -289,17 +289,6 @@ def side_by_side(parts: list[np.ndarray]) -> np.ndarray:
     """Parts [track, d] joined, each centred and scaled to a total variance of one; columns keep their proportions."""
     centred = [part - part.mean(0) for part in parts]
     return np.concatenate([part / max(float(np.sqrt(part.var(0).sum())), 1e-12) for part in centred], axis=1)
-
-
-def embed(points: np.ndarray, dim: int, seed: int) -> np.ndarray:
-    """UMAP [track, dim] of points, 15 neighbours (its default), minimum distance 0 (its advice before clustering)."""
-    with warnings.catch_warnings():  # that TensorFlow is missing, and that a seed means one thread
-        warnings.simplefilter("ignore")
-        import umap  # seconds; only who needs it pays
-
-        neighbours = min(training.UMAP_NEIGHBOURS, len(points) - 2)
-        options = {"n_components": dim, "n_neighbors": neighbours, "min_dist": 0.0, "random_state": seed, "n_jobs": 1}
-        return umap.UMAP(**options).fit_transform(points)
 
 
 def _rate(log_mel: xr.DataArray) -> float:

@@ -28,7 +28,18 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.metrics import normalized_mutual_info_score
 
-from lib import artifacts, clustering, features, figures, information, labels, parameters, preparation, training
+from lib import (
+    artifacts,
+    clustering,
+    features,
+    figures,
+    information,
+    labels,
+    parameters,
+    preparation,
+    projection,
+    training,
+)
 from lib import validity as nulls
 from lib.artifacts import Run
 from lib.errors import Problem
@@ -203,10 +214,7 @@ def project(latents: xr.Dataset, view: str) -> tuple[np.ndarray, list[str]]:
         share = fitted.explained_variance_ratio_
         return fitted.transform(mu), [f"component {i + 1}: {share[i]:.0%} of the variance" for i in range(2)]
     if view == "UMAP":
-        import umap  # takes seconds: only for who asks
-
-        points = umap.UMAP(n_neighbors=min(15, len(mu) - 1), random_state=seed, n_jobs=1).fit_transform(mu)
-        return points, ["UMAP 1", "UMAP 2"]
+        return projection.umap(mu, 2, [seed])[0], ["UMAP 1", "UMAP 2"]
     raise ValueError(f"a view is one of {VIEWS}, not {view!r}")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,7 +26,7 @@ from lib.corpora.items import Item, LogMel, Sound
 from lib.errors import Problem, Unusable
 from lib.parameters import Settings
 
-os.environ.setdefault("NUMBA_CACHE_DIR", str(artifacts.cache_folder() / "numba"))
+artifacts.numba_folder()
 import librosa  # noqa: E402
 
 SAMPLE_RATE, N_FFT, HOP_LENGTH = 22050, 2048, 512  # librosa's defaults
@@ -434,7 +433,7 @@ def warm(clear: bool = False) -> None:
 
     Two processes that fill an empty cache at once crash Python, so one does it under a lock, the others wait.
     """
-    folder = Path(os.environ["NUMBA_CACHE_DIR"])
+    folder = artifacts.numba_folder()
     marker = folder / f"warm-{version()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

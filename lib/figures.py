@@ -28,7 +28,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
-from lib import alt_text, artifacts, latex, widths
+from lib import alt_text, artifacts, fonts, latex, widths
 from lib.artifacts import Run
 from lib.corpora.items import Sound
 from lib.statistics import Interval, interval
@@ -50,8 +50,8 @@ warnings.filterwarnings("ignore", message="Glyph .* missing from font")
 # Tables for setting lines of text, which no PDF needs: a font is embedded in half the time without them
 subset.Options._drop_tables_default = [
     *getattr(subset.Options, "_drop_tables_default", []), "GSUB", "GPOS", "GDEF"]
-mpl.rcParams["font.family"] = [
-    "DejaVu Sans", *(name for name in FONTS if name in {font.name for font in mpl.font_manager.fontManager.ttflist})]
+INSTALLED = {font.name for font in mpl.font_manager.fontManager.ttflist}
+mpl.rcParams["font.family"] = [*fonts.add(), "DejaVu Sans", *(name for name in FONTS if name in INSTALLED)]
 mpl.rcParams.update(
     {
         "font.size": 8,

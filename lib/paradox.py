@@ -19,6 +19,7 @@ import yaml
 
 from lib import association, clustering, information, scores, statistics, training, validity
 from lib.artifacts import Run
+from lib.memory import remembered
 from lib.models import ModelConfig, StackedVAE
 from lib.series import NOTEBOOKS
 from lib.statistics import Interval
@@ -189,6 +190,20 @@ def unsupported_k(chosen: Mapping[str, int], k: int) -> Ruling:
     return _ruling(k not in chosen.values(), "no criterion's k is the assumed one", k=k, **chosen)
 
 
+def choices_of_k(
+    run: Run, models: Mapping[str, xr.Dataset], k_max: int
+) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, int]]]:
+    """Of each model's first seed: the criteria's curves over k, and the k that each criterion chooses."""
+    curves = {name: _criteria(run, latents.mu.values[0].astype(float), k_max).set_index("k")
+              for name, latents in models.items()}
+    return curves, {name: validity.choose_k(table) for name, table in curves.items()}
+
+
+@remembered
+def _criteria(run: Run, points: np.ndarray, k_max: int) -> pd.DataFrame:
+    return validity.criteria(points, k_max, run.settings.seed).reset_index()
+
+
 def stability(run: Run, models: Mapping[str, xr.Dataset], groups: np.ndarray, k: int) -> pd.DataFrame:
     """Agreement (ARI) of each model's k-means clusters between four training seeds, and between subsamples of tracks
     (whole groups of duplicates [track], first seed), each beside Gaussian clouds; and the first seed's silhouette with
@@ -265,17 +280,37 @@ def accuracies(points: np.ndarray, y: np.ndarray, seeds: list[int], reader: str 
     return pd.Series(found, pd.Index(seeds, name="seed"))
 
 
-def readers(sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+def readers(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
     """What readers get of labels y [track] from several latents (name -> [seed, track, latent]): a row each, with the
     interval over seeds of each reader's accuracy, and of what an online code saves in nats."""
+    table = _read(run, sources, y, seeds)
     rows = []
+    for name, part in table.groupby("read from", sort=False):
+        values = {column: statistics.interval(part[column]) for column in part.columns.drop(["read from", "seed"])}
+        rows.append({"read from": name} | values)
+    return pd.DataFrame(rows)
+
+
+@remembered
+def _read(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+    tables = []
     for name, points in sources.items():
-        row = {reader: accuracies(points, y, seeds, reader) for reader in information.READERS}
-        row["online code, nats"] = [
+        columns = {reader: accuracies(points, y, seeds, reader).to_numpy() for reader in information.READERS}
+        columns["online code, nats"] = [
             information.online_code(p.astype(float), y, s) for s, p in zip(seeds, points, strict=True)
         ]
-        rows.append({"read from": name} | {column: statistics.interval(values) for column, values in row.items()})
-    return pd.DataFrame(rows)
+        tables.append(pd.DataFrame({"read from": name, "seed": seeds} | columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def near(run: Run, told: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+    """Accuracy of nearest neighbours [seed], of mu under the true and the averaged label: for `repeats_label`."""
+    return _near(run, {name: told[name] for name in ("true", "averaged")}, y, seeds).set_index("seed")
+
+
+@remembered
+def _near(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+    return pd.DataFrame({name: accuracies(points, y, seeds) for name, points in sources.items()}).reset_index()
 
 
 def repeats_label(told: pd.Series, averaged: pd.Series) -> Ruling:
@@ -716,7 +751,7 @@ def controls(
     plain = {1.0: of_setting(stored, "vae", "beta=1"), beta: of_setting(stored, "beta_vae", f"beta={beta:g}")}
     latents = training.latents(run, method, x, config(run, x.shape[1], given, beta=beta), run.seeds, labels=given)
     told, y = encode_under(latents, x, given, run.settings.seed), genre.loc[x.index].to_numpy()
-    near = {name: accuracies(told[name], y, run.seeds) for name in ("true", "averaged")}
+    neighbours = near(run, told, y, run.seeds)
     chance = scores.of_seed(plain[beta], "probe_mu_null")
     cells = {
         metric: pd.DataFrame(
@@ -736,7 +771,7 @@ def controls(
             scores.of_seed(high, "probe_mu"), scores.of_seed(plain[beta], "probe_mu"), float(chance.mean())
         ),
         "label: genre leaves the clusters": lost(scores.of_seed(high, "ami"), scores.of_seed(plain[beta], "ami")),
-        "label: mu repeats what it was told": repeats_label(near["true"], near["averaged"]),
+        "label: mu repeats what it was told": repeats_label(neighbours["true"], neighbours["averaged"]),
         "label: the decoder uses it": uses_label(decode_under(latents, x, given, run.settings.seed)),
         "label: it is a cause of its own": two_causes(effects["silhouette"], effects["nmi"], "label"),
         "beta: it raises the silhouette": rises(scores.of_seed(high, "silhouette"), scores.of_seed(low, "silhouette")),

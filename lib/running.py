@@ -35,7 +35,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lib import artifacts, corpora, parameters, workers
+from lib import artifacts, corpora, memory, parameters, workers
 from lib.errors import Problem
 from lib.parameters import Settings, digest
 from lib.series import APPENDICES, NEEDS, NOTEBOOKS, ROOT
@@ -269,6 +269,7 @@ class Kernels:
         inherited = os.environ.get("PYTHONPATH")
         return workers.ONE_THREAD | {
             "NUMBA_CACHE_DIR": str(artifacts.cache_folder() / "numba"),
+            memory.SWITCH: "1",
             "PYTHONHASHSEED": "0",
             "PYTHONPATH": os.pathsep.join([str(ROOT), *([inherited] if inherited else [])]),
             "IPYTHONDIR": str(self.folder / "ipython"),  # no start-up files of the user's

@@ -11,6 +11,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from lib import artifacts, clustering, information, statistics, validity
 from lib.artifacts import Run
+from lib.memory import remembered
 
 NULL_METRICS = {  # metric of each kind of null in the score table
     "gaussian": "silhouette_null", "copula": "silhouette_null_copula", "isotropic": "silhouette_null_isotropic",
@@ -23,6 +24,7 @@ def n_clusters(run: Run, labels: pd.Series) -> int:
     return run.settings.n_clusters or labels.nunique()
 
 
+@remembered
 def score(
     run: Run,
     latents: xr.Dataset,
@@ -68,6 +70,7 @@ def _codes(latents: xr.Dataset, labels: pd.Series) -> np.ndarray:
     return np.unique(labels.loc[latents.track.values].to_numpy(), return_inverse=True)[1]
 
 
+@remembered
 def brief(run: Run, latents: xr.Dataset, labels: pd.Series) -> pd.DataFrame:
     """What a sweep compares, cheaply: per seed NMI of k-means clusters (mean over clustering seeds), and mean
     summed squared error of the tracks that were not trained on; columns seed, nmi, error."""

@@ -12,7 +12,6 @@ import functools
 import hashlib
 import math
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from torch.optim.adam import adam
 
-from lib import artifacts, parameters
+from lib import artifacts, parameters, projection
 from lib.artifacts import Run
 from lib.models import ModelConfig, StackedVAE
 
@@ -417,30 +416,21 @@ def raw_latents(
     )
 
 
-UMAP_NEIGHBOURS = 15  # UMAP's own default; not tuned
-
-
 def umap_latents(
     run: Run, x: pd.DataFrame, dim: int, seeds: list[int], features: str = "mfcc", weights: np.ndarray | None = None
 ) -> xr.Dataset:
-    """UMAP (McInnes et al. 2018, 1802.03426) of the standardised features, in the form of `latents`.
+    """UMAP (see `lib.projection`) of the standardised features, in the form of `latents`.
 
     Minimum distance 0, as its documentation advises before clustering. It embeds the tracks it is fitted on, so nothing
     is held out and there is no error.
     """
-    setting = f"dim={dim} neighbours={UMAP_NEIGHBOURS}"
+    setting = f"dim={dim} neighbours={projection.NEIGHBOURS}"
     about = {"method": "umap", "setting": setting, "features": features, "label_use": "none"}
     made_of = {**about, "x": hashed(x.to_numpy()), **_special(weights, 0)}
 
     def make(groups: np.ndarray) -> xr.Dataset:
-        with warnings.catch_warnings():  # that TensorFlow is missing, and that a seed means one thread
-            warnings.simplefilter("ignore")
-            import umap  # seconds; only who needs it pays
-
-            points = standardise(x.to_numpy(), np.arange(len(x)), weights)
-            options = {"n_components": dim, "n_neighbors": min(UMAP_NEIGHBOURS, len(x) - 2), "min_dist": 0.0}
-            mu = [umap.UMAP(**options, n_epochs=200, init="pca", random_state=s).fit_transform(points) for s in seeds]
-        mu = np.stack(mu).astype(np.float32)
+        points = standardise(x.to_numpy(), np.arange(len(x)), weights)
+        mu = projection.umap(points, dim, seeds, min_dist=0.0, n_epochs=200, init="pca")
         return xr.Dataset(
             {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu)}, coords={"seed": seeds}
         )

@@ -287,21 +287,27 @@ def gap_k(table: pd.DataFrame) -> int:
     return int(table.index[enough[0] if len(enough) else -1])
 
 
-def choose_k(points: np.ndarray, k_max: int = 15, seed: int = 0,
-             n_init: int = 2) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Criteria for the number of k-means clusters of points [N, D]: curves [k, criterion] and the k that each chooses.
+_CRITERIA = {"silhouette": silhouette, "calinski_harabasz": metrics.calinski_harabasz_score,
+             "davies_bouldin": metrics.davies_bouldin_score}
+
+
+def criteria(points: np.ndarray, k_max: int = 15, seed: int = 0, n_init: int = 2) -> pd.DataFrame:
+    """Curves [k, criterion] for the number of k-means clusters of points [N, D]: see `choose_k`."""
+    curves = gap_statistic(points, k_max, seed=seed, n_init=n_init)
+    for k in curves.index[1:]:
+        found = cluster(points, k, seed=seed, n_init=n_init)
+        for name, score in _CRITERIA.items():
+            curves.loc[k, name] = score(points, found)
+    return curves
+
+
+def choose_k(curves: pd.DataFrame) -> dict[str, int]:
+    """The number of clusters that each criterion chooses, from the curves of `criteria`.
 
     Silhouette and Calinski-Harabasz are to be high, Davies-Bouldin low; they cannot choose 1. The gap statistic can.
     """
-    curves = gap_statistic(points, k_max, seed=seed, n_init=n_init)
-    scores = {"silhouette": silhouette, "calinski_harabasz": metrics.calinski_harabasz_score,
-              "davies_bouldin": metrics.davies_bouldin_score}
-    for k in curves.index[1:]:
-        found = cluster(points, k, seed=seed, n_init=n_init)
-        for name, score in scores.items():
-            curves.loc[k, name] = score(points, found)
-    best = {name: curves[name].idxmin() if name == "davies_bouldin" else curves[name].idxmax() for name in scores}
-    return curves, {"gap": gap_k(curves)} | {name: int(k) for name, k in best.items()}
+    best = {name: curves[name].idxmin() if name == "davies_bouldin" else curves[name].idxmax() for name in _CRITERIA}
+    return {"gap": gap_k(curves)} | {name: int(k) for name, k in best.items()}
 
 
 # --- stability ---------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def test_the_separation_of_three_clusters_is_real_and_that_of_a_plane_is_not():
         assert paradox.explained(evidence.silhouettes["gaussian"], 0.32)["verdict"] is not own
         assert paradox.clustered(evidence)["verdict"] is own
         assert paradox.beyond_gaussian(evidence)["verdict"] is own
-        chosen = validity.choose_k(points, 6, n_init=2)[1]
+        chosen = validity.choose_k(validity.criteria(points, 6, n_init=2))
         assert chosen["gap"] == found and paradox.unsupported_k(chosen, k)["verdict"] is not own
 
 

@@ -219,7 +219,7 @@ def test_verdict_flips_with_its_numbers():
 
 
 def test_every_criterion_finds_the_planted_k():
-    _, chosen = validity.choose_k(mixture(np.random.default_rng(0), 4, n=300), 8, n_init=4)
+    chosen = validity.choose_k(validity.criteria(mixture(np.random.default_rng(0), 4, n=300), 8, n_init=4))
     assert chosen == {"gap": 4, "silhouette": 4, "calinski_harabasz": 4, "davies_bouldin": 4}
 
 

@@ -7,6 +7,8 @@ script; a content security policy forbids everything else, so that no page can a
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
 import hashlib
 import time
 from dataclasses import dataclass, field
@@ -89,12 +91,10 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
     pages = [_page(name, folder, sources, record.get("notebooks", {}).get(name, {}), records.get(name, {}), findings)
              for name in names]
     run = about(folder, record)
-    exporter = Exporter(extra_template_basedirs=[str(HERE / "templates")], template_name="book")
     written = [page for page in pages if page.written]
     bodies, code, anchors, numbers = {}, {}, {"index": set()}, {}
     for page in written:
-        notebook = _without_papermill(nbformat.read(page.notebook, as_version=4))
-        rest, code[page.name] = set_code_aside(exporter.from_notebook_node(notebook)[0])
+        rest, code[page.name] = _rendered(page.notebook, page.notebook.stat().st_mtime_ns)
         bodies[page.name] = BeautifulSoup(rest, "html.parser")
     if written and record.get("settings"):
         pages.append(Page("methods", "Methods and checklist", "What was done, with what, and what the run knows of the "
@@ -121,6 +121,25 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
             path.unlink()
     _write(index_path(folder), page_of.render(page=None, pages=pages, run=run))
     return index_path(folder)
+
+
+def prepare(folder: Path) -> None:
+    """Render the notebooks that are there, so that `export` need not, if they are still the same then."""
+    for path in sorted((folder / "notebooks").glob("[!.]*.ipynb")):
+        with contextlib.suppress(OSError, ValueError):  # `export` will say what is wrong, if it still is
+            _rendered(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=32)
+def _rendered(path: Path, changed: int) -> tuple[str, list[str]]:
+    """The cells of an executed notebook, last changed at `changed`, as HTML without their code, and that code."""
+    notebook = _without_papermill(nbformat.read(path, as_version=4))
+    return set_code_aside(_exporter().from_notebook_node(notebook)[0])
+
+
+@functools.cache
+def _exporter() -> Exporter:
+    return Exporter(extra_template_basedirs=[str(HERE / "templates")], template_name="book")
 
 
 def _prefix(name: str) -> str:
