@@ -1,8 +1,8 @@
 """The store: the only module that reads and writes a run's files.
 
 A run's folder (see `Run.folder`) holds `store/` (arrays as NetCDF, tables as CSV), `records/` (what each notebook did),
-`scores.csv`, `figures/`, `tables/` and `remembered/` (see `lib.memory`). Every file is written under a temporary name and renamed, so a file that exists
-is complete.
+`scores.csv`, `figures/`, `tables/` and `remembered/` (see `lib.memory`). Every file is written under a temporary name
+and renamed, so a file that exists is complete.
 """
 
 from __future__ import annotations
