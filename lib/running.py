@@ -37,6 +37,7 @@ from filelock import FileLock, Timeout
 
 from lib import artifacts, corpora, memory, parameters, workers
 from lib.errors import Problem
+from lib.labels import ARRAY_FILES
 from lib.parameters import Settings, digest
 from lib.series import APPENDICES, NEEDS, NOTEBOOKS, ROOT
 
@@ -138,6 +139,8 @@ def check(
     for option, path in (("--source", source), ("--lyrics", lyrics)):
         if path and not Path(path).exists():
             raise Problem(f"{option}: there is nothing at {path}; check the path")
+    if corpus == "latents" and not any((Path(source) / name).is_file() for name in ARRAY_FILES):
+        raise Problem(f"--source: no labels in {source}: put {ARRAY_FILES[0]} there, one label per row of the others")
     return Request(profile, corpus, source, lyrics, out or str(artifacts.default_folder(found)), settings)
 
 
