@@ -183,6 +183,8 @@ def test_views(material):
     points, axes = explorer.project(latents, "PCA")
     assert points[:, 0].var() >= points[:, 1].var() and abs(np.corrcoef(points.T)[0, 1]) < 1e-6 and "%" in axes[0]
     assert explorer.project(latents.isel(latent=[0]), "leading KL dimensions")[0].shape == (60, 2)
+    points, axes = explorer.project(latents, "UMAP")
+    assert points.shape == (60, 2) and np.isfinite(points).all() and axes == ["UMAP 1", "UMAP 2"]
     with pytest.raises(ValueError, match="sideways"):
         explorer.project(latents, "sideways")
 
