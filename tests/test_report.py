@@ -8,6 +8,8 @@ import html
 import json
 import os
 import re
+import shutil
+import time
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -234,3 +236,22 @@ def test_a_book_is_old_when_a_notebook_is_newer(folder, tmp_path):
     assert book.is_old(folder)
     os.utime(index, (newest, newest))
     assert book.is_old(tmp_path)
+
+
+def test_pages_rendered_while_notebooks_run_are_those_of_the_end(folder, tmp_path):
+    """What was rendered early is used again, but not after its notebook has changed; a broken one does not stop it."""
+    run = tmp_path / "run"
+    shutil.copytree(folder, run)
+    broken = run / "notebooks" / "04_missing.ipynb"
+    broken.write_text("{")
+    book.prepare(run)
+    broken.unlink()
+    before = book._rendered.cache_info().hits
+    book.export(run, NAMES, run / "sources")
+    assert book._rendered.cache_info().hits == before + 4  # the pages that are there
+    for path in (folder / "html").iterdir():
+        assert path.read_bytes() == (run / "html" / path.name).read_bytes()
+    path = notebook(run / "notebooks", "02_vae", "## Quite another heading", title="02 · VAE")
+    os.utime(path, ns=(time.time_ns() + 10**9,) * 2)
+    book.export(run, NAMES, run / "sources")
+    assert "Quite another heading" in (run / "html" / "02_vae.html").read_text()
