@@ -622,26 +622,28 @@ def design(table: pd.DataFrame, metric: str, beta: float) -> pd.DataFrame:
 def against_earlier(design: pd.DataFrame) -> pd.DataFrame:
     """Rows of the score table with columns beta, enc and dec, beside the design as measured before on GTZAN.
 
-    A row per cell and metric: the earlier value (or range), the interval here, and whether they meet, rounding of the
-    earlier value included.
+    A row per cell and metric: the earlier value (or range), the interval here, whether they meet, rounding of the
+    earlier value included, and `miss`: how far they are apart, as a share of the metric's range over the earlier cells.
     """
     known, rows = yaml.safe_load((NOTEBOOKS / "gtzan_design.yaml").read_text()), []
+    columns = zip(*(cell[3:] for cell in known["cells"]), strict=True)
+    ranges = {metric: np.ptp(np.hstack(values)) for metric, values in zip(known["metrics"], columns, strict=True)}
     for beta, enc, dec, *values in known["cells"]:
         cell = design[(design["beta"] == beta) & (design["enc"] == enc) & (design["dec"] == dec)]
         for metric, digits, value in zip(known["metrics"], known["digits"], values, strict=True):
             ends, half = value if isinstance(value, list) else [value], 0.5 * 10.0**-digits
             here = statistics.interval(scores.of_seed(cell, metric))
-            meets = here.low <= max(ends) + half and here.high >= min(ends) - half
+            miss = max(0.0, here.low - max(ends) - half, min(ends) - half - here.high) / ranges[metric]
             said = " to ".join(f"{end:.{digits}f}" for end in ends)
             about = {"beta": beta, "enc": enc, "dec": dec, "metric": metric, "earlier": said}
-            rows.append(about | {"here": here, "meets": bool(meets)})
+            rows.append(about | {"here": here, "meets": miss == 0, "miss": miss})
     return pd.DataFrame(rows)
 
 
 def agrees(table: pd.DataFrame, shorter: pd.DataFrame) -> Ruling:
     """Does every earlier number meet an interval here, after full training or after half of it? (`against_earlier`)"""
     either = table["meets"] | shorter["meets"]
-    away = table[~either]
+    away, miss = table[~either], np.minimum(table["miss"], shorter["miss"])
     return _ruling(
         bool(either.all()),
         "the earlier value, with its rounding, meets the 95 % interval over seeds at one of the two lengths",
@@ -649,6 +651,7 @@ def agrees(table: pd.DataFrame, shorter: pd.DataFrame) -> Ruling:
         full=int(table["meets"].sum()),
         half=int(shorter["meets"].sum()),
         neither=len(away),
+        miss=float(miss.max()),
         names="; ".join(
             f"{row.metric} at beta {row.beta:g} enc {row.enc} dec {row.dec}" for row in away.itertuples(index=False)
         )

@@ -416,9 +416,12 @@ def test_numbers_of_the_earlier_design_are_met_or_not():
 
     same, near, far = table(0.0), table(0.004), table(2.0)
     assert same["meets"].all() and near["meets"].all() and not far["meets"].any() and len(same) == 40
-    assert paradox.agrees(far, same)["verdict"] is True
+    assert (same["miss"] == 0).all() and paradox.agrees(far, same)["verdict"] is True
+    nmi = far[(far["metric"] == "nmi") & (far["beta"] == 1) & (far["enc"] == 0) & (far["dec"] == 0)].iloc[0]
+    assert nmi["miss"] == pytest.approx((nmi["here"].low - 0.32 - 0.005) / (0.32 - 0.07))
     ruling = paradox.agrees(far, far)
     assert ruling["verdict"] is False and ruling["neither"] == 40 and "nmi at beta 1 enc 0 dec 0" in ruling["names"]
+    assert ruling["miss"] == far["miss"].max()
 
 
 def test_factorial_effects_by_hand():
