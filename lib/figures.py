@@ -369,7 +369,7 @@ def curves(
             ax.plot(value.index.to_numpy(float), value.to_numpy(), **style)
         else:
             ax.axhline(value, **style)
-    if log_x:
+    if log_x and np.isfinite(ax.dataLim.intervalx).all():  # there is something to see
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)

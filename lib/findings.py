@@ -10,13 +10,14 @@ from IPython.display import HTML, display
 from lib import artifacts
 from lib.artifacts import Run
 
-UNDECIDED = "Not decided here, for want of seeds, tracks or data. It would be, if: {rule}."
+UNDECIDED = ("Not decided on this run: {name}. Its rule ({rule}) needs more seeds, tracks or data, "
+             "or does not cover this case.")
 
 
 def banner(run: Run, needs_corpus: bool = True) -> None:
     """Say what this notebook runs on: corpus (synthetic or not), tracks, profile and seeds."""
     s = run.settings
-    parts = [f"profile {s.profile}", f"first seed {s.seed}", f"{s.n_seeds} training seeds"]
+    parts = [f"profile {s.profile}", f"first seed {s.seed}"]
     synthetic = s.corpus == "controlled"
     if needs_corpus:
         about = artifacts.load_corpus(run)
@@ -26,6 +27,7 @@ def banner(run: Run, needs_corpus: bool = True) -> None:
             f"{about['n']} tracks",
             f"{about.get('n_labels', '?')} labels",
             *parts,
+            f"{s.n_seeds} training seeds",
         ]
     note = "<strong>Synthetic music.</strong> " if synthetic else ""
     if s.profile == "smoke":
@@ -43,7 +45,9 @@ def finding(
     decided. A statement without a rule is a description: it has only `yes`.
     """
     verdict = None if verdict is None else bool(verdict)
-    text = UNDECIDED.format(rule=rule) if verdict is None else (yes if verdict else no).format(**numbers)
+    text = (yes if verdict else no).format(**numbers)
+    if verdict is None:
+        text = UNDECIDED.format(name=name.replace("_", " "), rule=rule)
     kind = "plain" if not rule else "open" if verdict is None else "yes" if verdict else "no"
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
     said = [part for template in (yes, no) for part in string.Formatter().parse(template)]

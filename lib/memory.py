@@ -48,13 +48,18 @@ def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]
         key = digest([CODE, function.__module__, function.__qualname__, run.settings.model_dump(mode="json"),
                       _content(args), _content(options)], 24)
         path = run.folder / "remembered" / f"{function.__name__}-{key}.json"
-        with contextlib.suppress(FileNotFoundError, ValueError):  # no file, or a damaged one
-            return pd.DataFrame(**json.loads(path.read_text(encoding="utf-8")))
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):  # no file, or a damaged one
+            return _table(path.read_text(encoding="utf-8"))
         written = json.dumps(function(run, *args, **options).to_dict("split"), default=_number)
         artifacts.write_text(path, written)
-        return pd.DataFrame(**json.loads(written))
+        return _table(written)
 
     return recall
+
+
+def _table(written: str) -> pd.DataFrame:
+    parts = json.loads(written)
+    return pd.DataFrame(parts["data"], index=parts["index"], columns=parts["columns"])
 
 
 def _content(value: Any) -> Any:

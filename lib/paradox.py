@@ -205,9 +205,9 @@ def _criteria(run: Run, points: np.ndarray, k_max: int) -> pd.DataFrame:
 
 
 def stability(run: Run, models: Mapping[str, xr.Dataset], groups: np.ndarray, k: int) -> pd.DataFrame:
-    """Agreement (ARI) of each model's k-means clusters between four training seeds, and between subsamples of tracks
-    (whole groups of duplicates [track], first seed), each beside Gaussian clouds; and the first seed's silhouette with
-    an interval for other tracks like these."""
+    """Agreement (ARI) of each model's k-means clusters between up to four training seeds, and between subsamples of
+    tracks (whole groups of duplicates [track], first seed), each beside Gaussian clouds; and the first seed's
+    silhouette with an interval for other tracks like these."""
     parts, rows = statistics.subsamples(groups, 4, 0.7, run.settings.seed), []
     for name, latents in models.items():
         points = list(latents.mu.values[:4].astype(float))
@@ -720,7 +720,7 @@ def spared(placebo: pd.Series, plain: pd.Series, true: pd.Series) -> Ruling:
     """Do shuffled labels take less than half of what true ones take of a measure [seed]? `plain`: without a label."""
     change, taken = statistics.paired(placebo, plain), statistics.paired(true, plain)
     return _ruling(
-        _by_interval(change, change.low > HALF * taken.mean),
+        _by_interval(change, change.low > HALF * min(taken.mean, 0.0)),
         "the 95 % interval of the paired difference lies above half of what true labels take",
         change=change,
         taken=taken,

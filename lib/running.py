@@ -141,7 +141,19 @@ def check(
             raise Problem(f"{option}: there is nothing at {path}; check the path")
     if corpus == "latents" and not any((Path(source) / name).is_file() for name in ARRAY_FILES):
         raise Problem(f"--source: no labels in {source}: put {ARRAY_FILES[0]} there, one label per row of the others")
+    _check_cache()
     return Request(profile, corpus, source, lyrics, out or str(artifacts.default_folder(found)), settings)
+
+
+def _check_cache() -> None:
+    """Raises `Problem` unless results that all runs share can be kept."""
+    folder = artifacts.cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise Problem(f"cannot keep anything in {folder}: {error.strerror or error}; the environment variable "
+                      "LATENT_GENRE_CACHE can name another folder") from error
 
 
 # --- what needs a run --------------------------------------------------------------------------------------------
@@ -550,7 +562,7 @@ def run_series(
     values = {name: getattr(request, name) for name in ("profile", "corpus", "source", "lyrics", "out", "settings")}
     for name in names:
         check_notebook(series.path(name), list(values))
-    watcher.planned(names, extra, current)
+    watcher.planned(names, extra, current - set(names))
 
     entries = {name: before.get("notebooks", {}).get(name, {"status": "not run"}) for name in series.order()}
     entries |= {name: {"status": "not run"} for name in names}

@@ -144,14 +144,27 @@ def _alone(latents: xr.Dataset, y: np.ndarray, seed: int, probes: bool, n_permut
 
 def summary(scores: pd.DataFrame, metrics: Sequence[str], by: Sequence[str] = ("method", "setting", "label_use"),
             clusterer: str = "kmeans") -> pd.DataFrame:
-    """One row per setting: mean and 95 % interval over training seeds of each metric, and the number of seeds."""
+    """One row per setting: mean and 95 % interval over training seeds of each metric, and the number of seeds.
+
+    Null silhouettes, which are drawn for some of the seeds, are moved by their seeds' deviation from the mean
+    silhouette, as in `silhouette_excess`.
+    """
     rows = scores[scores["clusterer"].isin([clusterer, "none"])]
     out = []
     for key, group in rows.groupby(list(by), sort=False):
-        values = {m: statistics.interval(statistics.by_seed(group, m)) for m in metrics if (group["metric"] == m).any()}
+        values = {m: statistics.interval(_beside_all(group, m)) for m in metrics if (group["metric"] == m).any()}
         seeds = group["seed"].nunique()
         out.append(dict(zip(by, key, strict=True)) | {"seeds": seeds} | values)
     return pd.DataFrame(out)
+
+
+def _beside_all(group: pd.DataFrame, metric: str) -> pd.Series:
+    """One setting's metric [seed]; a null of the silhouette as if its seed had the mean silhouette of all."""
+    values = statistics.by_seed(group, metric)
+    if metric not in NULL_METRICS.values() or not (group["metric"] == "silhouette").any():
+        return values
+    own = statistics.by_seed(group, "silhouette")
+    return values - own.loc[values.index] + own.mean()
 
 
 def silhouette_excess(scores: pd.DataFrame, kind: str = "gaussian") -> validity.Excess:

@@ -237,7 +237,7 @@ def test_shared_scores_stand_side_by_side_with_their_intervals(beside, made, oth
 def test_findings_that_differ_come_first_and_settings_that_differ_are_listed(beside):
     assert {"n_tracks", "epochs"} <= {cell.get_text() for cell in beside.select("#tab-settings td:first-child")}
     assert "vae_active" in beside.find(id="tab-findings").get_text()
-    assert "Only in second: vae_gain too" in beside.get_text()
+    assert "Only in second: vae_gain too" in beside.get_text() and "not complete" not in beside.get_text()
     assert not beside.main.find("script") and all(image["alt"] for image in beside.find_all("img"))
 
 
@@ -319,3 +319,20 @@ def test_another_figure_is_told_otherwise():
         figure.draw_without_rendering()
         texts.append(alt_text.describe(figure))
     assert texts[0] != texts[1]
+
+
+@pytest.mark.parametrize("value, spec", [(-0.0183, ".2%"), ([-0.0183, -0.136, 0.0994, 3], ".2%"), (0.5, "+.0%"),
+                                         ([0.5, -0.1, 0.2, 3], "+.0%"), (-2.5e-7, ".1e")])
+def test_no_number_leaves_a_percent_sign_that_would_end_the_line(value, spec):
+    for one in numbers._macros("LGx", value, spec, "somewhere"):
+        assert not re.search(r"(?<!\\)%", one.printed), one
+        assert one.printed.count("$") % 2 == 0
+
+
+def test_a_run_that_is_not_complete_is_not_compared_in_silence(made, other, tmp_path):
+    torn = tmp_path / "torn"
+    shutil.copytree(other, torn)
+    record = json.loads((torn / "run.json").read_text())
+    record.setdefault("notebooks", {}).update({"05_x": {"status": "failed"}, "09_y": {"status": "not run"}})
+    (torn / "run.json").write_text(json.dumps(record))
+    assert "not complete: 05_x failed, 09_y not run" in compare.export(made, torn, tmp_path / "c.html").read_text()

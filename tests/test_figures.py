@@ -121,3 +121,12 @@ def test_findings_follow_their_verdict(prepared_run, shown, verdict, kind, text)
 def test_banner_says_synthetic(prepared_run, shown):
     run, *_ = prepared_run
     assert "Synthetic music" in shown(lambda: findings.banner(run))
+
+
+def test_curves_without_a_single_value_are_an_empty_panel():
+    """No beta with anything to show must not end a notebook, on a logarithmic axis either."""
+    nothing = pd.DataFrame(np.nan, [1.0, 2.0, 4.0], [0, 1])
+    for data in (nothing, nothing.iloc[:0]):
+        figure = figures.curves({"a": data}, "beta", "NMI", log_x=True, lines={"null": 0.3})
+        assert figures.png(figure)
+    assert figures.curves({"a": nothing.fillna(1)}, "beta", "NMI", log_x=True).axes[0].get_xscale() == "log"

@@ -80,6 +80,11 @@ def test_settings_code_and_damage_make_it_compute_anew(counted, monkeypatch):
     assert len(calls) == 3
     table(run, 1)
     assert len(calls) == 3
+    for wrong in ("{}", "[1]", "null"):
+        for path in (run.folder / "remembered").iterdir():
+            path.write_text(wrong)
+        pd.testing.assert_frame_equal(table(run, 1), MIXED)
+    calls[:] = calls[:3]
     monkeypatch.setattr(memory, "CODE", "of another day")
     table(run, 1)
     assert len(calls) == 4

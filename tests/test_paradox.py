@@ -401,6 +401,8 @@ def test_main_causes_and_interactions_of_notebook_07():
     plain, true = contrary.seeds(0.3), contrary.seeds(0.1)
     assert paradox.spared(contrary.seeds(0.28), plain, true)["verdict"] is True
     assert paradox.spared(contrary.seeds(0.15), plain, true)["verdict"] is False
+    more = contrary.seeds(0.5)  # true labels take nothing at all
+    assert [paradox.spared(contrary.seeds(m), plain, more)["verdict"] for m in (0.4, 0.2)] == [True, False]
 
 
 def test_numbers_of_the_earlier_design_are_met_or_not():

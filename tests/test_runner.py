@@ -302,7 +302,8 @@ def test_a_run_skips_what_is_up_to_date_and_reruns_what_depends_on_a_change(chai
 
     capsys.readouterr()
     assert run(out, chain, "--only", "a", "--force") == 0
-    assert "not up to date any more" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "not up to date any more" not in said and not re.search("^up to date:.* a(,|$)", said, re.MULTILINE)
     edit(chain.path("b"), "value = 'b'", "value = 'B'")
     assert run(out, chain, "--only", "b") == 0
     assert "not up to date any more: c" in capsys.readouterr().out
@@ -469,3 +470,10 @@ def test_an_ended_notebook_leaves_no_process_behind(tmp_path):
     assert run(tmp_path / "out", toys) == 0
     assert os.getpid() not in [int(pid) for pid in (tmp_path / "out" / "pids").read_text().split()]
     assert_nothing_survives(tmp_path / "out")
+
+
+def test_a_cache_that_cannot_be_kept_is_said_before_anything_starts(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(Problem, match="LATENT_GENRE_CACHE"):
+        request_for(tmp_path / "out")

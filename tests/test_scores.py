@@ -276,6 +276,10 @@ def test_score_rows_are_tidy_and_carry_their_nulls(prepared_run):
     assert wanted <= set(table["metric"])
     summary = scores.summary(table, ["nmi", "silhouette", "silhouette_null", "kl"])
     assert summary["seeds"].tolist() == [2] and summary["nmi"].iloc[0].n == 2
+    even = table[table["clusterer_seed"] != "null 4"]  # two draws of each seed
+    for rows in (even, even[(even["metric"] != "silhouette_null") | (even["seed"] == 0)]):  # one null in every table
+        null = scores.summary(rows, ["silhouette_null"])["silhouette_null"].iloc[0]
+        assert null.mean == pytest.approx(scores.verdicts(rows)["gaussian null"].iloc[0])
     shuffled = genre.sample(frac=1, random_state=3)
     again = scores.score(run, latents, shuffled, ("kmeans", "hdbscan"), probes=True)
     pd.testing.assert_frame_equal(table, again)  # labels join by id, not by position

@@ -181,8 +181,9 @@ def _page(name: str, folder: Path, sources: Path, entry: dict[str, Any], record:
     own = [finding["text"] for finding in record.get("findings", [])]
     answers = [texts[name] for name in SHOWN.get(name, ((), ""))[0] if name in texts] + own
     purposes = sorted({opening["purpose"].replace("_", " ") for opening in entry.get("label_openings", [])})
+    answer = answers[0] if answers and entry.get("status", "done") == "done" else ""
     return Page(
-        name, title, question, answers[0] if answers else "", _state(entry, notebook),
+        name, title, question, answer, _state(entry, notebook),
         _duration(entry["seconds"]) if entry.get("status") == "done" else "", ", ".join(purposes), notebook,
     )
 

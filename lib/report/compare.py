@@ -88,6 +88,9 @@ def _runs(sides: list[Side]) -> list[str]:
         note += "<strong>A trial run, too small to conclude anything from.</strong> " if side.about["trial"] else ""
         kind = "banner synthetic" if side.about["synthetic"] else "banner"
         said = f"{side.about['about']} · run on {side.about['date']}"
+        entries = read_record(side.folder).get("notebooks", {})
+        left = [f"{name} {entry['status']}" for name, entry in sorted(entries.items()) if entry["status"] != "done"]
+        said += f" · not complete: {', '.join(left)}" if left else ""
         out.append(f'<div class="{kind}"><b>{html.escape(side.name)}</b>: {note}{html.escape(said)}</div>')
     if differ:
         out.append(_table(table, "settings", "Settings in which the two runs differ."))
