@@ -26,7 +26,7 @@ from lib.corpora.items import Item, LogMel, Sound
 from lib.errors import Problem, Unusable
 from lib.parameters import Settings
 
-artifacts.numba_folder()
+artifacts.numba_folder()  # said before numba is imported
 import librosa  # noqa: E402
 
 SAMPLE_RATE, N_FFT, HOP_LENGTH = 22050, 2048, 512  # librosa's defaults

@@ -19,7 +19,6 @@ import pandas as pd
 import seaborn as sns
 import soundfile
 import soxr
-from fontTools import subset
 from IPython.display import HTML, display
 from matplotlib import colors
 from matplotlib import pyplot as plt
@@ -47,9 +46,6 @@ FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Z
          "Microsoft YaHei", "Malgun Gothic", "Leelawadee UI", "Nirmala UI")
 BOXES = "Boxes stand for letters that no font installed here has."
 warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-# Tables for setting lines of text, which no PDF needs: a font is embedded in half the time without them
-subset.Options._drop_tables_default = [
-    *getattr(subset.Options, "_drop_tables_default", []), "GSUB", "GPOS", "GDEF"]
 INSTALLED = {font.name for font in mpl.font_manager.fontManager.ttflist}
 mpl.rcParams["font.family"] = [*fonts.add(), "DejaVu Sans", *(name for name in FONTS if name in INSTALLED)]
 mpl.rcParams.update(
@@ -369,7 +365,10 @@ def curves(
             ax.plot(value.index.to_numpy(float), value.to_numpy(), **style)
         else:
             ax.axhline(value, **style)
-    if log_x and np.isfinite(ax.dataLim.intervalx).all():  # there is something to see
+    if not np.isfinite(ax.dataLim.intervalx).all():
+        ax.text(0.5, 0.5, "no value to draw", transform=ax.transAxes, ha="center", color=GREY)
+        ax.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)
+    elif log_x:
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)

@@ -45,9 +45,10 @@ def finding(
     decided. A statement without a rule is a description: it has only `yes`.
     """
     verdict = None if verdict is None else bool(verdict)
-    text = (yes if verdict else no).format(**numbers)
     if verdict is None:
         text = UNDECIDED.format(name=name.replace("_", " "), rule=rule)
+    else:
+        text = (yes if verdict else no).format(**numbers)
     kind = "plain" if not rule else "open" if verdict is None else "yes" if verdict else "no"
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
     said = [part for template in (yes, no) for part in string.Formatter().parse(template)]

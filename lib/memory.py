@@ -14,7 +14,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -27,30 +26,29 @@ from lib.artifacts import Run
 from lib.parameters import digest
 
 P = ParamSpec("P")
-SWITCH = "LATENT_GENRE_REMEMBER"  # set by the runner for its kernels
+CODE = "LATENT_GENRE_CODE"  # set by the runner for its kernels: the hash of the code of `lib` and of the packages
 SOURCES = sorted(Path(__file__).parent.rglob("*.py"))
 LOADED = time.time()
-CODE = digest([{str(path): path.read_text(encoding="utf-8") for path in SOURCES},
-               {name: metadata.version(name) for name in artifacts.PACKAGES}])
 
 
 def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]:
     """Decorator of a function (run, ...) -> table: the run's folder keeps what it returns, and later calls with equal
-    arguments read it. The table's columns hold numbers and texts, and its index says nothing.
+    arguments read it. The table holds numbers and texts.
 
     The first call returns what later ones will read, so that both are the same to the last digit.
     """
 
     @functools.wraps(function)
     def recall(run: Run, *args: Any, **options: Any) -> pd.DataFrame:
-        if SWITCH not in os.environ or any(path.stat().st_mtime > LOADED for path in SOURCES):
+        edited = any(not path.is_file() or path.stat().st_mtime > LOADED for path in SOURCES)
+        if CODE not in os.environ or edited:
             return function(run, *args, **options)
-        key = digest([CODE, function.__module__, function.__qualname__, run.settings.model_dump(mode="json"),
-                      _content(args), _content(options)], 24)
+        key = digest([os.environ[CODE], function.__module__, function.__qualname__, run.settings.key(), _content(args),
+                      _content(options)], 24)
         path = run.folder / "remembered" / f"{function.__name__}-{key}.json"
         with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):  # no file, or a damaged one
             return _table(path.read_text(encoding="utf-8"))
-        written = json.dumps(function(run, *args, **options).to_dict("split"), default=_number)
+        written = json.dumps(function(run, *args, **options).to_dict("tight"), default=_number)
         artifacts.write_text(path, written)
         return _table(written)
 
@@ -58,8 +56,7 @@ def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]
 
 
 def _table(written: str) -> pd.DataFrame:
-    parts = json.loads(written)
-    return pd.DataFrame(parts["data"], index=parts["index"], columns=parts["columns"])
+    return pd.DataFrame.from_dict(json.loads(written), orient="tight")
 
 
 def _content(value: Any) -> Any:

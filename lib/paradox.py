@@ -194,14 +194,13 @@ def choices_of_k(
     run: Run, models: Mapping[str, xr.Dataset], k_max: int
 ) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, int]]]:
     """Of each model's first seed: the criteria's curves over k, and the k that each criterion chooses."""
-    curves = {name: _criteria(run, latents.mu.values[0].astype(float), k_max).set_index("k")
-              for name, latents in models.items()}
+    curves = {name: _criteria(run, one.mu.values[0].astype(float), k_max) for name, one in models.items()}
     return curves, {name: validity.choose_k(table) for name, table in curves.items()}
 
 
 @remembered
 def _criteria(run: Run, points: np.ndarray, k_max: int) -> pd.DataFrame:
-    return validity.criteria(points, k_max, run.settings.seed).reset_index()
+    return validity.criteria(points, k_max, run.settings.seed)
 
 
 def stability(run: Run, models: Mapping[str, xr.Dataset], groups: np.ndarray, k: int) -> pd.DataFrame:
@@ -303,14 +302,10 @@ def _read(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: lis
     return pd.concat(tables, ignore_index=True)
 
 
+@remembered
 def near(run: Run, told: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
     """Accuracy of nearest neighbours [seed], of mu under the true and the averaged label: for `repeats_label`."""
-    return _near(run, {name: told[name] for name in ("true", "averaged")}, y, seeds).set_index("seed")
-
-
-@remembered
-def _near(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
-    return pd.DataFrame({name: accuracies(points, y, seeds) for name, points in sources.items()}).reset_index()
+    return pd.DataFrame({name: accuracies(told[name], y, seeds) for name in ("true", "averaged")})
 
 
 def repeats_label(told: pd.Series, averaged: pd.Series) -> Ruling:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +33,17 @@ def umap(points: np.ndarray, dim: int, seeds: list[int], **options: float | str)
     return np.stack(found).astype(np.float32)
 
 
-def _compiling(folder: Path) -> contextlib.AbstractContextManager:
-    """One process at a time: two that fill numba's folder at once crash Python."""
-    try:
+@contextlib.contextmanager
+def _compiling(folder: Path) -> Iterator[None]:
+    """One process at a time: two that fill numba's folder at once crash Python. Without a folder nobody waits."""
+    lock = FileLock(folder / ".umap.lock")
+    with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / ".umap.lock")
-    except OSError:
-        return contextlib.nullcontext()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _keep_compiled() -> None:

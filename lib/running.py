@@ -163,16 +163,20 @@ def keys(series: Series, request: Request) -> dict[str, str]:
     """For each notebook a hash of all that its results follow from: sources, settings, input files, versions, needs."""
     shared = {
         "settings": request.checked().key(),
-        "lib": {str(p.relative_to(ROOT)): _hash_file(p) for p in _library_files()},
+        "code": code(),
         "source": _fingerprint(request.source),
         "lyrics": _fingerprint(request.lyrics),
-        "versions": versions(),
     }
     found: dict[str, str] = {}
     for name in series.order():
         needed = {need: found[need] for need in series.needs[name]}
         found[name] = digest({"shared": shared, "cells": _sources(series.path(name)), "needs": needed}, 16)
     return found
+
+
+def code() -> str:
+    """Hash of `lib`, of Python and of the packages that results depend on."""
+    return digest([{str(p.relative_to(ROOT)): _hash_file(p) for p in _library_files()}, versions()], 16)
 
 
 def versions() -> dict[str, str]:
@@ -283,8 +287,8 @@ class Kernels:
         """What kernels see beside the runner's own environment."""
         inherited = os.environ.get("PYTHONPATH")
         return workers.ONE_THREAD | {
-            "NUMBA_CACHE_DIR": str(artifacts.cache_folder() / "numba"),
-            memory.SWITCH: "1",
+            "NUMBA_CACHE_DIR": str(artifacts.numba_folder()),
+            memory.CODE: code(),
             "PYTHONHASHSEED": "0",
             "PYTHONPATH": os.pathsep.join([str(ROOT), *([inherited] if inherited else [])]),
             "IPYTHONDIR": str(self.folder / "ipython"),  # no start-up files of the user's

@@ -20,7 +20,7 @@ MIXED = pd.DataFrame({"seed": [0, 1], "clusterer_seed": [0, "null 1"], "value": 
 @pytest.fixture
 def counted(prepared_run, monkeypatch):
     """A run whose kernel remembers, and a remembered function that counts its calls."""
-    monkeypatch.setenv(memory.SWITCH, "1")
+    monkeypatch.setenv(memory.CODE, "of today")
     calls = []
 
     @memory.remembered
@@ -85,7 +85,7 @@ def test_settings_code_and_damage_make_it_compute_anew(counted, monkeypatch):
             path.write_text(wrong)
         pd.testing.assert_frame_equal(table(run, 1), MIXED)
     calls[:] = calls[:3]
-    monkeypatch.setattr(memory, "CODE", "of another day")
+    monkeypatch.setenv(memory.CODE, "of another day")
     table(run, 1)
     assert len(calls) == 4
     monkeypatch.setattr(memory, "LOADED", 0.0)  # lib was edited while the kernel ran
@@ -96,7 +96,7 @@ def test_settings_code_and_damage_make_it_compute_anew(counted, monkeypatch):
 
 def test_only_the_runners_kernels_remember(counted, monkeypatch):
     run, table, calls = counted
-    monkeypatch.delenv(memory.SWITCH)
+    monkeypatch.delenv(memory.CODE)
     table(run, 1)
     table(run, 1)
     assert len(calls) == 2 and not (run.folder / "remembered").exists()
@@ -111,7 +111,7 @@ def test_what_cannot_be_compared_is_refused(counted):
 @given(st.lists(st.one_of(st.integers(), st.floats(), st.text(), st.none()), min_size=1))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 def test_any_column_comes_back(prepared_run, monkeypatch, values):
-    monkeypatch.setenv(memory.SWITCH, "1")
+    monkeypatch.setenv(memory.CODE, "of today")
     made = pd.DataFrame({"value": pd.Series(values, dtype=object)})
     table = memory.remembered(lambda run, given: made)
     found = [table(prepared_run[0], repr(values)) for _ in range(2)]
@@ -124,7 +124,7 @@ def test_remembered_scores_are_the_scores(prepared_run, monkeypatch):
     run, x, genre = prepared_run
     latents = training.pca_latents(run, x, 3, [0, 1])
     plain = scores.score(run, latents, genre, probes=True)
-    monkeypatch.setenv(memory.SWITCH, "1")
+    monkeypatch.setenv(memory.CODE, "of today")
     for _ in range(2):
         pd.testing.assert_frame_equal(scores.score(run, latents, genre, probes=True), plain, check_exact=True)
     assert len(list((run.folder / "remembered").iterdir())) == 1

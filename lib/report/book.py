@@ -126,7 +126,7 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
 def prepare(folder: Path) -> None:
     """Render the notebooks that are there, so that `export` need not, if they are still the same then."""
     for path in sorted((folder / "notebooks").glob("[!.]*.ipynb")):
-        with contextlib.suppress(OSError, ValueError):  # `export` will say what is wrong, if it still is
+        with contextlib.suppress(Exception):  # `export` will say what is wrong, if it still is
             _rendered(path, path.stat().st_mtime_ns)
 
 

@@ -33,6 +33,7 @@ class Side(NamedTuple):
     scores: pd.DataFrame  # scores.summary
     findings: dict[str, dict[str, Any]]
     pictures: dict[str, dict[str, Any]]
+    missing: list[str]  # notebooks that are not done, and what they are
 
 
 def export(first: Path, second: Path, out: Path | None = None) -> Path:
@@ -71,6 +72,7 @@ def _side(name: str, folder: Path) -> Side:
         name, folder, book.about(folder, record), record["settings"], summary.set_index(list(BY)),
         {f["name"]: f | {"notebook": name} for name, one in records.items() for f in one.get("findings", [])},
         {f["name"]: f for one in records.values() for f in one.get("figures", [])},
+        [f"{n} {one['status']}" for n, one in sorted(record.get("notebooks", {}).items()) if one["status"] != "done"],
     )
 
 
@@ -88,9 +90,7 @@ def _runs(sides: list[Side]) -> list[str]:
         note += "<strong>A trial run, too small to conclude anything from.</strong> " if side.about["trial"] else ""
         kind = "banner synthetic" if side.about["synthetic"] else "banner"
         said = f"{side.about['about']} · run on {side.about['date']}"
-        entries = read_record(side.folder).get("notebooks", {})
-        left = [f"{name} {entry['status']}" for name, entry in sorted(entries.items()) if entry["status"] != "done"]
-        said += f" · not complete: {', '.join(left)}" if left else ""
+        said += f" · not complete: {', '.join(side.missing)}" if side.missing else ""
         out.append(f'<div class="{kind}"><b>{html.escape(side.name)}</b>: {note}{html.escape(said)}</div>')
     if differ:
         out.append(_table(table, "settings", "Settings in which the two runs differ."))

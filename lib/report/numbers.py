@@ -94,12 +94,10 @@ def _macros(name: str, value: Any, spec: str, origin: str) -> list[Number]:
 
 def _set(text: str) -> str:
     """A number as mathematics, so that its minus is one; what stands around it stays text."""
-    signed = (word[0] in "+-" and word[-1] != "]" for word in text.split())
-    return " ".join(f"${latex.escape(word)}$" if sign else _bracket(word)
-                    for word, sign in zip(text.split(), signed, strict=True))
+    return " ".join(map(_word, text.split()))
 
 
-def _bracket(word: str) -> str:
+def _word(word: str) -> str:
     start, inner, end = word[: word[0] == "["], word.strip("[],"), word[len(word.rstrip("],")):]
     said = latex.escape(inner)
     said = f"${said}$" if inner[:1] in "+-" else said
