@@ -367,7 +367,7 @@ def curves(
             ax.axhline(value, **style)
     if not np.isfinite(ax.dataLim.intervalx).all():
         ax.text(0.5, 0.5, "no value to draw", transform=ax.transAxes, ha="center", color=GREY)
-        ax.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)
+        ax.tick_params(bottom=False, labelbottom=False)  # the other axis may be shared
     elif log_x:
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
