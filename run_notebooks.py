@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None, series: Any = None) -> int:
     options = parse(arguments)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGHUP, _stop)
-    from lib.errors import Problem
+    from lib.store.errors import Problem
 
     try:
         if options.export or options.compare:
@@ -89,22 +89,23 @@ def _stop(number: int, frame: Any) -> None:
 
 
 def _run(options: argparse.Namespace, series: Any) -> int:
-    from lib import running
-    from lib.errors import Problem
-    from lib.series import needs_of
+    from lib.runner import schedule
+    from lib.runner.request import check
+    from lib.store.errors import Problem
+    from lib.store.series import Series, needs_of
 
     if options.jobs < 1:
         raise Problem(f"--jobs {options.jobs}: give the number of notebooks to run at once, 1 or more")
-    request = running.check(
+    request = check(
         options.profile, options.corpus, options.source, options.lyrics, options.out, parse_settings(options.set)
     )
-    series = series or running.Series(needs=needs_of(options.corpus))
-    with running.only_runner(request.folder):
+    series = series or Series(needs=needs_of(options.corpus))
+    with schedule.only_runner(request.folder):
         kind = "synthetic" if request.corpus == "controlled" else request.source or "downloaded"
         print(f"corpus {request.corpus} ({kind}), profile {request.profile} -> {request.folder}", flush=True)
         rendering = contextlib.nullcontext() if options.no_html else _rendering(request.folder)
         with rendering, (Live if sys.stdout.isatty() else Lines)() as watcher:
-            record = running.run_series(request, series, options.only, options.jobs, options.force, watcher)
+            record = schedule.run_series(request, series, options.only, options.jobs, options.force, watcher)
         failed = summarise(record, series, request.folder)
         from lib.report import book
 
@@ -138,10 +139,10 @@ def _rendering(folder: Path) -> Iterator[None]:
 
 def _from_existing(options: argparse.Namespace, series: Any) -> int:
     """Export one run, or compare two, as they are."""
-    from lib import running
-    from lib.errors import Problem
     from lib.report import compare, exports
-    from lib.series import NOTEBOOKS, ROOT
+    from lib.runner import schedule
+    from lib.store.errors import Problem
+    from lib.store.series import NOTEBOOKS, ROOT
 
     if options.export and options.compare:
         raise Problem("--export and --compare are two things to ask for: give one of them")
@@ -150,7 +151,7 @@ def _from_existing(options: argparse.Namespace, series: Any) -> int:
         return 0
     folder = Path(options.out) if options.out else ROOT / "build" / f"{options.corpus}-{options.profile}"
     folder = folder.absolute()
-    with running.only_runner(folder) if folder.is_dir() else contextlib.nullcontext():  # it would make the folder
+    with schedule.only_runner(folder) if folder.is_dir() else contextlib.nullcontext():  # it would make the folder
         made = exports.export(folder, options.export, print, series.folder if series else NOTEBOOKS)
     for path in made:
         print(path)
@@ -161,7 +162,7 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
     """`key=value` pairs as a dictionary; values are YAML, so numbers, booleans and [lists] are what they look like."""
     import yaml
 
-    from lib.errors import Problem
+    from lib.store.errors import Problem
 
     settings = {}
     for pair in pairs:

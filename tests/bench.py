@@ -1,9 +1,9 @@
 """How fast are training and features, against the plain way? Both sides run here, one after the other: `make bench`.
 
 Training: 32 runs of the VAE (40-128-64-10, batch 32) one by one as `nn.Module`s with default Adam, a `DataLoader` and
-torch's own number of threads, against `lib.training.fit`, stacked, in as many processes as there are cores. The two
-must reach the same held-out loss. Features: librosa's own functions, file by file (each loads the file and makes its
-STFT), against `lib.features` on all cores. They must be equal.
+torch's own number of threads, against `lib.models.training.fit`, stacked, in as many processes as there are cores. The
+two must reach the same held-out loss. Features: librosa's own functions, file by file (each loads the file and makes its
+STFT), against `lib.features.extraction` on all cores. They must be equal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np  # noqa: E402
 
-from lib import corpora, features, parameters, workers  # noqa: E402
+from lib.corpora import registry
+from lib.features import audio, extraction
+from lib.models import training
+from lib.models.vae import ModelConfig
+from lib.store import engine
+from lib.store.settings import load
 
 # --- training ----------------------------------------------------------------------------------------------------
 
@@ -36,8 +41,6 @@ def plain_loop(seeds: list[int], epochs: int) -> list[float]:
     import torch
     from torch import nn
     from torch.utils.data import DataLoader, TensorDataset
-
-    from lib import training
 
     def loss_of(encoder, decoder, x, noise=None):
         mu, log_var = encoder(x).chunk(2, dim=1)
@@ -67,9 +70,7 @@ def plain_loop(seeds: list[int], epochs: int) -> list[float]:
 
 
 def stacked(seeds: list[int], epochs: int) -> list[float]:
-    """The same with `lib.training`; no run stops early, as none does in the plain loop."""
-    from lib import training
-    from lib.models import ModelConfig
+    """The same with `lib.models.training`; no run stops early, as none does in the plain loop."""
 
     schedule = training.Schedule(epochs=epochs, patience=epochs)
     _, latents = training.fit(data(), ModelConfig(40), seeds, schedule)
@@ -79,9 +80,9 @@ def stacked(seeds: list[int], epochs: int) -> list[float]:
 def training_speed(n_runs: int, epochs: int) -> None:
     seeds = list(range(n_runs))
     slow, plain = timed(lambda: plain_loop(seeds, epochs))
-    jobs = workers.cores()
+    jobs = engine.cores()
     parts = [(seeds[i::jobs], epochs) for i in range(jobs) if seeds[i::jobs]]
-    quick, outcomes = timed(lambda: list(workers.run("tests.bench:stacked", parts, timeout=3600)))
+    quick, outcomes = timed(lambda: list(engine.run("tests.bench:stacked", parts, timeout=3600)))
     ours = [loss for outcome in outcomes for loss in outcome.value]
     print(f"  plain loop {slow:6.1f} s, held-out loss {np.mean(plain):.2f} +- {np.std(plain) / len(plain) ** 0.5:.2f}")
     print(f"  stacked    {quick:6.1f} s, held-out loss {np.mean(ours):.2f} +- {np.std(ours) / len(ours) ** 0.5:.2f}, "
@@ -120,26 +121,26 @@ def librosa_all(path: str) -> dict[str, np.ndarray]:
 
 
 def our_core(path: str) -> dict[str, np.ndarray]:
-    """MFCC statistics and log-mel as `lib.features` computes them, from the file."""
-    sound = corpora.read({"kind": "file", "path": path, "max_seconds": 30.0})
-    return features.spectra(features._prepared(sound, 30.0))[0]
+    """MFCC statistics and log-mel as `lib.features.extraction` computes them, from the file."""
+    sound = registry.read({"kind": "file", "path": path, "max_seconds": 30.0})
+    return audio.spectra(extraction._prepared(sound, 30.0))[0]
 
 
 def our_all(path: str) -> dict:
-    """Everything that `lib.features` computes, from the file."""
-    sound = corpora.read({"kind": "file", "path": path, "max_seconds": 30.0})
-    return features.extract(features._prepared(sound, 30.0), features.SAMPLE_RATE)
+    """Everything that `lib.features.extraction` computes, from the file."""
+    sound = registry.read({"kind": "file", "path": path, "max_seconds": 30.0})
+    return audio.extract(extraction._prepared(sound, 30.0), audio.SAMPLE_RATE)
 
 
 def feature_speed(n_clips: int) -> None:
     import soundfile
 
-    settings = parameters.load(settings={"n_tracks": max(20, n_clips)})
-    features.warm()
+    settings = load(settings={"n_tracks": max(20, n_clips)})
+    extraction.warm()
     with tempfile.TemporaryDirectory() as folder:
         paths = []
-        for i, item in enumerate(corpora.open(settings).items[:n_clips]):
-            sound = corpora.read(item.spec)
+        for i, item in enumerate(registry.open(settings).items[:n_clips]):
+            sound = registry.read(item.spec)
             paths.append(f"{folder}/{i}.wav")
             soundfile.write(paths[-1], sound.y, sound.sr)
         jobs = (("", librosa_core, our_core, 5), (" with descriptors", librosa_all, our_all, 1))
@@ -148,7 +149,7 @@ def feature_speed(n_clips: int) -> None:
             task, times = f"tests.bench:{ours.__name__}", []
             for _ in range(rounds):
                 slow, naive = timed(lambda call=theirs: [call(path) for path in paths])
-                with contextlib.closing(workers.run(task, [(p,) for p in paths])) as outcomes:
+                with contextlib.closing(engine.run(task, [(p,) for p in paths])) as outcomes:
                     first = next(outcomes)  # the workers are up: in a run of hundreds of clips their start is nothing
                     quick, rest = timed(lambda left=outcomes: list(left))
                 times.append((slow, quick * n_clips / len(rest)))
@@ -157,7 +158,7 @@ def feature_speed(n_clips: int) -> None:
             worst = max(np.abs(found[i]["mfcc"] / one["mfcc"] - 1).max() for i, one in enumerate(naive))
             print(f"  librosa{name} {1000 * slow / n_clips:6.1f} ms a clip, ours {1000 * quick / n_clips:6.1f} ms, "
                   f"largest relative difference of an MFCC statistic {worst:.0e}")
-            print(f"features{name}: {slow / quick:.1f}x ({n_clips} clips of 30 s, {workers.cores()} cores)")
+            print(f"features{name}: {slow / quick:.1f}x ({n_clips} clips of 30 s, {engine.cores()} cores)")
 
 
 def timed(call) -> tuple[float, object]:

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 from filelock import FileLock
 
-from lib import artifacts, labels, series
+from lib.store import artifacts, labels, runs, series
 
 
 def fill(run, n=150, k=3, seed=0):
@@ -49,7 +49,7 @@ def fill(run, n=150, k=3, seed=0):
 @pytest.fixture
 def prepared_run(tmp_path):
     """(run, x [track, 12], labels [track]) of a small run whose labels are clusters in x."""
-    run = artifacts.open_run("04_vae", "smoke", out=str(tmp_path / "run"))
+    run = runs.open_run("04_vae", "smoke", out=str(tmp_path / "run"))
     return run, *fill(run)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lib import artifacts, labels, paradox, scores, training
-from lib.statistics import Interval
+from lib.models.latents import mlp_latents
+from lib.scores import table as scores
+from lib.scores.intervals import Interval
+from lib.store import artifacts, labels, runs
+from lib.studies.paradox import experiments
 
 # --- a corpus small enough to train on, with everything that the paradox needs --------------------
 
@@ -24,7 +27,7 @@ def corpus(n: int = 240, k: int = 4, seed: int = 0) -> tuple[pd.DataFrame, pd.Se
     return pd.DataFrame(x, index, names), pd.Series([f"genre {c}" for c in codes], index)
 
 
-def prepared(folder, **settings) -> tuple[artifacts.Run, pd.DataFrame, pd.Series]:
+def prepared(folder, **settings) -> tuple[runs.Run, pd.DataFrame, pd.Series]:
     """A run on `corpus`, of the size of a test."""
     small = {
         "hidden": [32],
@@ -36,7 +39,7 @@ def prepared(folder, **settings) -> tuple[artifacts.Run, pd.DataFrame, pd.Series
         "n_nulls": 10,
         **settings,
     }
-    run = artifacts.open_run("09_cvae_latent_space", "smoke", out=str(folder), settings=small)
+    run = runs.open_run("09_cvae_latent_space", "smoke", out=str(folder), settings=small)
     x, genre = corpus()
     about = {
         "corpus": "controlled",
@@ -51,7 +54,7 @@ def prepared(folder, **settings) -> tuple[artifacts.Run, pd.DataFrame, pd.Series
     return run, x, genre
 
 
-def trained(run: artifacts.Run, x: pd.DataFrame, genre: pd.Series) -> pd.DataFrame:
+def trained(run: runs.Run, x: pd.DataFrame, genre: pd.Series) -> pd.DataFrame:
     """The score rows of notebook 07's models that `paradox.controls` asks for: with and without a label, at two betas,
     and the placebo."""
     rows = []
@@ -59,10 +62,10 @@ def trained(run: artifacts.Run, x: pd.DataFrame, genre: pd.Series) -> pd.DataFra
         for method, given in (
             (plain, None),
             ("cvae", genre),
-            ("cvae_placebo", paradox.shuffled(genre, run.settings.seed)),
+            ("cvae_placebo", experiments.shuffled(genre, run.settings.seed)),
         ):
-            model = paradox.config(run, x.shape[1], given, beta=beta)
-            latents = training.latents(run, method, x, model, run.seeds, labels=given)
+            model = experiments.config(run, x.shape[1], given, beta=beta)
+            latents = mlp_latents(run, method, x, model, run.seeds, labels=given)
             # Nulls take most of the time, and only the CVAE's are asked for
             rows.append(scores.score(run, latents, genre, nulls=method == "cvae" and beta > 1, probes=True))
     return pd.concat(rows)

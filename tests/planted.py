@@ -1259,4 +1259,3 @@ def joined_by_position(folder):
     """Audio by id beside lyrics in path order, joined by position: wrong rows, which is worse than a leak, not one."""
     tracks, others = by_id(folder), read_tracks(folder)
     return table(tracks, np.c_[standard(summary(tracks)), _counts(others)])
-

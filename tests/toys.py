@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 
-from lib.running import Series
+from lib.store.series import Series
 
 PARAMETERS = """\
 profile: str = "default"  # smoke, default or paper

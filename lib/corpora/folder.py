@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from lib.corpora.items import Item, Sound
-from lib.errors import Problem, Unusable
+from lib.store.errors import Problem, Unusable
 
 SUFFIXES = (".wav", ".au", ".mp3", ".ogg", ".flac")
 UNSUPPORTED = (".m4a", ".aac", ".wma", ".opus", ".aiff", ".aif", ".mp4", ".ape", ".wv")

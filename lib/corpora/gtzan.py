@@ -15,8 +15,8 @@ from pathlib import Path
 import pooch
 import requests
 
-from lib.errors import Problem
-from lib.series import ROOT
+from lib.store.errors import Problem
+from lib.store.series import ROOT
 
 # Where the archive has been published: the collection's own server (often down), and its copy on Hugging Face. Neither
 # is under this project's control; what arrives is accepted by its hash alone, so plain HTTP does no harm.

@@ -20,14 +20,13 @@ import nbformat
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
-from lib import artifacts
-from lib.artifacts import Run
-from lib.errors import Problem
-from lib.parameters import Settings
 from lib.report import methods
 from lib.report.cells import Exporter, flatten_links, markdown, point, put_code_back, set_code_aside, tidy
-from lib.running import read_record
-from lib.series import NOTEBOOKS
+from lib.store import artifacts, files, runs
+from lib.store.errors import Problem
+from lib.store.runs import Run, read_record
+from lib.store.series import NOTEBOOKS
+from lib.store.settings import Settings
 
 HERE = Path(__file__).resolve().parent
 # What the index shows of a notebook: its answer is the first of these findings that the run has (else its own first
@@ -86,7 +85,7 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
 
     Notebooks without a page get a line in the index that says why; their titles come from `sources`.
     """
-    record, records = read_record(folder), artifacts.load_records(folder)
+    record, records = read_record(folder), runs.load_records(folder)
     findings = {one["name"]: one["text"] for found in records.values() for one in reversed(found.get("findings", []))}
     pages = [_page(name, folder, sources, record.get("notebooks", {}).get(name, {}), records.get(name, {}), findings)
              for name in names]
@@ -158,7 +157,7 @@ def _picture(body: BeautifulSoup, wanted: str, numbered: list[dict[str, str]]) -
     return {}
 
 
-_write = artifacts.write_text
+_write = files.write_text
 
 
 def _without_papermill(notebook: NotebookNode) -> NotebookNode:
@@ -169,8 +168,6 @@ def _without_papermill(notebook: NotebookNode) -> NotebookNode:
 
 
 # --- what a page says about its notebook --------------------------------------------------------------------------
-
-
 def _page(name: str, folder: Path, sources: Path, entry: dict[str, Any], record: dict[str, Any],
           texts: dict[str, str]) -> Page:
     """What is known of a notebook without rendering it; `texts` are the run's findings by name."""

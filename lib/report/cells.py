@@ -196,5 +196,3 @@ def _number_headings(body: BeautifulSoup) -> list[dict[str, Any]]:
             anchor.string = "#"
             heading.append(anchor)
     return contents
-
-

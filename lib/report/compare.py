@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from lib import alt_text, artifacts, figures, scores
-from lib.errors import Problem
-from lib.report import book
+from lib.report import alt_text, book, plots, showing
 from lib.report.cells import tidy
-from lib.running import read_record
-from lib.statistics import Interval
+from lib.scores import table as scores
+from lib.scores.intervals import Interval
+from lib.store import artifacts, files, runs
+from lib.store.errors import Problem
+from lib.store.runs import read_record
 
 METRICS = ("nmi", "nmi_null", "ami", "silhouette", "silhouette_null", "active_dims")
 BY = ("method", "features", "setting", "label_use")
@@ -57,7 +58,7 @@ def export(first: Path, second: Path, out: Path | None = None) -> Path:
     contents, _ = tidy(body)
     path = out if out and out.suffix == ".html" else (out or first.parent) / f"{first.name}-and-{second.name}.html"
     title = f"{names[0]} and {names[1]}"
-    artifacts.write_text(path, book.template("compare.html").render(title=title, body=str(body), contents=contents))
+    files.write_text(path, book.template("compare.html").render(title=title, body=str(body), contents=contents))
     return path
 
 
@@ -65,7 +66,7 @@ def _side(name: str, folder: Path) -> Side:
     record = read_record(folder)
     if not record.get("settings"):
         raise Problem(f"--compare: there is no run in {folder}: give the folder of a run (it holds run.json)")
-    records = artifacts.load_records(folder)
+    records = runs.load_records(folder)
     table = artifacts.scores_of(folder)
     summary = scores.summary(table, METRICS, BY) if len(table) else pd.DataFrame(columns=BY)
     return Side(
@@ -126,12 +127,12 @@ def _chart(sides: list[Side], shared: list[tuple]) -> list[str]:
         return []
     known = sorted(known, key=lambda key: -sides[0].scores.loc[key]["nmi"].mean)[:MOST]
     names = [" · ".join(str(part) for part in key[:3]) for key in known]
-    figure = figures.rows_of_two(names, {side.name: [side.scores.loc[key]["nmi"] for key in known] for side in sides},
+    figure = plots.rows_of_two(names, {side.name: [side.scores.loc[key]["nmi"] for key in known] for side in sides},
                                  "NMI with labels")
     figure.draw_without_rendering()
     said = "NMI of k-means clusters with the labels in both runs"
     said += f", for the {len(known)} settings with the highest in {sides[0].name}." if len(known) == MOST else "."
-    return [_picture(figures.png(figure), f"{said} {alt_text.describe(figure)}", "nmi", said)]
+    return [_picture(showing.png(figure), f"{said} {alt_text.describe(figure)}", "nmi", said)]
 
 
 def _findings(sides: list[Side]) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lib.errors import Problem
 from lib.report import book, paper, pdf
-from lib.running import read_record
-from lib.series import NOTEBOOKS
+from lib.store.errors import Problem
+from lib.store.runs import read_record
+from lib.store.series import NOTEBOOKS
 
 KINDS = ("html", "latex", "pdf", "all")
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lib import artifacts, labels, latex
-from lib.artifacts import Run
-from lib.errors import Problem
-from lib.parameters import Settings
-from lib.running import read_record
+from lib.report import latex
+from lib.store import artifacts, labels, runs
+from lib.store.errors import Problem
+from lib.store.runs import Run, read_record
+from lib.store.settings import Settings
 
 
 class Block(NamedTuple):
@@ -36,7 +36,7 @@ def appendix(folder: Path) -> list[Block]:
 
     Raises `Problem` when there is no run in the folder.
     """
-    record, records = read_record(folder), artifacts.load_records(folder)
+    record, records = read_record(folder), runs.load_records(folder)
     if not record.get("settings"):
         raise Problem(f"there is no run in {folder}: give the folder of a run (it holds run.json)")
     s = Settings(**record["settings"])
@@ -67,14 +67,21 @@ def _corpus(s: Settings, about: dict[str, Any]) -> list[Block]:
 
 
 def _preprocessing(s: Settings, about: dict[str, Any]) -> list[Block]:
-    from lib import features as f  # slow to import, and most calls of the runner need no appendix
+    from lib.features.audio import (  # slow to import, and most calls of the runner need no appendix
+        HOP_LENGTH,
+        MFCC_STATS,
+        N_FFT,
+        N_MELS,
+        N_MFCC,
+        SAMPLE_RATE,
+    )
 
-    audio = (f"Audio is resampled to {f.SAMPLE_RATE} Hz; of clips longer than {s.max_seconds:g} s the middle is used, "
-             f"clips shorter than {s.min_seconds:g} s are left out. One short-time Fourier transform ({f.N_FFT} "
-             f"samples, hop {f.HOP_LENGTH}) per clip gives its features.")
+    audio = (f"Audio is resampled to {SAMPLE_RATE} Hz; of clips longer than {s.max_seconds:g} s the middle is used, "
+             f"clips shorter than {s.min_seconds:g} s are left out. One short-time Fourier transform ({N_FFT} "
+             f"samples, hop {HOP_LENGTH}) per clip gives its features.")
     given = "The corpus is log-mel spectrograms, not audio: descriptors that need audio are absent."
     said = (f"{audio if about.get('has_audio', True) else given} Used are mean and standard deviation over time of "
-            f"{f.N_MFCC} MFCCs ({len(f.MFCC_STATS)} numbers), and a log-mel spectrogram of {f.N_MELS} bands. Features "
+            f"{N_MFCC} MFCCs ({len(MFCC_STATS)} numbers), and a log-mel spectrogram of {N_MELS} bands. Features "
             "are standardised with mean and standard deviation of the training tracks alone.")
     return [Block("heading", "Preprocessing"), Block("text", said)]
 
@@ -91,7 +98,7 @@ def _models(s: Settings) -> list[Block]:
 
 
 def _scores(s: Settings) -> list[Block]:
-    from lib import information  # slow to import, as above
+    from lib.scores import information  # slow to import, as above
 
     k = f"k = {s.n_clusters}" if s.n_clusters else "as many clusters as labels"
     said = (f"Clusters: k-means with {k}, on the mean mu of each track, {s.n_cluster_seeds} clustering seeds nested "
@@ -216,8 +223,6 @@ def _settings(s: Settings, recorded: dict[str, Any]) -> list[Block]:
 
 
 # --- as pages ----------------------------------------------------------------------------------------------------
-
-
 def to_html(blocks: Sequence[Block]) -> str:
     """The appendix as the body of a page of the book."""
     out = ["<h1>Methods and checklist</h1>"]

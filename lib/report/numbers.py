@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lib import artifacts, latex, scores
-from lib.statistics import Interval
+from lib.report import latex
+from lib.scores import table as scores
+from lib.scores.intervals import Interval
+from lib.store import artifacts, runs
 
 METRICS = ("nmi", "ami", "ari", "accuracy", "purity", "silhouette", "silhouette_null", "kl", "active_dims")
 
@@ -27,7 +29,7 @@ def numbers(folder: Path) -> list[Number]:
 
     An interval gives three more macros: its `Mean`, `Low` and `High`.
     """
-    found = [*_of_findings(artifacts.load_records(folder)), *_of_scores(artifacts.scores_of(folder))]
+    found = [*_of_findings(runs.load_records(folder)), *_of_scores(artifacts.scores_of(folder))]
     taken: dict[str, int] = {}
     out = []
     for one in found:  # names that differ only in what LaTeX cannot spell get a letter: B, C, ...

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lib import artifacts, latex
-from lib.errors import Problem
-from lib.report import methods, numbers
+from lib.report import latex, methods, numbers
+from lib.store import files, runs
+from lib.store.errors import Problem
 
 DOCUMENT = r"""\documentclass[11pt,a4paper]{article}
 %% Everything this run exports, to take from. Any LaTeX compiles it; twice, for the references.
@@ -33,7 +33,7 @@ def export(folder: Path) -> Path:
 
     Raises `Problem` when there is no run in the folder, or one that left neither figures nor tables.
     """
-    records = artifacts.load_records(folder)
+    records = runs.load_records(folder)
     figures = [one for record in records.values() for one in record.get("figures", [])]
     tables = [one for record in records.values() for one in record.get("tables", [])]
     blocks = methods.appendix(folder)
@@ -41,14 +41,14 @@ def export(folder: Path) -> Path:
         raise Problem(f"no figures and no tables in {folder} yet: run the notebooks first")
     target = folder / "latex"
     shutil.rmtree(target, ignore_errors=True)
-    artifacts.write_text(target / "numbers.tex", numbers.to_latex(numbers.numbers(folder)))
-    artifacts.write_text(target / "methods.tex", methods.to_latex(blocks))
+    files.write_text(target / "numbers.tex", numbers.to_latex(numbers.numbers(folder)))
+    files.write_text(target / "methods.tex", methods.to_latex(blocks))
     used = [*_copy_figures(folder, target, figures), *_copy_tables(folder, target, tables)]
     pieces = "\n".join(f"\\input{{{name}}}" + ("\n\\clearpage" if i % 8 == 7 else "") for i, name in enumerate(used))
     said = next((block.text for block in blocks if block.kind == "text" and block is not blocks[0]), "")
     title, about = latex.escape("Latent Genre: figures, tables and methods of one run"), latex.escape(said)
     document = latex.needs(about) + DOCUMENT % (title, about, pieces)
-    artifacts.write_text(target / "all.tex", document)
+    files.write_text(target / "all.tex", document)
     return target / "all.tex"
 
 
@@ -62,12 +62,12 @@ def _copy_figures(folder: Path, target: Path, figures: list[dict[str, Any]]) -> 
             if source.is_file():
                 found = True
                 copy = target / "figures" / width / source.name
-                artifacts.write(copy, lambda path, source=source: shutil.copyfile(source, path))
+                files.write(copy, lambda path, source=source: shutil.copyfile(source, path))
         if not found:
             continue  # of a run before figures had widths
         name = f"figures/{one['name']}"
         text = latex.figure(f"figures/{one.get('width', 'page')}/{one['name']}.pdf", one["caption"], one["name"])
-        artifacts.write_text(target / f"{name}.tex", text)
+        files.write_text(target / f"{name}.tex", text)
         used.append(name)
     return used
 
@@ -77,6 +77,6 @@ def _copy_tables(folder: Path, target: Path, tables: list[dict[str, Any]]) -> li
     for one in tables:
         source = folder / "tables" / f"{one['name']}.tex"
         if source.is_file():
-            artifacts.write(target / "tables" / source.name, lambda path, source=source: shutil.copyfile(source, path))
+            files.write(target / "tables" / source.name, lambda path, source=source: shutil.copyfile(source, path))
             used.append(f"tables/{one['name']}")
     return used

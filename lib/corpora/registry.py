@@ -1,0 +1,156 @@
+"""Where the tracks come from: each corpus lists its items, and reads one of them when asked."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from lib.corpora import folder, gtzan, log_mels
+from lib.corpora.items import Item, LogMel, Sound
+from lib.store.errors import Problem
+from lib.store.settings import Settings
+
+MIN_TRACKS = 20  # with fewer, held-out tracks and ten latent dimensions make no sense
+
+
+class Corpus(NamedTuple):
+    """A corpus before anything was decoded."""
+
+    name: str
+    title: str
+    description: str  # one sentence
+    synthetic: bool
+    has_audio: bool
+    items: list[Item]
+    skipped: pd.DataFrame  # file, reason
+    lyrics_report: pd.DataFrame | None = None  # what became of each entry of a lyrics file, where one was given
+
+
+def open(settings: Settings) -> Corpus:
+    """List the tracks of the corpus that the settings name.
+
+    Raises `Problem` when there is nothing to analyse: a wrong path, no audio, a single label, fewer tracks than
+    clusters, or a lyrics file that matches no track.
+    """
+    if settings.corpus not in _OPENERS:
+        raise Problem(f"the corpus '{settings.corpus}' holds no music: it is for notebooks/A1_audit_your_run.ipynb")
+    corpus = _OPENERS[settings.corpus](settings)
+    if settings.lyrics:
+        corpus = _with_lyrics(corpus, settings)
+    check_counts([item.label for item in corpus.items], settings, "")
+    return corpus
+
+
+def check_counts(labels: list[str], settings: Settings, usable: str) -> None:
+    """Raise `Problem` when these tracks cannot be clustered and compared with their labels."""
+    kinds = sorted(set(labels))
+    where = settings.source or settings.corpus
+    if len(kinds) < 2:
+        only = f" ('{kinds[0]}')" if kinds else ""
+        raise Problem(f"all {len(labels)} {usable}tracks of {where} have the same label{only}: at least two are needed")
+    if len(labels) < MIN_TRACKS:
+        raise Problem(f"{where} has {len(labels)} {usable}tracks: at least {MIN_TRACKS} are needed")
+    k = settings.n_clusters or len(kinds)
+    if len(labels) <= k:
+        raise Problem(
+            f"{where} has {len(labels)} {usable}tracks, too few for {k} clusters: add tracks, or set n_clusters lower"
+        )
+
+
+def read(spec: dict[str, Any]) -> Sound | LogMel:
+    """Decode, render or look up one track. Raises `Unusable` with the reason when it cannot be had."""
+    if spec["kind"] == "file":
+        return folder.read(spec["path"], spec["max_seconds"])
+    if spec["kind"] == "gtzan_logmel":
+        return log_mels.read(spec["path"], spec["row"])
+    if spec["kind"] == "controlled":
+        from lib.corpora.synthetic import sound
+
+        return sound.render(spec)
+    raise ValueError(f"unknown kind of track: {spec['kind']!r}")
+
+
+def fingerprint(spec: dict[str, Any]) -> str:
+    """A key of what `read` will return, cheaper than reading: what is computed from it can be stored under this key."""
+    if spec["kind"] == "file":
+        return folder.fingerprint(spec["path"])
+    if spec["kind"] == "gtzan_logmel":
+        return log_mels.fingerprint(spec["path"], spec["row"])
+    text = json.dumps(spec, sort_keys=True) + _generator()
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@functools.cache
+def _generator() -> str:
+    """Hash of the synthetic corpus's source: a changed generator makes other tracks from the same specification."""
+    sources = sorted((Path(__file__).parent / "synthetic").glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+def _open_controlled(settings: Settings) -> Corpus:
+    from lib.corpora.synthetic import composition
+
+    if settings.lyrics:
+        raise Problem("the controlled corpus writes its own lyrics: leave out --lyrics, or choose --corpus folder")
+    items = composition.items(settings)
+    genres = len({item.label for item in items})
+    about = (
+        f"{len(items)} synthetic tracks of {settings.seconds:g} s in {genres} genres, composed by rules and rendered "
+        "with sampled instruments; every cause is known."
+    )
+    return Corpus("controlled", "Controlled corpus (synthetic)", about, True, True, items, _table([]))
+
+
+def _open_folder(settings: Settings) -> Corpus:
+    if not settings.source:
+        raise Problem("--corpus folder needs --source: a folder that holds one folder of audio files per label")
+    root = Path(settings.source)
+    items, skipped = folder.find(root, settings.max_seconds)
+    title = folder.readable(root.parent.name if root.name == "audio" else root.name)
+    return Corpus("folder", title, f"{_counts(items)} from audio files.", False, True, items, _table(skipped))
+
+
+def _open_gtzan(settings: Settings) -> Corpus:
+    root = Path(settings.source) if settings.source else gtzan.local_folder()
+    items, skipped = folder.find(root, settings.max_seconds)
+    if others := sorted({item.label for item in items} - gtzan.GENRES):
+        raise Problem(f"{root} is not GTZAN: it has a folder '{others[0]}'; use --corpus folder for your own music")
+    about = f"{_counts(items)}: the GTZAN genre collection (Tzanetakis and Cook 2002)."
+    return Corpus("gtzan", "GTZAN", about, False, True, items, _table(skipped))
+
+
+def _open_gtzan_logmel(settings: Settings) -> Corpus:
+    if not settings.source:
+        raise Problem("--corpus gtzan_logmel needs --source: the .npz file with logmel_db, file_stem and genre")
+    items = log_mels.find(Path(settings.source))
+    about = (
+        f"{_counts(items)}: GTZAN as log-mel spectrograms recovered from published images, 30 s point-sampled to "
+        f"{log_mels.N_FRAMES} frames; there is no audio."
+    )
+    return Corpus("gtzan_logmel", "GTZAN (log-mel)", about, False, False, items, _table([]))
+
+
+_OPENERS = {
+    "controlled": _open_controlled, "folder": _open_folder, "gtzan": _open_gtzan, "gtzan_logmel": _open_gtzan_logmel,
+}
+
+
+def _with_lyrics(corpus: Corpus, settings: Settings) -> Corpus:
+    from lib.corpora import lyrics_matching, lyrics_reading
+
+    texts, report = lyrics_matching.match(corpus.items, lyrics_reading.read(Path(settings.lyrics)))
+    items = [item._replace(lyrics=texts.get(item.name, "")) for item in corpus.items]
+    return corpus._replace(items=items, lyrics_report=report)
+
+
+def _counts(items: list[Item]) -> str:
+    return f"{len(items)} tracks with {len({item.label for item in items})} labels"
+
+
+def _table(skipped: list[tuple[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(skipped, columns=["file", "reason"])

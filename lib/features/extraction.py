@@ -1,0 +1,251 @@
+"""Features of many clips: spread over cores, stored by the content of each clip."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import librosa  # noqa: E402
+import numpy as np
+import pandas as pd
+import soundfile
+from filelock import FileLock
+
+from lib.corpora import folder, registry
+from lib.corpora.items import Item, LogMel, Sound
+from lib.features import audio
+from lib.features.audio import HOP_LENGTH, LOUDEST, N_FFT, POOL, SAMPLE_RATE, SILENCE
+from lib.store import engine, files, runs
+from lib.store.errors import Problem, Unusable
+from lib.store.settings import Settings, digest
+
+CALL_EVERYTHING = "lib.features.extraction:call_everything"
+TIMEOUT = 120.0  # seconds for one clip
+
+
+# --- one item ----------------------------------------------------------------------------------------------------
+class Clip(NamedTuple):
+    """What is stored of one clip."""
+
+    content: str  # "t" and 16 hex digits of the SHA-256 of what was analysed
+    seconds: float
+    frames_per_second: float  # of `log_mel`
+    mfcc: np.ndarray
+    mfcc_delta: np.ndarray
+    log_mel: np.ndarray | None  # int16 [64, frames], hundredths of a dB; None where only the rest was asked for
+    descriptors: dict[str, float]
+
+
+def analyse(spec: dict[str, Any], seconds: float) -> Clip:
+    """Read and analyse one track. Raises `Unusable` with the reason when that makes no sense."""
+    track = registry.read(spec)
+    if isinstance(track, LogMel):
+        if not np.isfinite(track.log_mel).all():
+            raise Unusable("holds values that are not finite")
+        content, rate = track.log_mel.astype(np.float16).tobytes(), track.frames_per_second
+        length, features = track.log_mel.shape[1] / rate, audio.extract_log_mel(track.log_mel, rate)
+    else:
+        y = _prepared(track, seconds)
+        content = (np.clip(y, -1, 1) * 32767).round().astype("<i2").tobytes()
+        length, rate = len(y) / SAMPLE_RATE, SAMPLE_RATE / HOP_LENGTH / POOL
+        features = audio.extract(y, SAMPLE_RATE, seconds)
+    numbers = [features["mfcc_delta"], features["log_mel"], list(features["descriptors"].values())]
+    if not all(np.isfinite(values).all() for values in numbers):
+        raise Unusable("its features are not finite")
+    features["descriptors"] = {name: float(np.float32(value)) for name, value in features["descriptors"].items()}
+    log_mel = np.clip(features.pop("log_mel") * 100, -32767, 32767).round().astype(np.int16)
+    return Clip("t" + hashlib.sha256(content).hexdigest()[:16], length, rate, log_mel=log_mel, **features)
+
+
+def _prepared(sound: Sound, seconds: float) -> np.ndarray:
+    """Samples at 22,050 Hz, at most `seconds` of them, from the middle."""
+    y, rate = sound
+    if not np.isfinite(y).all():
+        raise Unusable("holds samples that are not finite")
+    if np.abs(y).max(initial=0) > LOUDEST:
+        raise Unusable(f"holds samples far beyond full scale (over {LOUDEST:g})")
+    if len(y) * SAMPLE_RATE < N_FFT * rate:  # not even one window
+        raise Unusable(f"too short: {len(y) / rate:.2f} s")
+    if np.ptp(y) < SILENCE:
+        raise Unusable("silent")
+    if rate != SAMPLE_RATE:
+        y = librosa.resample(y, orig_sr=rate, target_sr=SAMPLE_RATE, res_type="soxr_hq")
+    wanted = int(seconds * SAMPLE_RATE)
+    start = max(0, (len(y) - wanted) // 2)
+    return y[start : start + wanted]
+
+
+# --- many items --------------------------------------------------------------------------------------------------
+class Extracted(NamedTuple):
+    """Where the features of each usable item are, by its position in the list, and why others have none."""
+
+    paths: dict[int, Path]
+    skipped: pd.DataFrame  # file, reason
+
+
+def analysed_seconds(settings: Settings) -> float:
+    """How much of each clip is analysed, seconds."""
+    return min(settings.max_seconds, settings.seconds) if settings.corpus == "controlled" else settings.max_seconds
+
+
+def extract_all(
+    items: list[Item], settings: Settings, jobs: int | None = None, progress: Callable[[str], None] | None = None
+) -> Extracted:
+    """Features of every item, or of a random `settings.max_tracks` of them, from the cache where it has them.
+
+    Spread over `jobs` processes (default: all cores). Each clip is stored as soon as it is done, so an interrupted
+    call continues where it stopped. A clip that cannot be used costs only itself.
+    """
+    seconds, say = analysed_seconds(settings), progress or (lambda message: None)
+    reasons: dict[int, str] = {}
+    prints: dict[int, str] = {}
+    for i, result in enumerate(_fingerprints(items)):
+        (reasons if isinstance(result, Unusable) else prints)[i] = str(result)
+    if settings.max_tracks:
+        rank = {i: digest([settings.seed, content]) for i, content in prints.items()}
+        prints = {i: prints[i] for i in sorted(sorted(rank, key=rank.get)[: settings.max_tracks])}
+    paths = {i: _cache_path(content, seconds) for i, content in prints.items()}
+    lengths = {path: _stored_seconds(path) for path in set(paths.values())}
+    missing: dict[Path, int] = {}
+    for i, path in paths.items():
+        if lengths[path] is None:
+            missing.setdefault(path, i)  # equal files are read once
+    if missing:
+        say(f"{len(items)} tracks, {len(missing)} to analyse")
+        failures = _extract_missing(items, missing, seconds, jobs, say)
+        lengths |= {path: _stored_seconds(path) for path in missing}
+        reasons |= {i: failures[path] for i, path in paths.items() if path in failures}
+    for i, path in paths.items():
+        length = lengths[path]
+        if length is not None and length < settings.min_seconds - 1e-3:
+            reasons[i] = f"too short: {length:.2f} s, at least {settings.min_seconds:g} s are needed"
+    skipped = pd.DataFrame([(items[i].name, reasons[i]) for i in sorted(reasons)], columns=["file", "reason"])
+    return Extracted({i: path for i, path in paths.items() if i not in reasons}, skipped)
+
+
+def load_clip(path: Path, log_mel: bool = True) -> Clip:
+    """Read what `extract_all` stored of one clip, with or without its large part."""
+    with np.load(path, allow_pickle=False) as stored:
+        descriptors = dict(zip(stored["descriptor_names"].tolist(), stored["descriptor_values"].tolist(), strict=True))
+        numbers = {"mfcc": stored["mfcc"], "mfcc_delta": stored["mfcc_delta"]}
+        content, (length, rate) = str(stored["content"]), stored["times"].tolist()
+        large = stored["log_mel"] if log_mel else None
+    return Clip(content, length, rate, log_mel=large, descriptors=descriptors, **numbers)
+
+
+def load_log_mel(path: Path) -> np.ndarray:
+    """Only the `log_mel` of a stored clip: int16 [64, frames], hundredths of a dB."""
+    with np.load(path, allow_pickle=False) as stored:
+        return stored["log_mel"]
+
+
+def _save_clip(path: Path, clip: Clip) -> None:
+    values = {
+        "content": np.array(clip.content), "times": np.array([clip.seconds, clip.frames_per_second]),
+        "mfcc": clip.mfcc, "mfcc_delta": clip.mfcc_delta, "log_mel": clip.log_mel,
+        "descriptor_names": np.array(list(clip.descriptors)),
+        "descriptor_values": np.array(list(clip.descriptors.values())),
+    }
+    files.write(path, lambda temporary: np.savez(temporary, **values))
+
+
+def _stored_seconds(path: Path) -> float | None:
+    """Length of a stored clip; None when it is not stored, or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return float(stored["times"][0])
+    except Exception:  # a damaged file fails in many ways, and all have one remedy: analyse the clip again
+        return None
+
+
+def _cache_path(content: str, seconds: float) -> Path:
+    key = digest([content, seconds], 32)
+    return runs.cache_folder() / "features" / key[:2] / f"{key}-{version()}.npz"
+
+
+@functools.cache
+def version() -> str:
+    """Short hash of everything that turns a file into features: this module, the decoder and librosa."""
+    sources = [Path(__file__), Path(audio.__file__), Path(folder.__file__)]
+    content = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
+    return digest([*content, librosa.__version__, np.__version__, soundfile.__libsndfile_version__], 8)
+
+
+def _fingerprints(items: list[Item]) -> list[str | Unusable]:
+    pool = ThreadPoolExecutor(engine.cores())
+    try:
+        return list(pool.map(_fingerprint, [item.spec for item in items]))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _fingerprint(spec: dict[str, Any]) -> str | Unusable:
+    try:
+        return registry.fingerprint(spec)
+    except Unusable as reason:
+        return reason
+
+
+def _extract_missing(
+    items: list[Item], missing: dict[Path, int], seconds: float, jobs: int | None, say: Callable[[str], None]
+) -> dict[Path, str]:
+    """Analyse and store the missing clips; the reasons of those that failed."""
+    failures: dict[Path, str] = {}
+    todo, cleared = list(missing), False
+    while todo:
+        warm(clear=cleared)
+        inputs = [(items[missing[path]].spec, seconds) for path in todo]
+        outcomes = engine.run("lib.features.extraction:analyse", inputs, jobs, TIMEOUT)
+        finished = set()
+        with contextlib.closing(outcomes):
+            for outcome in outcomes:
+                if outcome.kind == "died" and not cleared:
+                    break  # a damaged compiler cache kills every process: once, start again with a new one
+                path = todo[outcome.index]
+                finished.add(path)
+                if outcome.kind == "done":
+                    _save_clip(path, outcome.value)
+                else:
+                    failures[path] = outcome.reason
+                done = len(missing) - len(todo) + len(finished)
+                if done * 10 // len(missing) > (done - 1) * 10 // len(missing):
+                    say(f"analysed {done} of {len(missing)} tracks")
+        todo, cleared = [path for path in todo if path not in finished], True
+    return failures
+
+
+def warm(clear: bool = False) -> None:
+    """Have librosa's compiled functions on disk before several processes need them; `clear` makes them anew.
+
+    Two processes that fill an empty cache at once crash Python, so one does it under a lock, the others wait.
+    """
+    folder = runs.numba_folder()
+    marker = folder / f"warm-{version()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            for attempt in range(2):
+                if clear or attempt:
+                    for path in [marker, *folder.rglob("*.nb[ic]")]:
+                        path.unlink(missing_ok=True)
+                if marker.exists():
+                    return
+                with contextlib.closing(engine.run(CALL_EVERYTHING, [()], 1, 600)) as outcomes:
+                    outcome = next(outcomes)
+                if outcome.kind == "done":
+                    marker.touch()
+                    return
+    except OSError as error:
+        raise Problem(f"cannot use the folder {folder}: {error.strerror or error}") from error
+    raise Problem(f"librosa does not run here: {outcome.reason}; is the environment complete? (make env)")
+
+
+def call_everything() -> None:
+    """Every librosa function that this module uses, once, so that all of them are compiled."""
+    y = np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE).astype(np.float32) * np.hanning(2 * SAMPLE_RATE)
+    audio.extract(_prepared(Sound(np.repeat(y, 2).astype(np.float32), 2 * SAMPLE_RATE), 2.0), SAMPLE_RATE, 2.0)

@@ -1,0 +1,175 @@
+"""From a corpus to the store: what notebook 01 does first, and all that the other notebooks read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lib.corpora import registry
+from lib.corpora.items import Item, Sound
+from lib.corpora.registry import Corpus
+from lib.features import audio, extraction, sentence_embeddings
+from lib.features.extraction import Clip
+from lib.store import artifacts, labels
+from lib.store.errors import Problem, Unusable
+from lib.store.runs import Run
+
+
+class Track(NamedTuple):
+    """One track of the run: its id, its item and its features."""
+
+    track: str
+    item: Item
+    clip: Clip
+    position: int  # in the corpus's list of items
+
+
+def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Fill the run's store from its corpus; what is known of the corpus is returned (`artifacts.load_corpus`).
+
+    Stores, all sorted by track id: `labels` (sealed), `features` (`mfcc`, `mfcc_delta`, `log_mel`), and the tables
+    `descriptors`, `tracks` (group, seconds), `sources` (name, spec), `skipped`, `duplicates`; where the corpus has
+    them also `factors`, `lyrics` and `lyrics_report`. Raises `Problem` when too few tracks are usable.
+    """
+    if run.settings.lyrics_embedder != "tfidf":
+        sentence_embeddings.check(run.settings.lyrics_embedder.removeprefix("sentence:"))
+    corpus = registry.open(run.settings)
+    extracted = extraction.extract_all(corpus.items, run.settings, progress=progress)
+    skipped = pd.concat([corpus.skipped, extracted.skipped], ignore_index=True)
+    if not extracted.paths:
+        raise Problem(
+            f"none of the {len(corpus.items)} tracks of {corpus.title} can be used; "
+            f"the first, {skipped['file'].iloc[0]}: {skipped['reason'].iloc[0]}"
+        )
+    clips = {i: extraction.load_clip(path, log_mel=False) for i, path in extracted.paths.items()}
+    found = [Track("", corpus.items[i], clip, i) for i, clip in clips.items()]
+    tracks, duplicates = identify(found, run.settings.duplicates)
+    registry.check_counts([track.item.label for track in tracks], run.settings, "usable ")
+    ids = [track.track for track in tracks]
+    about = {
+        "corpus": corpus.name,
+        "title": corpus.title,
+        "description": corpus.description,
+        "synthetic": corpus.synthetic,
+        "has_audio": corpus.has_audio,
+        "has_lyrics": any(track.item.lyrics for track in tracks),
+        "lyrics_encoding": "" if corpus.lyrics_report is None else corpus.lyrics_report.attrs["encoding"],
+        "n_labels": len({track.item.label for track in tracks}),
+        "n_skipped": len(skipped),
+        "n_found": len(corpus.items) + len(corpus.skipped),
+        "duplicates": run.settings.duplicates,
+    }
+    artifacts.save_corpus(run, ids, about)
+    labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))
+    artifacts.save(run, "features", _features(tracks, extracted, corpus.has_audio))
+    for name, table in _tables(tracks, corpus).items():
+        artifacts.save(run, name, table)
+    artifacts.save(run, "skipped", skipped)
+    artifacts.save(run, "duplicates", duplicates)
+    return artifacts.load_corpus(run)
+
+
+def identify(found: list[Track], duplicates: str) -> tuple[list[Track], pd.DataFrame]:
+    """Give every track its id, sorted by it, and list the exact duplicates: group, track, n, labels_agree.
+
+    The id is a hash of what was analysed. Copies share it, so with `duplicates="keep"` the second gets "-2" and so on,
+    in an order given by a hash of content and file name, not by folder or order; with "drop" one copy of each group
+    remains, and none where the copies disagree on the label.
+    """
+    groups: dict[str, list[Track]] = {}
+    for track in found:
+        groups.setdefault(track.clip.content, []).append(track)
+    kept, rows = [], []
+    for content, copies in sorted(groups.items()):
+        copies = sorted(copies, key=_copy_order)
+        agree = len({track.item.label for track in copies}) == 1
+        named = [t._replace(track=content if i == 1 else f"{content}-{i}") for i, t in enumerate(copies, 1)]
+        if len(copies) > 1:
+            rows += [(content, track.track, len(copies), agree) for track in named]
+        if duplicates == "keep":
+            kept += named
+        elif agree:
+            kept.append(named[0])
+    kept.sort(key=lambda track: track.track)
+    return kept, pd.DataFrame(rows, columns=["group", "track", "n", "labels_agree"])
+
+
+def _copy_order(track: Track) -> tuple[str, str]:
+    file = track.item.name.rsplit("/", 1)[-1]  # without the folder, which may tell the label
+    return hashlib.sha256(f"{track.clip.content} {file}".encode()).hexdigest(), track.item.name
+
+
+def _features(tracks: list[Track], extracted: extraction.Extracted, has_audio: bool) -> xr.Dataset:
+    """`mfcc [track, mfcc_stat]`, `mfcc_delta [track, mfcc_delta_stat]`, `log_mel [track, band, frame]` in dB."""
+    paths = [extracted.paths[track.position] for track in tracks]
+    log_mel = np.empty((len(paths), *extraction.load_log_mel(paths[0]).shape), np.int16)
+    for row, path in enumerate(paths):
+        log_mel[row] = extraction.load_log_mel(path)
+    return xr.Dataset(
+        {
+            "mfcc": (("track", "mfcc_stat"), np.stack([track.clip.mfcc for track in tracks])),
+            "mfcc_delta": (("track", "mfcc_delta_stat"), np.stack([track.clip.mfcc_delta for track in tracks])),
+            # Stays int16 in memory and on disk; xarray scales it when it is read
+            "log_mel": (("track", "band", "frame"), log_mel, {"scale_factor": np.float32(0.01), "units": "dB"}),
+        },
+        coords={
+            "track": [track.track for track in tracks],
+            "mfcc_stat": audio.MFCC_STATS,
+            "mfcc_delta_stat": audio.MFCC_DELTA_STATS,
+            "band": ("band", audio.band_frequencies(has_audio), {"units": "Hz"}),
+            "frame": ("frame", np.arange(log_mel.shape[2]) / tracks[0].clip.frames_per_second, {"units": "s"}),
+        },
+    )
+
+
+def _tables(tracks: list[Track], corpus: Corpus) -> dict[str, pd.DataFrame]:
+    """The tables of a corpus, each indexed by track id."""
+    index = pd.Index([track.track for track in tracks], name="track")
+    tables = {
+        "descriptors": pd.DataFrame([track.clip.descriptors for track in tracks], index=index),
+        "tracks": pd.DataFrame(
+            {"group": [t.clip.content for t in tracks], "seconds": [round(t.clip.seconds, 3) for t in tracks]},
+            index=index,
+        ),
+        "sources": pd.DataFrame(
+            {"name": [t.item.name for t in tracks], "spec": [json.dumps(t.item.spec) for t in tracks]}, index=index
+        ),
+    }
+    if any(track.item.factors for track in tracks):
+        tables["factors"] = pd.DataFrame([track.item.factors for track in tracks], index=index)
+    if any(track.item.lyrics for track in tracks):
+        tables["lyrics"] = pd.DataFrame({"text": [track.item.lyrics for track in tracks]}, index=index)
+    if corpus.lyrics_report is not None:
+        tables["lyrics_report"] = corpus.lyrics_report
+    return tables
+
+
+def listen(run: Run, track: str) -> Sound | None:
+    """The analysed part of a track, to listen to; None where the corpus has no audio.
+
+    For playing only: where a track came from may tell its label, so no feature is made from this.
+    """
+    spec = json.loads(artifacts.load(run, "sources").loc[track, "spec"])
+    try:
+        sound = registry.read(spec)
+    except Unusable as reason:
+        raise Problem(f"track {track} can no longer be read ({reason}): was its file moved?") from reason
+    return sound if isinstance(sound, Sound) else None
+
+
+def stored_items(run: Run, labels_of: pd.Series) -> list[Item]:
+    """The run's tracks as items again, for the leakage audit: spec {"track": id}, name "<label>/<id>", label, lyrics.
+
+    `labels_of` [track] comes from `labels.open_labels`.
+    """
+    words = artifacts.load(run, "lyrics")["text"].fillna("") if artifacts.has(run, "lyrics") else {}
+    return [
+        Item(f"{label}/{track}", {"track": track}, label, lyrics=words.get(track, ""))
+        for track, label in labels_of.items()
+    ]

@@ -1,0 +1,291 @@
+"""A VAE with a contrastive term on statistics of crops, and the best label-free row that is built on it.
+
+Two crops of one track share what makes the track, and differ in what merely happens in it. The statistics of a crop
+are a fixed pooling layer over the log-mel (as in lib/feature_sets.py, but of seconds, not of the clip), so a network
+takes seconds to train. Two terms are learned together: the ELBO, and NT-Xent (Chen et al. 2020, 2002.05709), which asks
+to recognise the other crop of a track among all crops of a batch. Nothing here sees a label.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+import torch
+import xarray as xr
+import yaml
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from lib.models import training, umap
+from lib.models.latents import hashed, stored
+from lib.models.vae import kl_per_dimension
+from lib.store.runs import Run
+from lib.store.series import NOTEBOOKS
+
+PROTOCOL = NOTEBOOKS / "best_row.yaml"
+N_MFCC, N_CORRELATED = 20, 10  # cepstral coefficients kept; those whose correlations in time are kept
+BAND_GROUP = 4  # mel bands averaged before their modulation is measured
+MODULATION_EDGES = np.geomspace(0.4, 6.0, 11)  # Hz
+VERSION = 2  # raise when a change here changes numbers
+
+
+class Protocol(BaseModel):
+    """Every choice behind the row (notebooks/best_row.yaml): fixed before GTZAN's labels were compared with it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    crop_seconds: float
+    n_crops: int  # per clip, evenly spread
+    latent_dim: int
+    width: int  # of the hidden layers
+    beta: float
+    contrast: float  # weight of NT-Xent beside squared error + beta x KL
+    temperature: float
+    noise: float  # standard deviation added to inputs of unit variance
+    dropout: float  # share of inputs set to zero
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    members: int  # networks joined in one row
+    umap_dim: int
+
+
+def protocol(path: Path = PROTOCOL, most_epochs: int = 0) -> Protocol:
+    """The protocol in a file; what it says about how it came to be (`history`) is left out.
+
+    With `most_epochs` at most so many: a trial run is no row of the protocol.
+    """
+    values = yaml.safe_load(path.read_text())
+    values["epochs"] = min(values["epochs"], most_epochs or values["epochs"])
+    return Protocol(**{name: value for name, value in values.items() if name != "history"})
+
+
+def history(path: Path = PROTOCOL) -> str:
+    """How the protocol in a file came to be."""
+    return yaml.safe_load(path.read_text())["history"]
+
+
+# --- crops -------------------------------------------------------------------------------------------------------
+def crop_statistics(log_mel: np.ndarray, frames_per_second: float, seconds: float, n_crops: int) -> list[np.ndarray]:
+    """Five blocks of statistics [crop, track, d] of crops of log_mel [track, band, frame] in dB.
+
+    Mean, standard deviation and standard deviation of the differences in time of 20 cepstral coefficients; log
+    modulation spectrum per group of bands; correlations in time between the first ten coefficients. A clip shorter
+    than two crops gives crops of half its length.
+    """
+    n_bands, n_frames = log_mel.shape[1:]
+    length = max(4, min(int(seconds * frames_per_second), n_frames // 2))
+    made = []
+    for start in np.linspace(0, n_frames - length, n_crops).astype(int):
+        crop = log_mel[:, :, start : start + length].astype(np.float32)
+        cepstrum = scipy.fft.dct(crop, axis=1, norm="ortho")[:, :N_MFCC]
+        mean, std = cepstrum.mean(2), cepstrum.std(2)
+        made.append((mean, std, np.diff(cepstrum, axis=2).std(2), _modulation(crop, frames_per_second),
+                     _correlations(cepstrum, mean, std)))
+    return [np.stack(block).astype(np.float32) for block in zip(*made, strict=True)]
+
+
+def _modulation(crop: np.ndarray, frames_per_second: float) -> np.ndarray:
+    """Log power of each group of bands in each modulation band [track, groups x modulations]."""
+    groups = np.add.reduceat(crop, np.arange(0, crop.shape[1], BAND_GROUP), axis=1) / BAND_GROUP
+    groups = (groups - groups.mean(2, keepdims=True)) * np.hanning(groups.shape[2])
+    power = np.abs(scipy.fft.rfft(groups, axis=2)) ** 2
+    frequency = scipy.fft.rfftfreq(groups.shape[2], 1 / frames_per_second)
+    columns = []
+    for low, high in itertools.pairwise(MODULATION_EDGES):
+        inside = (frequency >= low) & (frequency < high)
+        if not inside.any():  # a short crop resolves less: its nearest frequency
+            inside[np.abs(frequency - (low + high) / 2).argmin()] = True
+        columns.append(np.log10(power[:, :, inside].mean(2) + 1e-3))
+    return np.stack(columns, axis=2).reshape(len(crop), -1)
+
+
+def _correlations(cepstrum: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    scaled = ((cepstrum - mean[..., None]) / (std[..., None] + 1e-3))[:, :N_CORRELATED]
+    matrix = np.einsum("nit,njt->nij", scaled, scaled) / cepstrum.shape[2]
+    return matrix[:, *np.triu_indices(N_CORRELATED, 1)]
+
+
+def balanced(blocks: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """Blocks [..., track, d] side by side: each column standardised and each block of the same total variance over
+    `rows` of tracks; the whole has unit variance per column on average."""
+    out = []
+    for block in blocks:
+        flat = block[..., rows, :].reshape(-1, block.shape[-1])
+        out.append((block - flat.mean(0)) / (flat.std(0) + 1e-6) / np.sqrt(block.shape[-1]))
+    joined = np.concatenate(out, axis=-1)
+    return (joined * np.sqrt(joined.shape[-1] / len(blocks))).astype(np.float32)
+
+
+# --- the network -------------------------------------------------------------------------------------------------
+class ContrastiveVAE(nn.Module):
+    """Encoder and decoder of statistics x [B, D], and a projection of mu for the contrastive term."""
+
+    def __init__(self, n_features: int, latent_dim: int, width: int):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(n_features, width), nn.BatchNorm1d(width), nn.ReLU(),
+            nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(),
+            nn.Linear(width, 2 * latent_dim),
+        )
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, width), nn.ReLU(), nn.Linear(width, n_features))
+        self.projection = nn.Sequential(nn.Linear(latent_dim, 128), nn.ReLU(), nn.Linear(128, 64))
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, D] -> mu, log_var [B, L]."""
+        mu, log_var = self.encoder(x).chunk(2, dim=-1)
+        return mu, log_var.clamp(-10, 4)
+
+
+def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of finding each row's partner among the other 2B - 1, by cosine (Chen et al. 2020, eq. 1).
+
+    a, b [B, P]: row i of one is the partner of row i of the other. log(2B - 1) where nothing is told apart.
+    """
+    both, n = nn.functional.normalize(torch.cat([a, b]), dim=1), len(a)
+    itself = torch.eye(2 * n, dtype=torch.bool, device=a.device)
+    likeness = (both @ both.T / temperature).masked_fill(itself, -torch.inf)
+    partner = torch.arange(2 * n, device=a.device).roll(n)
+    return nn.functional.cross_entropy(likeness, partner)
+
+
+def fit(x: np.ndarray, seed: int, train: np.ndarray, choice: Protocol) -> tuple[ContrastiveVAE, np.ndarray]:
+    """Train one network on crops x [crop, track, D] of the tracks `train`.
+
+    Returns it, and its history [epoch, 3]: squared error, KL in nats, NT-Xent, means over batches.
+    """
+    where, rng = training.device(), np.random.default_rng([seed, 2])
+    data, n_crops = torch.from_numpy(x).to(where), len(x)
+    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+        torch.manual_seed(seed)
+        model = ContrastiveVAE(x.shape[-1], choice.latent_dim, choice.width).to(where).train()
+        n_batches = max(1, round(len(train) / choice.batch_size))
+        optimiser = torch.optim.AdamW(model.parameters(), lr=choice.learning_rate, fused=True)
+        steps = choice.epochs * n_batches
+        rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, choice.learning_rate, steps, pct_start=0.1)
+        history = []
+        for _ in range(choice.epochs):
+            total = torch.zeros(3, device=where)
+            for rows in np.array_split(rng.permutation(train), n_batches):
+                first = rng.integers(0, n_crops, len(rows))
+                second = (first + rng.integers(1, n_crops, len(rows))) % n_crops
+                clean = torch.cat([data[first, rows], data[second, rows]])
+                parts = _terms(model, clean, choice)
+                loss = parts[0] + choice.beta * parts[1] + choice.contrast * parts[2]
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                rate.step()
+                total += parts.detach()
+            history.append((total / n_batches).cpu().numpy())
+    return model.eval(), np.stack(history)
+
+
+def _terms(model: ContrastiveVAE, clean: Tensor, choice: Protocol) -> Tensor:
+    """Squared error, KL and NT-Xent of a batch [2B, D] whose second half are the other crops of the first."""
+    x = nn.functional.dropout(clean + choice.noise * torch.randn_like(clean), choice.dropout)
+    mu, log_var = model.encode(x)
+    z = mu + torch.randn_like(mu) * torch.exp(0.5 * log_var)
+    error = (model.decoder(z) - clean).square().sum(-1).mean()
+    kl = kl_per_dimension(mu, log_var).sum(-1).mean()
+    return torch.stack([error, kl, nt_xent(*model.projection(mu).chunk(2), choice.temperature)])
+
+
+# --- stored latents ----------------------------------------------------------------------------------------------
+def contrastive_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol) -> xr.Dataset:
+    """Latents of single networks in the form of `training.latents`; a track's mu is the mean over its crops.
+
+    log_mel [track, band, frame] in dB, its coordinate `frame` in seconds. z is a draw for the middle crop; kl and
+    error are means over crops.
+    """
+    about = {"method": "contrastive_vae", "setting": f"beta={choice.beta:g} contrast={choice.contrast:g}",
+             "features": "log_mel_crops", "label_use": "none"}
+    recipe = choice.model_dump(exclude={"members", "umap_dim"})
+    made_of = {**about, "protocol": recipe, "module": VERSION, "held_out": run.settings.held_out,
+               "x": hashed(log_mel.to_numpy())}
+    make = functools.partial(_networks, run, log_mel, seeds, choice)
+    return stored(run, made_of, seeds, about, log_mel.track.to_numpy(), make)
+
+
+def _networks(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol, groups: np.ndarray) -> xr.Dataset:
+    blocks = crop_statistics(log_mel.to_numpy(), _rate(log_mel), choice.crop_seconds, choice.n_crops)
+    made = []
+    for seed in seeds:
+        train, _ = training.split(log_mel.sizes["track"], seed, run.settings.held_out, groups)
+        x = balanced(blocks, train)
+        model, history = fit(x, seed, train, choice)
+        made.append(_describe(model, x, seed, train, history))
+        print(f"contrastive VAE {seed}: error {history[-1, 0]:.1f}, KL {history[-1, 1]:.1f} nats, "
+              f"NT-Xent {history[-1, 2]:.2f}", flush=True)
+    return xr.concat(made, dim="seed")
+
+
+@torch.no_grad()
+def _describe(model: ContrastiveVAE, x: np.ndarray, seed: int, train: np.ndarray, history: np.ndarray) -> xr.Dataset:
+    """One network's latents of all tracks, from crops x [crop, track, D]."""
+    data = torch.from_numpy(x).to(training.device())
+    mu, log_var = model.encode(data.flatten(0, 1))
+    mu, log_var = mu.unflatten(0, data.shape[:2]), log_var.unflatten(0, data.shape[:2])
+    error = (model.decoder(mu) - data).square().sum(-1).mean(0)
+    middle = len(x) // 2
+    noise = torch.randn(mu.shape[1:], generator=torch.Generator().manual_seed(2_000_003 * (seed + 1))).to(mu.device)
+    z = mu[middle] + noise * torch.exp(0.5 * log_var[middle])
+    variables = {
+        "mu": (("seed", "track", "latent"), mu.mean(0)[None]), "z": (("seed", "track", "latent"), z[None]),
+        "kl": (("seed", "latent"), kl_per_dimension(mu, log_var).mean((0, 1))[None]),
+        "error": (("seed", "track"), error[None]),
+    }
+    return xr.Dataset(
+        {name: (dims, value.cpu().numpy()) for name, (dims, value) in variables.items()}
+        | {"train": (("seed", "track"), np.isin(np.arange(x.shape[1]), train)[None]),
+           "history": (("curve", "seed", "epoch"), history.T[:, None])},
+        coords={"seed": [seed], "curve": ["error", "kl", "contrast"]},
+    )
+
+
+def numbers(seeds: list[int], choice: Protocol) -> list[int]:
+    """The networks behind `best_latents` of these seeds: network m of seed s is number s + 1000 m."""
+    return [seed + 1000 * m for seed in seeds for m in range(choice.members)]
+
+
+def best_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol) -> xr.Dataset:
+    """The best label-free row: UMAP of several networks' mu and the clip's own statistics, in `latents`' form.
+
+    Each seed joins `choice.members` networks that no other seed uses (`numbers`, each with its own held-out tracks), in
+    equal parts with the crops' mean statistics. To be clustered by k-means.
+    """
+    about = {"method": "contrastive_vae", "features": "log_mel_crops", "label_use": "none",
+             "setting": f"members={choice.members} statistics umap={choice.umap_dim}"}
+    made_of = {**about, "protocol": choice.model_dump(), "module": VERSION, "held_out": run.settings.held_out,
+               "x": hashed(log_mel.to_numpy())}
+    make = functools.partial(_join, run, log_mel, seeds, choice)
+    return stored(run, made_of, seeds, about, log_mel.track.to_numpy(), make)
+
+
+def _join(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol, groups: np.ndarray) -> xr.Dataset:
+    networks = contrastive_latents(run, log_mel, numbers(seeds, choice), choice)
+    blocks = crop_statistics(log_mel.to_numpy(), _rate(log_mel), choice.crop_seconds, choice.n_crops)
+    clip = balanced([block.mean(0) for block in blocks], np.arange(log_mel.sizes["track"]))
+    found = []
+    for seed in seeds:
+        mine = networks.mu.sel(seed=numbers([seed], choice)).values
+        points = side_by_side([side_by_side(list(mine)), clip])
+        found.append(umap.umap(points, choice.umap_dim, [seed], min_dist=0.0)[0])  # its advice before clustering
+    mu = np.stack(found)
+    dims = ("seed", "track", "latent")
+    return xr.Dataset({"mu": (dims, mu), "z": (dims, mu)}, coords={"seed": seeds})
+
+
+def side_by_side(parts: list[np.ndarray]) -> np.ndarray:
+    """Parts [track, d] joined, each centred and scaled to a total variance of one; columns keep their proportions."""
+    centred = [part - part.mean(0) for part in parts]
+    return np.concatenate([part / max(float(np.sqrt(part.var(0).sum())), 1e-12) for part in centred], axis=1)
+
+
+def _rate(log_mel: xr.DataArray) -> float:
+    """Frames per second."""
+    return 1 / float(np.diff(log_mel.frame.values[:2])[0])

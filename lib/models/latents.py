@@ -1,0 +1,260 @@
+"""Latents of every method in one form, trained once and stored by a hash of what made them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from sklearn.decomposition import PCA
+
+from lib.models import training, umap
+from lib.models.training import Schedule
+from lib.models.vae import ModelConfig, StackedVAE
+from lib.store import artifacts
+from lib.store.runs import Run
+from lib.store.settings import digest, from_json, to_json
+
+VERSION = 3  # raise when a change here changes numbers: stored latents of an older version are not used
+
+
+def restore(latents: xr.Dataset) -> StackedVAE:
+    """The trained stack behind stored latents, for decoding and for encoding under other labels."""
+    values = {**from_json(latents.attrs["config"])}
+    config = ModelConfig(**values | {"hidden": tuple(values["hidden"])})
+    model, start = StackedVAE(config, latents.seed.values.tolist()), 0
+    weights = torch.from_numpy(latents.weights.values)
+    with torch.no_grad():
+        for value in model.parameters():
+            size = value[0].numel()
+            value.copy_(weights[:, start : start + size].reshape(value.shape))
+            start += size
+    return model.eval()
+
+
+@torch.no_grad()
+def rebuild(latents: xr.Dataset, seed: int) -> np.ndarray:
+    """What a stored model without labels makes of every track's mu: [track, D], standardised as it was trained."""
+    one = latents.sel(seed=[seed])
+    return restore(one).decode(torch.from_numpy(one.mu.values))[0].numpy()
+
+
+# --- stored latents ----------------------------------------------------------------------------------------------
+def schedule_of(run: Run) -> Schedule:
+    """The schedule in a run's settings."""
+    s = run.settings
+    return Schedule(s.epochs, s.batch_size, s.learning_rate, s.patience, s.held_out)
+
+
+def mlp_latents(
+    run: Run, method: str, x: pd.DataFrame, config: ModelConfig, seeds: list[int], *args: Any, **options: Any
+) -> xr.Dataset:
+    """Latents of a setting for all seeds: read from the store, or trained and stored.
+
+    x [track, D] raw features; what else there is to say, as in `sweep`. Returns mu, z [seed, track, latent],
+    kl [seed, latent] in nats, error [seed, track], train [seed, track], history [curve, seed, epoch] (NaN after a
+    run has stopped); attributes name method, setting, features and label_use.
+    """
+    return sweep_latents(run, method, x, config, [config.beta], seeds, *args, **options)[config.beta]
+
+
+def sweep_latents(
+    run: Run,
+    method: str,
+    x: pd.DataFrame,
+    config: ModelConfig,
+    betas: list[float],
+    seeds: list[int],
+    features: str = "mfcc",
+    labels: pd.Series | None = None,
+    schedule: Schedule | None = None,
+    weights: np.ndarray | None = None,
+    n_train: int = 0,
+) -> dict[float, xr.Dataset]:
+    """`latents` of one architecture at several betas, trained as one stack: all seeds of all betas at once.
+
+    `labels` [track] only for a model that reads them; `weights` [D] and `n_train` as in `fit`; `features` is what the
+    columns of x are called in the score table.
+    """
+    schedule = schedule or schedule_of(run)
+    codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule)
+    made_of = {beta: {**one, **_special(weights, n_train)} for beta, one in made_of.items()}
+    with artifacts.making(run, _name(made_of[betas[-1]])) as missing:  # the last one to be stored
+        if missing or not all(artifacts.has(run, _name(made_of[beta])) for beta in betas):
+            tiled = [seed for _ in betas for seed in seeds]
+            each = [beta for beta in betas for _ in seeds]
+            progress = epoch_table(about[betas[0]], len(tiled))
+            groups = _groups(run, x.index)
+            _, all_runs = training.fit(
+                x.to_numpy(), config, tiled, schedule, codes, groups, progress, each, weights, n_train
+            )
+            for i, beta in enumerate(betas):
+                part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
+                _keep(run, made_of[beta], part, about[beta], x.index)
+    return {beta: artifacts.load(run, _name(made_of[beta])) for beta in betas}
+
+
+def is_stored(
+    run: Run,
+    method: str,
+    x: pd.DataFrame,
+    config: ModelConfig,
+    seeds: list[int],
+    features: str = "mfcc",
+    labels: pd.Series | None = None,
+) -> bool:
+    """Would `latents`, called with the same, read from the store and train nothing?"""
+    _, _, made_of = _recipes(method, x, config, [config.beta], seeds, features, labels, schedule_of(run))
+    return artifacts.has(run, _name(made_of[config.beta]))
+
+
+def _recipes(method, x, config, betas, seeds, features, labels, schedule) -> tuple[np.ndarray | None, dict, dict]:
+    """Class numbers [track] (None without labels); by beta, what is said of the latents and what they are made of."""
+    if config.reads_labels != (labels is not None):
+        raise ValueError("labels are given to a model that reads them, and to no other")
+    codes, about = None, {}
+    if labels is not None:
+        codes = pd.Categorical(labels.loc[x.index], categories=sorted(labels.unique())).codes
+    for beta in betas:
+        one = dataclasses.replace(config, beta=beta)
+        about[beta] = {
+            "method": method,
+            "setting": one.setting,
+            "features": features,
+            "label_use": one.label_use,
+            "config": to_json(one.asdict()),
+        }
+    stack = {"betas": betas, "seeds": seeds, "schedule": schedule._asdict()}
+    made_of = {beta: {**about[beta], **stack, "x": hashed(x.to_numpy()), "y": hashed(codes)} for beta in betas}
+    return codes, about, made_of
+
+
+def _special(weights: np.ndarray | None, n_train: int) -> dict:
+    """What is unusual about a setting; nothing, usually, so that its name stays."""
+    return ({"weights": hashed(weights)} if weights is not None else {}) | ({"n_train": n_train} if n_train else {})
+
+
+def pca_latents(
+    run: Run,
+    x: pd.DataFrame,
+    dim: int,
+    seeds: list[int],
+    features: str = "mfcc",
+    weights: np.ndarray | None = None,
+    n_train: int = 0,
+) -> xr.Dataset:
+    """PCA in the same form as `latents`, fitted on each seed's training rows; `mu` are the component scores."""
+    about = {"method": "pca", "setting": f"dim={dim}", "features": features, "label_use": "none"}
+    made_of = {**about, "held_out": run.settings.held_out, "x": hashed(x.to_numpy()), **_special(weights, n_train)}
+
+    def make(groups: np.ndarray) -> xr.Dataset:
+        mus, errors, trains, loadings = [], [], [], []
+        for seed in seeds:
+            train, _ = training.split(len(x), seed, run.settings.held_out, groups, n_train)
+            scaled = training.standardise(x.to_numpy(), train, weights)
+            model = PCA(min(dim, *scaled[train].shape), svd_solver="full").fit(scaled[train])
+            scores = model.transform(scaled)
+            mus.append(scores)
+            errors.append(((model.inverse_transform(scores) - scaled) ** 2).sum(1))
+            trains.append(np.isin(np.arange(len(x)), train))
+            loadings.append(model.components_)
+        mu = np.stack(mus).astype(np.float32)
+        return xr.Dataset(
+            {
+                "mu": (("seed", "track", "latent"), mu),
+                "z": (("seed", "track", "latent"), mu),
+                "kl": (("seed", "latent"), np.zeros_like(mu[:, 0])),
+                "error": (("seed", "track"), np.stack(errors)),
+                "train": (("seed", "track"), np.stack(trains)),
+                "loadings": (("seed", "latent", "feature"), np.stack(loadings)),
+            },
+            coords={"seed": seeds, "feature": [str(name) for name in x.columns]},
+        )
+
+    return stored(run, made_of, seeds, about, x.index, make)
+
+
+def raw_latents(
+    run: Run, x: pd.DataFrame, seeds: list[int], features: str = "mfcc", weights: np.ndarray | None = None
+) -> xr.Dataset:
+    """The features themselves, standardised on each seed's training rows, in the form of `mlp_latents`."""
+    rows = [training.split(len(x), seed, run.settings.held_out, _groups(run, x.index)) for seed in seeds]
+    mu = np.stack([training.standardise(x.to_numpy(), train, weights) for train, _ in rows])
+    return xr.Dataset(
+        {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu)},
+        coords={"seed": seeds, "track": x.index.to_numpy()},
+        attrs={"method": "raw", "setting": f"dim={x.shape[1]}", "features": features, "label_use": "none"},
+    )
+
+
+def umap_latents(
+    run: Run, x: pd.DataFrame, dim: int, seeds: list[int], features: str = "mfcc", weights: np.ndarray | None = None
+) -> xr.Dataset:
+    """UMAP (see `lib.models.umap`) of the standardised features, in the form of `mlp_latents`.
+
+    Minimum distance 0, as its documentation advises before clustering. It embeds the tracks it is fitted on, so nothing
+    is held out and there is no error.
+    """
+    setting = f"dim={dim} neighbours={umap.NEIGHBOURS}"
+    about = {"method": "umap", "setting": setting, "features": features, "label_use": "none"}
+    made_of = {**about, "x": hashed(x.to_numpy()), **_special(weights, 0)}
+
+    def make(groups: np.ndarray) -> xr.Dataset:
+        points = training.standardise(x.to_numpy(), np.arange(len(x)), weights)
+        mu = umap.umap(points, dim, seeds, min_dist=0.0, n_epochs=200, init="pca")
+        return xr.Dataset(
+            {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu)}, coords={"seed": seeds}
+        )
+
+    return stored(run, made_of, seeds, about, x.index, make)
+
+
+def stored(run: Run, made_of: dict, seeds: list[int], about: dict, tracks, make) -> xr.Dataset:
+    """The stored latents made of exactly this, or those that `make` (called with the duplicate groups) gives now."""
+    made_of = {**made_of, "seeds": seeds}
+    with artifacts.making(run, _name(made_of)) as missing:
+        if missing:
+            _keep(run, made_of, make(_groups(run, tracks)), about, tracks)
+    return artifacts.load(run, _name(made_of))
+
+
+def _name(made_of: dict) -> str:
+    return "latents/" + digest({**made_of, "version": VERSION, "device": training.device().type}, 20)
+
+
+def _keep(run: Run, made_of: dict, data: xr.Dataset, about: dict, tracks) -> None:
+    data = data.assign_coords(track=np.asarray(tracks, dtype=object)).assign_attrs(**about)
+    artifacts.save(run, _name(made_of), data)
+
+
+def _groups(run: Run, tracks) -> np.ndarray:
+    return artifacts.load(run, "tracks").loc[list(tracks), "group"].to_numpy()
+
+
+def hashed(values: np.ndarray | None) -> str:
+    return "" if values is None else hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:20]
+
+
+def epoch_table(about: dict, n_runs: int, seed: int | None = None) -> Callable[[int, np.ndarray], None]:
+    """A printed line every five seconds: epoch, losses and KL, means over the runs of a stack."""
+    who = f"{about['method']} {about['setting']}" + (f" seed {seed}" if seed is not None else f", {n_runs} seeds")
+    start, last = time.perf_counter(), [time.perf_counter()]
+
+    def show(epoch: int, row: np.ndarray) -> None:
+        now = time.perf_counter()
+        if now - last[0] > 5:
+            last[0] = now
+            train, held, error, kl = np.nanmean(row, -1)  # of the runs that have not stopped
+            print(
+                f"{who}: epoch {epoch + 1:3d}, train {train:9.2f}, held out {held:9.2f} "
+                f"(error {error:.2f}, KL {kl:.2f} nats), {now - start:.0f} s",
+                flush=True,
+            )
+
+    return show

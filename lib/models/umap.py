@@ -1,0 +1,57 @@
+"""UMAP, compiled once on a machine: its machine code is kept beside librosa's, where numba's cache is."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from lib.store import runs
+
+NEIGHBOURS = 15  # UMAP's own default; not tuned
+
+
+def umap(points: np.ndarray, dim: int, seeds: list[int], **options: float | str) -> np.ndarray:
+    """UMAP (McInnes et al. 2018, 1802.03426) of points [track, feature], once per seed: [seed, track, dim], float32.
+
+    15 neighbours (its default; fewer where there are fewer points); `options` are more arguments of `umap.UMAP`.
+    """
+    options = {"n_components": dim, "n_neighbors": min(NEIGHBOURS, len(points) - 2), "n_jobs": 1, **options}
+    with warnings.catch_warnings():  # that TensorFlow is missing, and what numba cannot keep
+        warnings.simplefilter("ignore")
+        with _compiling(runs.numba_folder()):
+            from umap import UMAP  # seconds; only who needs it pays
+
+            _keep_compiled()
+            found = [UMAP(**options, random_state=seeds[0]).fit_transform(points)]
+        found += [UMAP(**options, random_state=seed).fit_transform(points) for seed in seeds[1:]]
+    return np.stack(found).astype(np.float32)
+
+
+@contextlib.contextmanager
+def _compiling(folder: Path) -> Iterator[None]:
+    """One process at a time: two that fill numba's folder at once crash Python. Without a folder nobody waits."""
+    lock = FileLock(folder / ".umap.lock")
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _keep_compiled() -> None:
+    """Have numba keep what UMAP and its search for neighbours compile: ten seconds in every process otherwise."""
+    from numba.core.dispatcher import Dispatcher
+
+    for name in [name for name in sys.modules if name.split(".")[0] in ("umap", "pynndescent")]:
+        for function in vars(sys.modules[name]).values():
+            if isinstance(function, Dispatcher) and function.py_func.__module__ == name:
+                with contextlib.suppress(RuntimeError):  # there is no place to keep it: slower, and as right
+                    function.enable_caching()

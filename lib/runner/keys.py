@@ -1,0 +1,102 @@
+"""What a notebook's results follow from, as one hash: who is up to date, and who has to run."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lib.runner.request import Request
+from lib.store import runs
+from lib.store.errors import Problem
+from lib.store.series import ROOT, Series
+from lib.store.settings import digest
+
+
+# --- what needs a run --------------------------------------------------------------------------------------------
+def keys(series: Series, request: Request) -> dict[str, str]:
+    """For each notebook a hash of all that its results follow from: sources, settings, input files, versions, needs."""
+    shared = {
+        "settings": request.checked().key(),
+        "code": code(),
+        "source": _fingerprint(request.source),
+        "lyrics": _fingerprint(request.lyrics),
+    }
+    found: dict[str, str] = {}
+    for name in series.order():
+        needed = {need: found[need] for need in series.needs[name]}
+        found[name] = digest({"shared": shared, "cells": cell_sources(series.path(name)), "needs": needed}, 16)
+    return found
+
+
+def code() -> str:
+    """Hash of `lib`, of Python and of the packages that results depend on."""
+    return digest([{str(p.relative_to(ROOT)): _hash_file(p) for p in _library_files()}, versions()], 16)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in runs.PACKAGES}
+
+
+def _library_files() -> list[Path]:
+    """Files of lib that a notebook's numbers can depend on: not the report's, the runner's or the explorer's."""
+    library = ROOT / "lib"
+    return [
+        path for path in sorted(library.rglob("*"))
+        if path.is_file() and not {"__pycache__", "report", "runner", "explorer"} & set(path.relative_to(library).parts)
+    ]
+
+
+def _hash_file(path: Path) -> str:
+    return digest(path.read_bytes().decode("utf-8", "replace"))
+
+
+def cell_sources(path: Path) -> list[tuple[str, str]]:
+    """Type and source of every cell; outputs, counters and metadata do not count."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    except OSError as error:
+        raise Problem(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise Problem(f"{path} is not a notebook that can be read: repair it, or restore it with git") from None
+
+
+def _fingerprint(path: str) -> list[tuple[str, int, int]]:
+    """Relative paths, sizes and times of change of a file or of all files of a folder."""
+    root = Path(path)
+    if not path:
+        return []
+    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    return [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+
+
+def up_to_date(folder: Path, found: dict[str, str], record: dict[str, Any]) -> set[str]:
+    """Notebooks whose last run succeeded with the key that they have now, and whose outputs are all still there."""
+    current = set()
+    for name, entry in record.get("notebooks", {}).items():
+        outputs = [f"notebooks/{name}.ipynb", *entry.get("files", [])]
+        if (
+            entry.get("status") == "done"
+            and entry.get("key") == found.get(name)
+            and all((folder / output).is_file() for output in outputs)
+        ):
+            current.add(name)
+    return current
+
+
+def choose(series: Series, only: list[str], current: set[str], force: bool) -> tuple[list[str], list[str]]:
+    """Which notebooks to run, in order, and which of them were not asked for but are needed first.
+
+    Everything (or what is named in `only`) that is not `current`, or all of it with `force`; then, backwards, whatever
+    those need and is not current.
+    """
+    asked = {series.find(text) for text in only} or set(series.needs)
+    chosen = asked if force else asked - current
+    for name in reversed(series.order()):
+        if name in chosen:
+            chosen = chosen | {need for need in series.needs[name] if need not in current}
+    return [n for n in series.order() if n in chosen], [n for n in series.order() if n in chosen - asked]

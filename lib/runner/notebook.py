@@ -1,0 +1,91 @@
+"""One notebook executed through papermill, and what is wrong with it beforehand or afterwards."""
+
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lib.runner import keys
+from lib.store.errors import Problem
+
+# --- one notebook ------------------------------------------------------------------------------------------------
+WRITTEN = "written"  # tag of the cell after which a notebook writes nothing that others read
+
+
+class Failed(Exception):
+    """A notebook did not end well; the message is one line."""
+
+
+def check_notebook(path: Path, names: list[str]) -> None:
+    """Raises `Problem` unless the notebook can be read and its cell tagged `parameters` has every one of `names`.
+
+    papermill itself would only warn.
+    """
+    keys.cell_sources(path)
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    tagged = ["".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    try:
+        statements = ast.parse("\n".join(tagged)).body
+    except SyntaxError as error:
+        raise Problem(f"the parameters cell of {path} is not Python: {error.msg}") from None
+    known = {statement.target.id for statement in statements if isinstance(statement, ast.AnnAssign)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise Problem(f"{path} has no parameter {', '.join(unknown)}: "
+                      "add it, annotated, to the notebook's first code cell, the one tagged 'parameters'")
+
+
+def execute(
+    path: Path, target: Path, values: dict[str, Any], manager_class: type, on_cell: Callable[[int, int], None],
+    on_written: Callable[[], None],
+) -> None:
+    """Run a notebook from its clean source and leave the executed one at `target`; `on_written` is called when it is
+    past its cell tagged `written`, if it has one.
+
+    On failure `target` stays as it was, what was executed is left beside it as `NAME.failed.ipynb`, and `Failed` is
+    raised. Only the raised error decides: a killed kernel leaves a notebook that looks finished.
+    """
+    import nbformat
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what goes wrong is said once, by the runner
+    total = len(keys.cell_sources(path))
+    partial, failed = target.with_name(f".{target.stem}.part.ipynb"), target.with_name(f"{target.stem}.failed.ipynb")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    cells = []
+
+    def start_cell(cell: Any, cell_index: int) -> None:
+        if cells and WRITTEN in cells[-1].metadata.get("tags", []):
+            on_written()
+        cells.append(cell)
+        on_cell(cell_index + 1, total + 1)  # papermill adds one with the parameters
+
+    try:
+        papermill.execute_notebook(
+            # papermill formats paths as templates
+            *(str(p).replace("{", "{{").replace("}", "}}") for p in (path, partial)), values,
+            kernel_name="python3", language="python", progress_bar=False, request_save_on_cell_execute=False,
+            kernel_manager_class=manager_class, resources={"metadata": {"path": str(path.parent)}},
+            on_cell_start=start_cell, coalesce_streams=True,
+        )
+    except papermill.PapermillExecutionError as error:
+        os.replace(partial, failed)
+        text = error.evalue if error.ename == "Problem" else f"{error.ename}: {error.evalue}"
+        raise Failed(_first_line(text)) from error
+    except Exception as error:
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), failed)
+        if isinstance(error, DeadKernelError) or "Kernel died" in str(error):
+            raise Failed("its kernel died: killed from outside, or out of memory") from error
+        raise Failed(_first_line(f"{type(error).__name__}: {error}")) from error
+    os.replace(partial, target)
+    failed.unlink(missing_ok=True)
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "no message").strip()

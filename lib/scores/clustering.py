@@ -1,0 +1,132 @@
+"""Clusters from points, and scores of clusters: against labels (external) and by themselves (internal)."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn import cluster as sk
+from sklearn import metrics
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
+
+CLUSTERERS = ("kmeans", "agglomerative", "mixture", "spectral", "dbscan", "hdbscan")
+PAIRWISE = ("agglomerative", "spectral")  # need all pairs of rows
+NEIGHBOURS = 15  # of the graph that spectral clustering cuts
+MANY = 10_000  # rows above which quadratic methods are refused or sampled
+RESTARTS = 4  # of k-means; clustering seeds are nested in training seeds, so what is left to chance is in the intervals
+
+
+def cluster(points: np.ndarray, k: int, method: str = "kmeans", seed: int = 0, n_init: int = RESTARTS) -> np.ndarray:
+    """Cluster number of each row of points [N, D]; -1 is DBSCAN's and HDBSCAN's noise.
+
+    `k` is used by all but the last two. "agglomerative" is Ward's; "mixture" is Gaussian, its form of covariance the
+    one of four with the lowest BIC; "spectral" cuts the graph of 15 nearest neighbours. DBSCAN's radius is the knee of
+    the sorted distances to the 5th neighbour; HDBSCAN's smallest cluster is 2 % of the rows, at least 5. None of these
+    rules sees a label.
+    """
+    if method in PAIRWISE and len(points) > MANY:
+        raise ValueError(f"{method} needs all pairs of {len(points)} rows; it is used up to {MANY}")
+    if method == "kmeans":
+        return sk.KMeans(k, n_init=n_init, random_state=seed).fit_predict(points)
+    if method == "agglomerative":
+        return sk.AgglomerativeClustering(k).fit_predict(points)
+    if method == "mixture":
+        return mixture(points, k, seed).predict(points)
+    if method == "spectral":
+        graph = {"affinity": "nearest_neighbors", "n_neighbors": min(NEIGHBOURS, len(points) - 1)}
+        with warnings.catch_warnings():  # that the graph falls into parts: then these are clusters
+            warnings.simplefilter("ignore", UserWarning)
+            return sk.SpectralClustering(k, **graph, assign_labels="cluster_qr", random_state=seed).fit_predict(points)
+    if method == "dbscan":
+        return sk.DBSCAN(eps=knee_radius(points), min_samples=5).fit_predict(points)
+    if method == "hdbscan":
+        return sk.HDBSCAN(min_cluster_size=max(5, len(points) // 50), copy=True).fit_predict(points)
+    raise ValueError(f"unknown clusterer {method!r}; known are {CLUSTERERS}")
+
+
+def mixture(points: np.ndarray, k: int, seed: int = 0) -> GaussianMixture:
+    """The Gaussian mixture of k components whose form of covariance (spherical, diagonal, tied or full) has the lowest
+    BIC on points [N, D]."""
+    scale = max(points.std(0).max(), 1e-12) ** 2
+    forms = ("spherical", "diag", "tied", "full")
+    with warnings.catch_warnings():  # that a form did not converge: its BIC says what it is worth
+        warnings.simplefilter("ignore")
+        fitted = [GaussianMixture(k, covariance_type=form, reg_covar=1e-4 * scale, random_state=seed).fit(points)
+                  for form in forms]
+    return min(fitted, key=lambda model: model.bic(points))
+
+
+def mteb(points: np.ndarray, labels: np.ndarray, draws: int = 10, seed: int = 0) -> np.ndarray:
+    """V-measure (the same as NMI) [draws] by the protocol of MTEB's clustering tasks.
+
+    Per draw, as many rows of points [N, D] as there are, with replacement, and one start of mini-batch k-means (batch
+    512) with as many clusters as labels [N] (MAEB, 2602.16008). Copies of a row make it no easier.
+    """
+    rng, k = np.random.default_rng([seed, 41]), len(np.unique(labels))
+    values = []
+    for draw in range(draws):
+        rows = rng.integers(0, len(points), len(points))
+        fitted = sk.MiniBatchKMeans(k, n_init=1, batch_size=512, random_state=1000 * seed + draw)
+        values.append(metrics.v_measure_score(labels[rows], fitted.fit_predict(points[rows])))
+    return np.array(values)
+
+
+def knee_radius(points: np.ndarray, neighbour: int = 5) -> float:
+    """Distance to the `neighbour`-th neighbour at the knee of its sorted curve: farthest below the chord between its
+    ends (Satopaa et al. 2011, "kneedle", without smoothing)."""
+    neighbour = min(neighbour, len(points) - 1)
+    curve = np.sort(NearestNeighbors(n_neighbors=neighbour).fit(points).kneighbors()[0][:, -1])
+    spread = curve[-1] - curve[0]
+    if spread <= 0:
+        return float(max(curve[-1], 1e-9))
+    gap = np.linspace(0, 1, len(curve)) - (curve - curve[0]) / spread
+    return float(max(curve[np.argmax(gap)], 1e-9))
+
+
+def internal(points: np.ndarray, clusters: np.ndarray, seed: int = 0) -> dict[str, float]:
+    """Silhouette, Davies-Bouldin and Calinski-Harabasz of points [N, D] without their noise rows; number of clusters
+    and share of noise. Undefined scores (fewer than two clusters) are NaN. Silhouettes above 10,000 rows are sampled.
+    """
+    keep = clusters >= 0
+    found = np.unique(clusters[keep])
+    out = {"n_clusters": float(len(found)), "noise": float(1 - keep.mean())}
+    names = ("silhouette", "davies_bouldin", "calinski_harabasz")
+    if not 2 <= len(found) < keep.sum():
+        return out | dict.fromkeys(names, float("nan"))
+    inside, ids = points[keep], clusters[keep]
+    return out | {
+        "silhouette": silhouette(inside, ids, seed),
+        "davies_bouldin": float(metrics.davies_bouldin_score(inside, ids)),
+        "calinski_harabasz": float(metrics.calinski_harabasz_score(inside, ids)),
+    }
+
+
+def silhouette(points: np.ndarray, clusters: np.ndarray, seed: int = 0) -> float:
+    """Mean silhouette (Rousseeuw 1987) of points [N, D], on a sample of 10,000 rows where there are more; NaN below two
+    clusters.
+
+    The sums of distances are products with the clusters' indicators, block by block: half of scikit-learn's time, and
+    nulls are mostly silhouettes.
+    """
+    if len(points) > MANY:
+        rows = np.random.default_rng([seed, 11]).choice(len(points), MANY, replace=False)
+        points, clusters = points[rows], clusters[rows]
+    names, ids = np.unique(clusters, return_inverse=True)
+    if not 2 <= len(names) < len(points):
+        return float("nan")
+    member = np.eye(len(names))[ids]  # [N, K]
+    size, own, centred = member.sum(0), np.arange(len(points)), points - points.mean(0)
+    squares = (centred**2).sum(1)
+    sums = np.empty(member.shape)
+    for i in range(0, len(points), 64):
+        block = slice(i, i + 64)
+        distance = squares[block, None] + squares - 2 * centred[block] @ centred.T
+        sums[block] = np.sqrt(np.maximum(distance, 0)) @ member
+    inside = sums[own, ids] / np.maximum(size[ids] - 1, 1)
+    sums /= size
+    sums[own, ids] = np.inf
+    nearest = sums.min(1)
+    with np.errstate(invalid="ignore"):  # copies of one point: 0 / 0 counts as 0
+        widths = np.nan_to_num((nearest - inside) / np.maximum(nearest, inside))
+    return float(np.where(size[ids] > 1, widths, 0).mean())

@@ -1,0 +1,130 @@
+"""Does one dimension of a code mean one thing? DCI and MIG, the null that turning the code gives, and linear theory.
+
+Turning a code changes nothing that it knows, only which dimension says it; so a score counts beside that of the same
+code turned at random.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+from sklearn.linear_model import LassoLarsIC
+
+from lib.scores import information
+
+BINS = 20  # equal-count bins of a code's dimension for mutual information, as disentanglement_lib has
+FACTOR_BINS = 10  # and of a factor with more values than that
+
+
+class Alignment(NamedTuple):
+    """DCI of one code (Eastwood and Williams 2018), all between 0 and 1."""
+
+    disentanglement: float  # does a dimension matter to one factor only?
+    completeness: float  # does a factor need one dimension only?
+    informativeness: float  # R^2 of the factors, mean
+
+
+def importances(codes: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much each dimension of codes [N, L] says of each factor [N, F]: importances [L, F], and R^2 [F].
+
+    Absolute coefficients of a lasso on standardised dimensions, its penalty the one with the lowest BIC. Factors are
+    ranked first (normal scores), so that their units and outliers do not matter.
+    """
+    x = (codes - codes.mean(0)) / np.where(codes.std(0) > 1e-9, codes.std(0), np.inf)
+    scores = stats.norm.ppf((stats.rankdata(factors, axis=0) - 0.5) / len(factors))
+    found, explained = np.zeros((codes.shape[1], factors.shape[1])), np.zeros(factors.shape[1])
+    for j, target in enumerate(scores.T):
+        if not x.any() or np.ptp(target) < 1e-9:
+            continue
+        with warnings.catch_warnings():  # of dimensions that are copies of each other: one of them is dropped
+            warnings.simplefilter("ignore")
+            model = LassoLarsIC("bic").fit(x, target)
+        found[:, j], explained[j] = np.abs(model.coef_), max(0.0, model.score(x, target))
+    return found, explained
+
+
+def dci(weights: np.ndarray, explained: np.ndarray) -> Alignment:
+    """Disentanglement, completeness and informativeness from `importances` [L, F] and R^2 [F].
+
+    One minus the entropy of a dimension's importances over factors (of a factor's over dimensions), weighted by how
+    much importance the dimension (the factor) has; 0 where there is none.
+    """
+    total = weights.sum()
+    if total <= 0:
+        return Alignment(0.0, 0.0, 0.0)
+    single, whole = _sharpness(weights) @ weights.sum(1), _sharpness(weights.T) @ weights.sum(0)
+    return Alignment(min(1.0, float(single / total)), min(1.0, float(whole / total)), float(explained.mean()))
+
+
+def _sharpness(weights: np.ndarray) -> np.ndarray:
+    """One minus the normalised entropy of each row [A, B] -> [A]; 0 for rows of zeros, 1 where there is one column."""
+    if weights.shape[1] < 2:
+        return np.ones(len(weights))
+    share = weights / np.maximum(weights.sum(1, keepdims=True), 1e-300)
+    entropy = -(share * np.log(np.where(share > 0, share, 1))).sum(1)
+    return np.where(weights.sum(1) > 0, np.clip(1 - entropy / np.log(weights.shape[1]), 0, 1), 0)
+
+
+def mig(codes: np.ndarray, factors: np.ndarray) -> float:
+    """Mutual information gap (Chen et al. 2018, 1802.04942) of codes [N, L] and known factors [N, F]: between the two
+    dimensions that say most of a factor, as a share of its entropy, mean over factors."""
+    codes = np.where(codes.std(0) > 1e-9, codes, 0)
+    x, y = [_one_hot(column, BINS) for column in codes.T], [_one_hot(column, FACTOR_BINS) for column in factors.T]
+    gaps = []
+    for factor in y:
+        marginal = factor.mean(0)
+        told = sorted([information.mutual_information(each.T @ factor / len(codes)) for each in x] + [0.0],
+                      reverse=True)
+        gaps.append((told[0] - told[1]) / max(-(marginal * np.log(marginal)).sum(), 1e-12))
+    return float(np.mean(gaps))
+
+
+def _one_hot(values: np.ndarray, bins: int) -> np.ndarray:
+    """Values [N] in bins of equal count, or each value its own where there are few: [N, bins that hold something]."""
+    names, ids = np.unique(values, return_inverse=True)
+    if len(names) > bins:
+        ids = np.minimum((stats.rankdata(values) - 1) * bins // len(values), bins - 1).astype(int)
+    return np.eye(ids.max() + 1)[:, np.unique(ids)][ids]
+
+
+def turned(codes: np.ndarray, seed: int = 0) -> np.ndarray:
+    """The same code [N, L], its standardised dimensions turned at random: what it knows, spread over all of them."""
+    rotation = stats.ortho_group.rvs(codes.shape[1], random_state=seed) if codes.shape[1] > 1 else np.eye(1)
+    return (codes - codes.mean(0)) / np.where(codes.std(0) > 1e-9, codes.std(0), 1) @ rotation
+
+
+def active_codes(latents: xr.Dataset, seed: int) -> np.ndarray:
+    """mu of one seed's active dimensions: [track, active]."""
+    return latents.mu.sel(seed=seed).values[:, latents.kl.sel(seed=seed).values > information.ACTIVE_NATS].astype(float)
+
+
+def alignment(
+    latents: xr.Dataset, factors: pd.DataFrame, seeds: list[int], known: bool, n_turns: int = 3
+) -> pd.DataFrame:
+    """Alignment of the active dimensions of each seed's mu with factors [track, F], beside the same code turned.
+
+    Rows [seed, metric, value]: dci_disentanglement, dci_completeness, dci_informativeness, each with `_null` (mean over
+    `n_turns` random rotations), and mig with its null where the factors are `known` causes, not measurements. NaN
+    where fewer than two dimensions are active: there is nothing to tell apart.
+    """
+    target, rows = factors.loc[latents.track.values].to_numpy(float), []
+    for seed in seeds:
+        codes = active_codes(latents, seed)
+        if codes.shape[1] < 2:
+            codes = np.full((len(target), 2), np.nan)
+        rows += [(seed, name, value) for name, value in _measures(codes, target, known).items()]
+        null = pd.DataFrame([_measures(turned(codes, 100 * seed + i), target, known) for i in range(n_turns)]).mean()
+        rows += [(seed, f"{name}_null", value) for name, value in null.items()]
+    return pd.DataFrame(rows, columns=["seed", "metric", "value"])
+
+
+def _measures(codes: np.ndarray, target: np.ndarray, known: bool) -> dict[str, float]:
+    if np.isnan(codes).any():
+        return dict.fromkeys([f"dci_{name}" for name in Alignment._fields] + ["mig"] * known, np.nan)
+    found = {f"dci_{name}": value for name, value in dci(*importances(codes, target))._asdict().items()}
+    return found | ({"mig": mig(codes, target)} if known else {})

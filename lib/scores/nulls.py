@@ -1,0 +1,115 @@
+"""Are there clusters? Null models, dip tests, the gap statistic, stability, and a verdict from a stated rule.
+
+Nothing here sees a label.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lib.scores.clustering import RESTARTS, cluster, silhouette
+
+
+# --- controls ----------------------------------------------------------------------------------------------------
+def shuffled(view: pd.DataFrame, seed: int, within: pd.Series | None = None) -> pd.DataFrame:
+    """The view with its rows dealt anew over all tracks, or only among tracks of one label (`within` [track]).
+
+    The control of every fusion score: what survives a shuffle within genre acts only as a label.
+    """
+    rng = np.random.default_rng([seed, 11])
+    order = np.arange(len(view))
+    groups = (
+        [order] if within is None else [np.flatnonzero(within.loc[view.index].to_numpy() == v) for v in within.unique()]
+    )
+    for rows in groups:
+        order[rows] = rng.permutation(rows)
+    return pd.DataFrame(view.to_numpy()[order], index=view.index, columns=view.columns)
+
+
+NULLS = ("gaussian", "copula", "isotropic")
+ALPHA = 0.01  # level of each test in the verdict's rule
+
+
+# --- null models -------------------------------------------------------------------------------------------------
+class Excess(NamedTuple):
+    """A silhouette beside its null."""
+
+    value: float
+    null_mean: float
+    null_std: float
+    z: float  # (value - null_mean) / null_std
+    p: float  # share of null draws at or above the value, (1 + hits) / (1 + draws)
+    draws: np.ndarray  # [draws]
+    freedom: int = 0  # degrees of freedom of null_std
+
+    @property
+    def excess(self) -> float:
+        """What is left of the silhouette after its null's mean."""
+        return self.value - self.null_mean
+
+    @property
+    def differs(self) -> bool:
+        """Is the value no draw of its null, at level `ALPHA`, two-sided, by the t-distribution of a new draw?"""
+        wide = np.sqrt(1 + 1 / max(len(self.draws), 1))
+        return bool(self.freedom > 0 and 2 * stats.t.sf(abs(self.z) / wide, self.freedom) <= ALPHA)
+
+
+def draw_null(points: np.ndarray, kind: str, rng: np.random.Generator, n_active: int | None = None) -> np.ndarray:
+    """One cloud without clusters, shaped as points [N, D].
+
+    `gaussian`: the data's covariance. `copula`: the data's own marginals, joined by a Gaussian copula with its rank
+    correlation (clusters that one coordinate alone shows are therefore in this null). `isotropic`: a unit Gaussian in
+    `n_active` dimensions (default D).
+    """
+    n, d = points.shape
+    if kind == "isotropic":
+        return rng.standard_normal((n, n_active or d))
+    if kind == "gaussian":
+        return rng.multivariate_normal(np.zeros(d), np.atleast_2d(np.cov(points.T)), size=n, method="eigh")
+    if kind == "copula":
+        normal = stats.norm.ppf(stats.rankdata(points, axis=0) / (n + 1))
+        with np.errstate(invalid="ignore", divide="ignore"):  # a constant coordinate correlates with nothing
+            correlation = np.atleast_2d(np.corrcoef(normal.T))
+        gauss = rng.multivariate_normal(np.zeros(d), np.nan_to_num(correlation), size=n, method="eigh")
+        order = gauss.argsort(0).argsort(0)
+        return np.take_along_axis(np.sort(points, axis=0), order, axis=0)
+    raise ValueError(f"unknown null {kind!r}; known are {NULLS}")
+
+
+def silhouette_null(
+    points: np.ndarray, k: int, kind: str = "gaussian", n_nulls: int = 20, seed: int = 0, n_init: int = RESTARTS,
+    n_active: int | None = None,
+) -> np.ndarray:
+    """Silhouettes [n_nulls] of k-means on clouds without clusters, clustered with the data's own effort (`n_init`)."""
+    rng = np.random.default_rng([seed, 77])
+    out = []
+    for i in range(n_nulls):
+        cloud = draw_null(points, kind, rng, n_active)
+        out.append(silhouette(cloud, cluster(cloud, k, seed=seed + i, n_init=n_init)))
+    return np.array(out)
+
+
+@lru_cache(maxsize=4096)
+def isotropic_silhouette(n: int, n_active: int, k: int, draw: int) -> float:
+    """One draw of the isotropic null: `n` points, `n_active` dimensions. It needs no data, so settings share it."""
+    return float(silhouette_null(np.empty((n, n_active)), k, "isotropic", 1, seed=draw)[0])
+
+
+def participation_ratio(points: np.ndarray) -> float:
+    """Effective number of dimensions of points [N, D]: (sum of eigenvalues)^2 / sum of squared eigenvalues."""
+    values = np.linalg.eigvalsh(np.atleast_2d(np.cov(points.T)))
+    return float(values.sum() ** 2 / (values**2).sum()) if values.any() else 0.0
+
+
+def excess(value: float, null: np.ndarray, std: float | None = None, freedom: int | None = None) -> Excess:
+    """A silhouette against draws of its null; `std` (with its degrees of freedom) is a draw's spread where it is known
+    better than from `null`."""
+    std = float(null.std(ddof=1)) if std is None else std
+    z = (value - float(null.mean())) / std if std > 0 else float("nan")
+    p = float((1 + (null >= value).sum()) / (1 + len(null)))
+    return Excess(value, float(null.mean()), std, z, p, null, len(null) - 1 if freedom is None else freedom)

@@ -1,0 +1,94 @@
+"""The one place where labels are opened, for a stated purpose.
+
+Features, latents and clusters are made without labels. They join here, for `evaluation`; for `conditioning` (a CVAE
+is given them, and its latents are marked); for a `supervised_control`; or for a `corpus_check` in notebook 01.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lib.store import artifacts, runs
+from lib.store.errors import Problem
+from lib.store.runs import Run
+
+PURPOSES = ("evaluation", "conditioning", "supervised_control", "corpus_check")
+MEANING = {
+    "evaluation": "clusters and views are compared with them; nothing learns from them",
+    "conditioning": "a model is given them; its latents are marked and not ranked",
+    "supervised_control": "a control is fitted with them, to show what can be reached",
+    "corpus_check": "the corpus itself is described",
+}
+ARRAY_FILES = ("y.npy", "labels.npy")  # labels of somebody else's arrays
+LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary")
+
+
+def seal(run: Run, labels: pd.Series) -> None:
+    """Store the labels of a corpus, `labels` [track] indexed by track id, where only `open_labels` reads them."""
+    table = labels.rename("label").rename_axis("track").sort_index().to_frame()
+    artifacts.save(run, "labels", table)
+
+
+def open_labels(run: Run, purpose: str) -> pd.Series:
+    """The label of every track, indexed by track id and sorted by it; the opening is recorded with its purpose."""
+    if purpose not in PURPOSES:
+        raise ValueError(f"labels are opened for one of {PURPOSES}, not for {purpose!r}")
+    labels = artifacts.load(run, "labels")["label"].astype(str)
+    runs.record(run, "label_openings", {"purpose": purpose, "n": len(labels), "time": time.time()})
+    return labels
+
+
+def read_array(folder: Path) -> np.ndarray:
+    """The labels [n], as text, that lie beside somebody else's arrays (`ARRAY_FILES`, pickle off).
+
+    Raises `Problem` when there are none, or they are no labels.
+    """
+    path = next((folder / name for name in ARRAY_FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise Problem(f"no labels in {folder}: put {ARRAY_FILES[0]} there, one label per row of the other arrays")
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise Problem(f"cannot read {path} without pickle: save the labels as numbers or text ({error})") from error
+    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    if values.ndim != 1 or values.dtype.kind not in "iubfUS":
+        raise Problem(f"{path} must hold one label per row: it has shape {values.shape} of {values.dtype}")
+    if values.dtype.kind == "f":
+        if not np.array_equal(values, np.round(values)):
+            raise Problem(f"{path} holds numbers that are no whole labels: audit works on classes")
+        values = values.astype(np.int64)
+    labels = np.asarray(values).astype(str)
+    if len(labels) < 20 or not 2 <= len(np.unique(labels)) <= len(labels) // 2:
+        raise Problem(f"{path} has {len(labels)} labels of {len(np.unique(labels))} kinds: needed are 20 rows and from "
+                      "two kinds to half as many as rows")
+    return labels
+
+
+def open_array(run: Run, folder: Path, purpose: str) -> np.ndarray:
+    """`read_array`, recorded as every opening is."""
+    if purpose not in PURPOSES:
+        raise ValueError(f"labels are opened for one of {PURPOSES}, not for {purpose!r}")
+    labels = read_array(folder)
+    runs.record(run, "label_openings", {"purpose": purpose, "n": len(labels), "time": time.time()})
+    return labels
+
+
+def ledger(records: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Which notebook opened the labels for what, from the records of a run (`artifacts.load_records`).
+
+    A row per notebook and purpose: notebook, purpose, what that means, openings, tracks; a notebook that opened none
+    has a row that says so.
+    """
+    rows = []
+    for notebook, record in sorted(records.items()):
+        openings = pd.DataFrame(record.get("label_openings", []), columns=["purpose", "n"])
+        for purpose, group in openings.groupby("purpose", sort=True):
+            rows.append((notebook, purpose, MEANING.get(purpose, ""), len(group), int(group["n"].max())))
+        if openings.empty:
+            rows.append((notebook, "none", "labels were not opened", 0, 0))
+    return pd.DataFrame(rows, columns=["notebook", "purpose", "meaning", "openings", "tracks"])

@@ -1,0 +1,135 @@
+"""Every setting of a run: typed, checked, and read from a profile.
+
+A run is described by six parameters (`profile`, `corpus`, `source`, `lyrics`, `out`, `settings`): the first five are
+what people change often, `settings` overrides anything else below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lib.store.errors import Problem
+from lib.store.series import NOTEBOOKS
+
+PROFILES = NOTEBOOKS / "profiles"
+
+
+class Settings(BaseModel):
+    """All settings of a run. Unknown names and values out of range are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # What is studied
+    profile: str = "default"
+    corpus: Literal["controlled", "folder", "gtzan", "gtzan_logmel", "latents"] = "controlled"
+    source: str = Field("", description="folder or file of a real corpus")
+    lyrics: str = Field("", description="lyrics of a real corpus: CSV, JSON, or a folder of .txt and .lrc files")
+    duplicates: Literal["keep", "drop"] = Field("keep", description="exact copies: keep all, or one of each")
+    max_tracks: int = Field(0, ge=0, description="real corpora: analyse a random subset of this size; 0 for all")
+    min_seconds: float = Field(3.0, gt=0, description="shorter clips are skipped, seconds")
+    max_seconds: float = Field(30.0, gt=1, description="of longer clips the middle is analysed, seconds")
+
+    # The controlled (synthetic) corpus
+    n_tracks: int = Field(1000, ge=20, description="tracks to compose")
+    seconds: float = Field(30.0, gt=1, description="length of a composed track, seconds")
+    lyrics_information: float = Field(0.8, ge=0, le=2.3, description="I(lyrics topic; genre) to aim for, nats")
+
+    # Seeds
+    seed: int = Field(0, ge=0, description="first seed; everything random follows from it")
+    n_seeds: int = Field(10, ge=2, description="training seeds of headline settings")
+    n_seeds_sweep: int = Field(5, ge=2, description="training seeds of each point of a sweep")
+    n_seeds_conv: int = Field(3, ge=2, description="training seeds of the convolutional model")
+    n_seeds_best: int = Field(3, ge=2, description="seeds of the best label-free row, several networks each")
+    n_cluster_seeds: int = Field(3, ge=1, description="clustering seeds nested in each training seed")
+
+    # Models (the earlier study's sizes: 40-128-64-10)
+    hidden: tuple[int, ...] = Field((128, 64), description="widths of the encoder's hidden layers")
+    latent_dim: int = Field(10, ge=1)
+    label_dim: int = Field(8, ge=1, description="size of the CVAE's label embedding")
+    beta: float = Field(4.0, gt=0, description="the beta of the beta-VAE and of the earlier study's CVAE")
+    betas: tuple[float, ...] = Field((0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), description="beta sweep")
+
+    # Training
+    epochs: int = Field(100, ge=1)
+    conv_epochs: int = Field(12, ge=1)
+    batch_size: int = Field(32, ge=2)
+    learning_rate: float = Field(1e-3, gt=0)
+    patience: int = Field(15, ge=1, description="epochs without a better held-out loss before a run stops")
+    held_out: float = Field(0.15, gt=0, lt=0.9, description="share of tracks that no model is fitted on")
+
+    # Clustering and scores
+    n_clusters: int = Field(0, ge=0, description="0: as many as there are labels")
+    n_nulls: int = Field(20, ge=3, description="draws of each silhouette null")
+    n_permutations: int = Field(200, ge=19, description="label permutations of a probe's or table's null")
+    lyrics_dim: int = Field(32, ge=2, description="dimensions of the lyrics embedding")
+    lyrics_embedder: str = Field("tfidf", pattern=r"^(tfidf|sentence:.+)$",
+                                 description="tfidf, or sentence:MODEL, a folder or an installed package")
+
+    def seeds(self, n: int) -> list[int]:
+        """The first `n` training seeds of this run."""
+        return [self.seed + i for i in range(n)]
+
+    def key(self) -> str:
+        """Short hash of every setting."""
+        return digest(self.model_dump())
+
+    def corpus_key(self) -> str:
+        """Short hash of the settings that decide which tracks, labels and features there are."""
+        names = {"corpus", "source", "lyrics", "duplicates", "max_tracks", "min_seconds", "max_seconds"}
+        if self.corpus == "controlled":
+            names |= {"n_tracks", "seconds", "lyrics_information", "seed"}
+        elif self.max_tracks:
+            names |= {"seed"}
+        return digest(self.model_dump(include=names))
+
+
+def digest(value: Any, length: int = 12) -> str:
+    """Hash of a JSON-able value, stable over processes and machines."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def load(
+    profile: str = "default",
+    corpus: str = "controlled",
+    source: str = "",
+    lyrics: str = "",
+    settings: dict[str, Any] | None = None,
+) -> Settings:
+    """Settings of a run: a profile, then the corpus, then overrides.
+
+    Raises `Problem` for an unknown profile, an unknown name or a value out of range.
+    """
+    path = PROFILES / f"{profile}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
+        raise Problem(f"there is no profile '{profile}'; choose one of: {known}")
+    values = yaml.safe_load(path.read_text()) or {}
+    values |= {"profile": profile, "corpus": corpus, "source": str(source), "lyrics": str(lyrics)}
+    values |= settings or {}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = get_close_matches(name, Settings.model_fields, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(Settings.model_fields)}"
+            raise Problem(f"there is no setting '{name}'; {hint}") from None
+        raise Problem(f"setting '{name}': {first['msg']} (got {first['input']!r})") from None
+
+
+def to_json(value: Any) -> str:
+    """JSON with sorted keys, for attributes of stored arrays."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def from_json(text: str) -> Any:
+    """The value behind `to_json`."""
+    return json.loads(text)

@@ -1,0 +1,242 @@
+"""What the explorer computes: models, projections, scores, neighbours, decodings."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.fft
+import torch
+import xarray as xr
+from sklearn.decomposition import PCA
+from sklearn.metrics import normalized_mutual_info_score
+
+from lib.features import audio, preparation
+from lib.features.audio import librosa
+from lib.models import umap
+from lib.models.latents import is_stored, mlp_latents, restore
+from lib.models.vae import ModelConfig
+from lib.scores import clustering, information, nulls
+from lib.store import artifacts, labels, runs
+from lib.store.errors import Problem
+from lib.store.runs import Run
+from lib.store.series import ROOT
+from lib.store.settings import load
+
+NOTEBOOK = "explore_cvae"
+MODELS: dict[str, dict] = {  # name -> what it changes in the series' network
+    "MLP": {},
+    "linear": {"hidden": ()},
+    "MLP with prior p(z | label)": {"prior": "label"},
+    "MLP with a label classifier on z": {"auxiliary": 10.0},
+    "MLP with a mixture prior (VaDE)": {"prior": "mixture"},
+}
+SHUFFLED = "encoder and decoder, shuffled"
+CONDITIONING: dict[str, tuple[bool, bool]] = {  # where the label goes -> (encoder, decoder)
+    "nowhere (VAE)": (False, False),
+    "encoder": (True, False),
+    "decoder": (False, True),
+    "encoder and decoder (CVAE)": (True, True),
+    SHUFFLED: (True, True),
+}
+VIEWS = ("leading KL dimensions", "PCA", "UMAP")
+SMALL = "controlled-small"  # folder of the small synthetic corpus, and what sets it apart from profile "smoke"
+LONGER = {"n_tracks": 200, "epochs": 200, "betas": (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)}
+N_NULLS, N_NEIGHBOURS, HEARD = 5, 5, 15.0  # draws of each null, tracks, seconds
+MANY_LEVELS = 20  # a text column with more values than this is not coloured by
+
+
+class Material(NamedTuple):
+    """What the explorer reads of a run before any model is chosen; everything is sorted by track id."""
+
+    run: Run
+    about: dict  # title, n, synthetic, has_audio, ...
+    x: pd.DataFrame  # [track, D] features, raw units
+    label: pd.Series  # [track], opened for evaluation
+    known: pd.DataFrame  # [track, name]: factors and descriptors
+    names: pd.Series  # [track]: what a person calls the track, unique
+
+
+class Choice(NamedTuple):
+    """A model as the controls name it."""
+
+    model: str
+    beta: float
+    conditioning: str
+    seed: int
+
+
+class Trained(NamedTuple):
+    """A chosen model's latents, and where they come from."""
+
+    latents: xr.Dataset  # of one seed; see `training.latents`
+    config: ModelConfig
+    told: pd.Series | None  # the labels [track] that it was given: the true or the shuffled ones
+    clusters: pd.Series  # k-means clusters [track] of mu, those of the series' first clustering seed
+    from_store: bool
+
+
+class Scores(NamedTuple):
+    """One latent's numbers, each with its null."""
+
+    silhouette: float
+    silhouette_null: np.ndarray  # Gaussian clouds of the same covariance [draws]
+    nmi: float
+    nmi_null: np.ndarray  # permuted labels [draws]
+    active: int  # dimensions with more than 0.1 nats
+    kl: float  # nats
+
+
+# --- a run -------------------------------------------------------------------------------------------------------
+def open_run(
+    profile: str = "default", corpus: str = "controlled", source: str = "", lyrics: str = "", out: str = "",
+    settings: dict | None = None, say: Callable[[str], None] = print,
+) -> Run:
+    """The run to begin with, its tracks prepared: the one that these parameters name, with the settings it has.
+
+    Where there is none yet, a small synthetic one is prepared beside it; with profile "smoke", the named one itself.
+    Raises `Problem` for another corpus that was not prepared.
+    """
+    checked = load(profile, corpus, source, lyrics, settings)
+    folder = ROOT / Path(out).expanduser() if out else runs.default_folder(checked)
+    if folder in runs.find_runs(folder.parent):
+        return runs.reopen_run(NOTEBOOK, folder)
+    if corpus != "controlled":
+        options = "".join(f" --{name} {value}" for name, value in (("source", source), ("lyrics", lyrics)) if value)
+        raise Problem(f"no tracks in {folder} yet: run_notebooks.py --only 01 --corpus {corpus}{options} prepares them")
+    if profile == "smoke":
+        return prepare(folder, settings or {}, say)
+    say(f"No tracks in {folder.name} yet ('make report' prepares them): a small synthetic corpus must do.")
+    return prepare(folder.parent / SMALL, LONGER, say)
+
+
+def prepare(folder: Path, settings: dict, say: Callable[[str], None]) -> Run:
+    """The run in `folder`; where there is none, a synthetic one is prepared there (profile "smoke" and `settings`).
+
+    Progress goes to `say`.
+    """
+    if folder in runs.find_runs(folder.parent):
+        return runs.reopen_run(NOTEBOOK, folder)
+    run = runs.open_run(NOTEBOOK, "smoke", out=str(folder), settings=settings)
+    say(f"Preparing {run.settings.n_tracks} synthetic tracks of {run.settings.seconds:g} s in {folder.name} ...")
+    preparation.prepare(run, say)
+    return run
+
+
+def read(run: Run) -> Material:
+    """All of a run that needs no model. Raises `Problem` where notebook 01 has not prepared it."""
+    x = artifacts.load(run, "features", ["mfcc"]).mfcc.to_pandas()
+    tables = [artifacts.load(run, name) for name in ("factors", "descriptors") if artifacts.has(run, name)]
+    known = pd.concat([table.loc[x.index] for table in tables], axis=1)
+    varied = [name for name in known if 1 < known[name].nunique() and (
+        pd.api.types.is_numeric_dtype(known[name]) or known[name].nunique() <= MANY_LEVELS)]
+    names = artifacts.load(run, "sources")["name"].loc[x.index]
+    label = labels.open_labels(run, "evaluation").loc[x.index]
+    return Material(run, artifacts.load_corpus(run), x, label, known[varied], names)
+
+
+# --- a model -----------------------------------------------------------------------------------------------------
+def config_of(material: Material, choice: Choice) -> ModelConfig:
+    """The series' network with what the choice changes in it. Raises `Problem` where the parts do not go together."""
+    s, (encoder, decoder), change = material.run.settings, CONDITIONING[choice.conditioning], MODELS[choice.model]
+    n_labels = material.label.nunique()
+    config = ModelConfig(
+        material.x.shape[1], s.latent_dim, s.hidden, choice.beta, y_encoder=encoder, y_decoder=decoder,
+        label_dim=s.label_dim,
+    )
+    config = dataclasses.replace(config, **change, n_components=n_labels if change.get("prior") == "mixture" else 0)
+    if config.prior == "mixture" and config.reads_labels:
+        raise Problem(f"the mixture prior is for models without labels: let the label go to '{list(CONDITIONING)[0]}'")
+    return dataclasses.replace(config, n_labels=n_labels) if config.reads_labels else config
+
+
+def train(material: Material, choice: Choice) -> Trained:
+    """The chosen model: read from the store where the series (or an earlier choice) left it, else trained now, alone.
+
+    Labels are opened, for conditioning, only when the model reads them.
+    """
+    run, config, told = material.run, config_of(material, choice), None
+    if config.reads_labels:
+        told = labels.open_labels(run, "conditioning").loc[material.x.index]
+    shuffled = choice.conditioning == SHUFFLED
+    if shuffled:  # dealt out as in notebook 07
+        told = pd.Series(told.sample(frac=1, random_state=run.settings.seed).to_numpy(), told.index)
+    method = "vae" if choice.beta == 1 else "beta_vae"
+    if config.reads_labels:
+        method = "cvae_placebo" if shuffled else "cvae"
+    ask = dict(run=run, method=method, x=material.x, config=config, labels=told)
+    stacks = [run.seeds, [choice.seed]] if choice.seed in run.seeds else [[choice.seed]]
+    stored = [seeds for seeds in stacks if is_stored(**ask, seeds=seeds)]
+    latents = mlp_latents(**ask, seeds=(stored or stacks[-1:])[0]).sel(seed=[choice.seed])
+    k = min(run.settings.n_clusters or material.label.nunique(), len(material.x) - 1)
+    found = clustering.cluster(latents.mu.values[0].astype(float), k, seed=1000 * choice.seed)
+    return Trained(latents, config, told, pd.Series(found, material.x.index), bool(stored))
+
+
+def project(latents: xr.Dataset, view: str) -> tuple[np.ndarray, list[str]]:
+    """Two coordinates [track, 2] of one seed's mu, and what each is."""
+    mu, seed = latents.mu.values[0].astype(float), int(latents.seed.values[0])
+    mu = np.pad(mu, ((0, 0), (0, max(0, 2 - mu.shape[1]))))  # a latent of one dimension is a line
+    if view == "leading KL dimensions":
+        kl = np.pad(latents.kl.values[0], (0, mu.shape[1] - latents.sizes["latent"]))
+        best = np.argsort(-kl, kind="stable")[:2]
+        return mu[:, best], [f"latent {i}: {kl[i]:.2f} nats" for i in best]
+    if view == "PCA":
+        fitted = PCA(2, random_state=seed).fit(mu)
+        share = fitted.explained_variance_ratio_
+        return fitted.transform(mu), [f"component {i + 1}: {share[i]:.0%} of the variance" for i in range(2)]
+    if view == "UMAP":
+        return umap.umap(mu, 2, [seed])[0], ["UMAP 1", "UMAP 2"]
+    raise ValueError(f"a view is one of {VIEWS}, not {view!r}")
+
+
+def score(trained: Trained, label: pd.Series, n_nulls: int = N_NULLS) -> Scores:
+    """Separation and agreement of a model's clusters, beside clouds without clusters and permuted labels."""
+    latents, found = trained.latents, trained.clusters.to_numpy()
+    points, seed = latents.mu.values[0].astype(float), int(latents.seed.values[0])
+    y, rng = label.loc[trained.clusters.index].to_numpy(), np.random.default_rng([seed, 3])
+    return Scores(
+        clustering.silhouette(points, found, seed),
+        nulls.silhouette_null(points, len(np.unique(found)), n_nulls=n_nulls, seed=seed),
+        normalized_mutual_info_score(y, found),
+        np.array([normalized_mutual_info_score(rng.permutation(y), found) for _ in range(20)]),
+        int(information.active_dimensions(latents.kl.values[0])),
+        float(latents.kl.sum()),
+    )
+
+
+# --- a track -----------------------------------------------------------------------------------------------------
+def neighbours(latents: xr.Dataset, track: str, n: int = N_NEIGHBOURS) -> pd.Series:
+    """The `n` nearest other tracks in one seed's mu: distance [track], nearest first."""
+    mu = latents.mu[0].to_pandas()
+    return (mu - mu.loc[track]).pow(2).sum(axis=1).pow(0.5).drop(track).nsmallest(n)
+
+
+@torch.no_grad()
+def decode(trained: Trained, x: pd.DataFrame, track: str, told: str) -> pd.DataFrame:
+    """One track's features as they are and as the model decodes its mu, in raw units: columns track, own, other.
+
+    The encoder reads what it was trained with; the decoder is given the track's own label, then `told`. Without a label
+    in the decoder the two are the same.
+    """
+    model, row = restore(trained.latents), x.index.get_loc(track)
+    train = x.to_numpy()[trained.latents.train.values[0]]
+    mean, std = train.mean(0), train.std(0)
+    mu, out = torch.from_numpy(trained.latents.mu.values[:, [row]]), {"track": x.loc[track].to_numpy()}
+    kinds = [told, told] if trained.told is None else sorted(trained.told.unique())
+    own = told if trained.told is None else trained.told[track]
+    for name, label in (("own", own), ("other", told)):
+        decoded = model.decode(mu, torch.tensor([[kinds.index(label)]]))[0, 0].numpy()
+        out[name] = decoded * np.where(std > 1e-8, std, 1.0) + mean
+    return pd.DataFrame(out, index=x.columns)
+
+
+def mean_spectrum(mfcc: pd.Series) -> pd.Series:
+    """The average spectrum [band] in dB over Hz that the 20 mean MFCCs describe: 128 mel bands, smooth."""
+    mean = mfcc[audio.MFCC_STATS[: audio.N_MFCC]].to_numpy(float)
+    bands = librosa.mel_frequencies(n_mels=130, fmax=audio.SAMPLE_RATE / 2)[1:-1]
+    return pd.Series(scipy.fft.idct(mean, n=128, type=2, norm="ortho"), bands)

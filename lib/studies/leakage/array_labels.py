@@ -1,0 +1,238 @@
+"""Was an array given the label? Tests on bare arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.neighbors import NearestNeighbors
+
+from lib.scores import nulls, properties
+from lib.studies.leakage import array_report, shuffles
+from lib.studies.leakage.array_files import Arrays
+from lib.studies.leakage.array_report import EVIDENCE, PROOF, Finding
+
+ISOTROPIC = 0.9  # of the participation ratio of independent columns: from here a residual counts as isotropic noise
+UNRELATED = 0.05  # largest cross-validated R^2 from any other array that still counts as none
+DEPENDS = 0.3  # R^2 from which an array counts as computed from another
+LABEL_STEP = 0.1  # log distance by which another label may set neighbours apart in what is computed from features alone
+
+
+def probe_accuracy(x: np.ndarray, y: np.ndarray, seed: int) -> float:
+    """5-fold accuracy of a linear discriminant; NaN where a label has fewer than five rows."""
+    if np.unique(y, return_counts=True)[1].min() < 5:
+        return float("nan")
+    spread = x.std(0)
+    x = (x - x.mean(0))[:, spread > 0] / spread[spread > 0]
+    if not x.shape[1]:
+        return float("nan")
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    return float((cross_val_predict(model, x, y, cv=StratifiedKFold(5, shuffle=True, random_state=seed)) == y).mean())
+
+
+def standard(x: np.ndarray) -> np.ndarray:
+    """Columns of x [N, D] with mean 0 and variance 1; constant columns are dropped."""
+    spread = x.std(0)
+    keep = spread > 1e-12 * max(float(np.abs(x).max()), 1e-300)
+    return (x - x.mean(0))[:, keep] / spread[keep]
+
+
+def between_share(x: np.ndarray, y: np.ndarray) -> float:
+    """Share of the variance of standardised columns that lies between labels, without what chance gives."""
+    z = standard(x)
+    if not z.size:
+        return float("nan")
+    k = len(np.unique(y))
+    inside = (properties.remove_means(z, y) ** 2).sum() / (len(y) - k)
+    return float(1 - inside / ((z**2).sum() / (len(y) - 1)))
+
+
+def explained(target: np.ndarray, source: np.ndarray, y: np.ndarray, seed: int = 0) -> float:
+    """Cross-validated R^2 of a ridge from one array [N, D] to another [N, E], after both lost their means per label."""
+    a, b = (properties.remove_means(standard(x), y) for x in (source, target))
+    if not a.size or not b.size or not (b**2).sum():
+        return 0.0
+    guess = cross_val_predict(RidgeCV(np.logspace(-2, 4, 7)), a, b, cv=KFold(5, shuffle=True, random_state=seed))
+    return float(1 - ((b - guess.reshape(b.shape)) ** 2).sum() / (b**2).sum())
+
+
+def label_derived(arrays: Arrays, about: pd.DataFrame, related: pd.DataFrame) -> list[Finding]:
+    """Which arrays are the label, or the label plus noise; and which contain such an array.
+
+    Label plus noise: labels account for at least a tenth of the variance; what is left when each label's mean is taken
+    off is isotropic (participation ratio of its correlations at least 0.9 of that of independent ones), as wide along
+    the means as across them, and nothing in any other array tells anything of it (R^2 at most 0.05). A real second
+    modality fails these: it varies more in some directions than in others. At least one other array is needed; wider
+    arrays that an array can be copied from (R^2 at least 0.99) do not count as such. Up to five columns may be too few.
+    """
+    y = arrays.labels
+    by_name = about.set_index("array")
+    out, derived = [], {}
+    for name, x in arrays.points.items():
+        numbers = {key: float(by_name.loc[name, key]) for key in ("nmi", "probe")} | noise_shape(x, y)
+        others = {b: r for b, r in related.loc[name].items()
+                  if b != name and not (r >= 0.99 and arrays.points[b].shape[1] > x.shape[1])}
+        numbers["r2_from_others"] = max(others.values(), default=float("nan"))
+        numbers["best_other_nmi"] = max((float(by_name.loc[b, "nmi"]) for b in others), default=float("nan"))
+        if numbers["within_share"] < 1e-9:
+            said = "a function of the label and of nothing else"
+            derived[name] = Finding("label-derived", name, "found", PROOF, said, numbers)
+        elif (noise := is_noise_on_label(numbers)) is None:
+            said = (f"label plus noise, or a measurement that goes with the label (NMI {numbers['nmi']:.2f}): "
+                    f"{x.shape[1]} columns are too few to tell noise without a direction from anything else")
+            out.append(Finding("label-derived", name, "not decided", EVIDENCE, said, numbers))
+        elif noise:
+            said = (f"the label plus noise: NMI {numbers['nmi']:.2f} with the label (the best of the other arrays: "
+                    f"{numbers['best_other_nmi']:.2f}); what is left without each label's mean is isotropic (effective "
+                    f"dimensions {numbers['dimensions_within']:.1f}; noise has {numbers['dimensions_noise']:.1f}) "
+                    f"and told by no other array (R^2 {numbers['r2_from_others']:.3f})")
+            derived[name] = Finding("label-derived", name, "found", EVIDENCE, said, numbers)
+        else:
+            out.append(Finding("label-derived", name, "clear", EVIDENCE, "not label plus noise", numbers))
+    carriers = []
+    for one in [f for f in out if any(related.loc[d, f.subject] >= 0.5 for d in derived)]:
+        sources = {d: float(related.loc[d, one.subject]) for d in derived if related.loc[d, one.subject] >= 0.5}
+        whole = arrays.points[one.subject]
+        columns = {b: contained(x, whole) for b, x in arrays.points.items() if b != one.subject}
+        columns = {b: n for b, n in columns.items() if n}
+        parts = ", ".join(f"{n} columns of {b}" for b, n in columns.items())
+        back = ", ".join(f"{d} (R^2 {r:.3f})" for d, r in sources.items())
+        said = (f"contains what is label-derived: it gives back {back}"
+                + (f"; of its {whole.shape[1]} columns are {parts}" if parts else "")
+                + f"; NMI {one.numbers['nmi']:.2f} with the label")
+        carriers.append(one._replace(verdict="found", sentence=said, numbers=one.numbers | {
+            "r2_of_derived": sources, "columns_of": columns}))
+    kept = [f for f in out if f.subject not in {c.subject for c in carriers}]
+    return [*derived.values(), *carriers, *kept]
+
+
+def noise_shape(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """How an array looks once each label's mean is taken off: share of variance, effective dimensions of correlations
+    beside those of independent columns, and its variance along the means over that across them."""
+    z = standard(x)
+    k, n = len(np.unique(y)), len(y)
+    if not z.size:
+        names = ("within_share", "between", "dimensions_within", "dimensions_noise", "along")
+        return dict.fromkeys(names, float("nan"))
+    rest = properties.remove_means(z, y)
+    d, share = z.shape[1], float((rest**2).mean())
+    out = {"within_share": share, "between": between_share(x, y), "dimensions_noise": d / (1 + (d - 1) / max(n - k, 1))}
+    keep = rest.std(0) > 1e-9
+    if d < 2 or keep.sum() < 2:
+        return out | {"dimensions_within": float(keep.sum()), "along": float("nan")}
+    rest_standard = rest[:, keep] / rest[:, keep].std(0)
+    means = np.stack([z[y == label].mean(0) for label in np.unique(y)])
+    axes = np.linalg.svd(means - means.mean(0), full_matrices=False)[2][: min(k - 1, d - 1)]
+    along = float(((rest @ axes.T) ** 2).mean())
+    across = float(((rest**2).sum() / n - along * len(axes)) / max(d - len(axes), 1))
+    return out | {"dimensions_within": nulls.participation_ratio(rest_standard), "along": along / max(across, 1e-12)}
+
+
+def is_noise_on_label(numbers: dict[str, float]) -> bool | None:
+    """The rule of `label_derived`, on the numbers of `noise_shape` and `r2_from_others`.
+
+    None where that is not decided: three columns may be isotropic by chance, and in up to five the variance along the
+    means is too uncertain to speak against it.
+    """
+    if not (numbers["between"] >= 0.1 and numbers["dimensions_within"] >= ISOTROPIC * numbers["dimensions_noise"]
+            and numbers["r2_from_others"] <= UNRELATED):
+        return False
+    if numbers["dimensions_noise"] > 3 and 0.7 <= numbers["along"] <= 1.4:
+        return True
+    return None if numbers["dimensions_noise"] <= 5 else False
+
+
+def contained(part: np.ndarray, whole: np.ndarray) -> int:
+    """Number of columns of `part` [N, D] if each of them is, up to scale, a column of `whole` [N, E]; otherwise 0."""
+    a, b = standard(part), standard(whole)
+    if not 2 <= a.shape[1] <= b.shape[1] or a.shape[1] < part.shape[1]:
+        return 0
+    same = np.abs(a.T @ b / len(a)) > 1 - 1e-5
+    return part.shape[1] if same.any(1).all() else 0
+
+
+def label_beside_features(arrays: Arrays, derived: set[str], related: pd.DataFrame) -> list[Finding]:
+    """Which arrays were computed from another array and the label?
+
+    An array that another one explains (within labels, R^2 at least 0.3, and better than the reverse) is taken to be
+    computed from it. Between neighbours in the source, another label must then add nothing to the distance: found where
+    it adds at least 0.1 to the logarithm, at equal distance in the source. Identical rows are compared too.
+    """
+    y, out = arrays.labels, []
+    free = {name: x for name, x in arrays.points.items() if name not in derived and x.shape[1] > 1}
+    for name, x in free.items():
+        told = {other: float(related.loc[name, other]) for other in free if other != name}
+        sources = {other: r for other, r in told.items() if r >= DEPENDS and r > related.loc[other, name]}
+        if not sources:
+            continue
+        source = max(sources, key=sources.get)
+        effect, error, n_pairs = _label_step(standard(free[source]), standard(x), y)
+        same, crossing = _identical(free[source], x, y)
+        found = effect >= LABEL_STEP and effect > 3 * error
+        said = (f"explained by {source} (R^2 {sources[source]:.2f}), whose neighbours of another label lie "
+                f"{np.exp(effect):.2f} times as far apart here as those of the same ({n_pairs} pairs)")
+        if same[1] and crossing[1]:
+            said += (f"; of {same[1]} pairs identical there and of one label {same[0]} are identical here, of "
+                     f"{crossing[1]} under two labels {crossing[0]}")
+        said += ": it was given the label too" if found else ""
+        out.append(Finding("label beside features", name, array_report.found_or_clear(found), EVIDENCE, said, {
+            "source": source, "r2": sources[source], "log_distance": effect, "error": error, "pairs": n_pairs,
+            "identical_kept": same[0], "identical": same[1], "identical_across_kept": crossing[0],
+            "identical_across": crossing[1]}))
+    return out
+
+
+def _label_step(source: np.ndarray, x: np.ndarray, y: np.ndarray, k: int = 6) -> tuple[float, float, int]:
+    """Least squares effect of "another label" on the log distance of neighbours, at equal distance in the source."""
+    distance, neighbour = NearestNeighbors(n_neighbors=min(k, len(y) - 1)).fit(source).kneighbors()
+    a = np.repeat(np.arange(len(y)), distance.shape[1])
+    b, far = neighbour.ravel(), distance.ravel()
+    here = np.sqrt(((x[a] - x[b]) ** 2).sum(1))
+    keep = (far > 1e-6 * np.median(far)) & (here > 1e-6 * np.median(here))
+    other = (y[a] != y[b])[keep].astype(float)
+    design = np.c_[np.ones(keep.sum()), np.log(far[keep]), other]
+    if not 20 <= other.sum() <= len(other) - 20:
+        return 0.0, float("inf"), int(keep.sum())
+    target = np.log(here[keep])
+    found, *_ = np.linalg.lstsq(design, target, rcond=None)
+    noise = ((target - design @ found) ** 2).sum() / (len(target) - 3)
+    error = np.sqrt(noise * np.linalg.inv(design.T @ design)[2, 2] * 2)  # a pair is often there twice
+    return float(found[2]), float(error), int(keep.sum())
+
+
+def _identical(source: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(kept, all) pairs of rows identical in the source that are identical in x: of one label, and of two."""
+    group = np.unique(source, axis=0, return_inverse=True)[1].ravel()
+    counts = {True: [0, 0], False: [0, 0]}
+    for g in np.flatnonzero(np.bincount(group) > 1):
+        rows = np.flatnonzero(group == g)
+        for n, i in enumerate(rows):
+            for j in rows[n + 1:]:
+                counts[bool(y[i] == y[j])][0] += int(np.array_equal(x[i], x[j]))
+                counts[bool(y[i] == y[j])][1] += 1
+    return tuple(counts[True]), tuple(counts[False])
+
+
+def second_modality(arrays: Arrays, about: pd.DataFrame, carriers: set[str], related: pd.DataFrame,
+                    seed: int = 0) -> list[Finding]:
+    """Arrays that no other tells anything of, fused with the best of the others: do they act on more than the label?
+
+    `carriers` contain another array, and are not counted.
+    """
+    y, out = arrays.labels, []
+    nmi = about.set_index("array")["nmi"]
+    track = [f"row {i:09d}" for i in range(len(y))]
+    for name, x in arrays.points.items():
+        others = [b for b in arrays.points if b not in carriers | {name}]
+        strangers = all(max(related.loc[name, b], related.loc[b, name]) <= UNRELATED for b in others)
+        if name in carriers or not others or not strangers or between_share(x, y) < 0.02:
+            continue
+        first = max(others, key=lambda b: nmi[b])
+        views = pd.DataFrame(standard(arrays.points[first]), track), pd.DataFrame(x, track)
+        outcome = shuffles.view_within_shuffle(*views, pd.Series(y, track), seed)
+        out.append(Finding("within-genre shuffle", name, array_report.found_or_clear(outcome.verdict == "proxy"),
+                           EVIDENCE, f"fused with {first}, {outcome.sentence}",
+                           {"first": first, "value": outcome.value}))
+    return out

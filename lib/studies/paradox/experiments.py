@@ -1,0 +1,433 @@
+"""The CVAE paradox, cause by cause: its experiments, and the rule behind every verdict of notebooks 07 and 09.
+
+A ruling is what `findings.finding` takes beside its sentences: `verdict` (True, False, or None: not decided), `rule`,
+and the numbers that the sentences print. Each can be *no*; tests/contrary.py holds the data on which it must be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+import yaml
+
+from lib.models import training
+from lib.models.latents import mlp_latents, pca_latents, restore, schedule_of, sweep_latents
+from lib.models.vae import ModelConfig, StackedVAE
+from lib.scores import clustering, how_many, information, intervals, probes, properties
+from lib.scores import table as scores
+from lib.store.remembering import remembered
+from lib.store.runs import Run
+from lib.store.series import NOTEBOOKS
+from lib.studies.paradox import rules
+from lib.studies.paradox.rules import Ruling
+
+
+# --- the models under study ----------------------------------------------------------------------------------------
+def config(run: Run, n_features: int, labels: pd.Series | None = None, **changes: Any) -> ModelConfig:
+    """The settings' model; with labels [track], the earlier study's CVAE, which reads them on both sides."""
+    values = {"n_features": n_features, "latent_dim": run.settings.latent_dim, "hidden": run.settings.hidden}
+    if labels is not None:
+        values |= {
+            "n_labels": labels.nunique(),
+            "label_dim": run.settings.label_dim,
+            "y_encoder": True,
+            "y_decoder": True,
+        }
+    return ModelConfig(**values | changes)
+
+
+def shuffled(labels: pd.Series, seed: int) -> pd.Series:
+    """The placebo: the same labels, dealt out at random."""
+    return pd.Series(labels.sample(frac=1, random_state=seed).to_numpy(), index=labels.index)
+
+
+def matched_gaussian(x: pd.DataFrame, labels: pd.Series, seed: int) -> pd.DataFrame:
+    """Features [track, D] of the same means per label and the same covariance within labels, otherwise Gaussian."""
+    groups, values = labels.loc[x.index].to_numpy(), x.to_numpy(float)
+    inside = properties.remove_means(values, groups)
+    draw = np.random.default_rng([seed, 47]).multivariate_normal(
+        np.zeros(x.shape[1]), np.cov(inside.T), size=len(x), method="eigh"
+    )
+    return pd.DataFrame(values - inside + draw, x.index, x.columns)
+
+
+def without_means(run: Run, x: pd.DataFrame, labels: pd.Series, dim: int = 2) -> xr.Dataset:
+    """The control without a network: principal components of the features minus their means per label."""
+    inside = properties.remove_means(x.to_numpy(float), labels.loc[x.index].to_numpy())
+    found = pca_latents(
+        run, pd.DataFrame(inside, x.index, x.columns), dim, run.seeds, "mfcc minus genre means"
+    )
+    return found.assign_attrs(method="pca_within", label_use="encoder")
+
+
+@torch.no_grad()
+def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: int = 0) -> pd.DataFrame:
+    """Held-out reconstruction error per run with the decoder told the right label, a wrong one, and a random one.
+
+    latents of a conditional model, x [track, D] its raw features, labels [track]. Decoded is mu averaged over all
+    labels at encoding: an encoder that was told one label corrects for what the decoder will add under it, so that
+    even a meaningless label would be missed. Returns columns right, wrong, random (mean summed squared error), index
+    seed.
+    """
+    model, data, y, names = _reload(latents, x, labels)
+    rng = np.random.default_rng([seed, 41])
+    others = {
+        "right": y,
+        "wrong": (y + rng.integers(1, len(names), len(y))) % len(names),
+        "random": rng.integers(0, len(names), len(y)),
+    }
+    mu = _averaged(model, data, len(names))
+    held = torch.from_numpy(~latents.train.values)
+    out = {}
+    for name, code in others.items():
+        error = (model.decode(mu, _codes(code, model)) - data).square().sum(-1)
+        out[name] = [float(error[r][held[r]].mean()) for r in range(model.n_runs)]
+    return pd.DataFrame(out, index=pd.Index(latents.seed.values, name="seed"))
+
+
+@torch.no_grad()
+def encode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: int = 0) -> dict[str, np.ndarray]:
+    """mu [seed, track, latent] with the encoder told the true label, one fixed label, a wrong one, or all (averaged).
+
+    A probe on mu under the true label partly reads the label that the encoder was given; under the others it cannot.
+    """
+    model, data, y, names = _reload(latents, x, labels)
+    rng = np.random.default_rng([seed, 43])
+    wrong = (y + rng.integers(1, len(names), len(y))) % len(names)
+    told = {"true": y, "fixed": np.zeros_like(y), "wrong": wrong}
+    out = {name: model.encode(data, _codes(code, model))[0].numpy() for name, code in told.items()}
+    return out | {"averaged": _averaged(model, data, len(names)).numpy()}
+
+
+@torch.no_grad()
+def swap(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the decoder makes of tracks of one genre under another's label, means over runs and tracks.
+
+    Returns cost [true genre, told genre], the rise of squared error against the right label; and profile
+    [told genre, D], the mean decoding of all tracks under that label minus the mean over labels, in standardised units.
+    """
+    model, data, y, names = _reload(latents, x, labels)
+    mu, _ = model.encode(data, _codes(y, model))
+    decoded = torch.stack([model.decode(mu, _codes(np.full_like(y, c), model)) for c in range(len(names))])
+    error = (decoded - data).square().sum(-1).mean(1).numpy()  # [told, track]
+    cost = pd.DataFrame({told: error[i] - error[y, np.arange(len(y))] for i, told in enumerate(names)})
+    cost = cost.groupby(np.array(names)[y]).mean().rename_axis(index="true genre", columns="told genre")
+    profile = decoded.mean((1, 2)).numpy()
+    return cost, pd.DataFrame(profile - profile.mean(0), index=names, columns=x.columns)
+
+
+def _reload(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series):
+    """The trained stack, its standardised input [R, N, D], the class numbers and names of the tracks."""
+    names = sorted(labels.unique())
+    y = pd.Categorical(labels.loc[x.index], categories=names).codes.astype(int)
+    scaled = [training.standardise(x.to_numpy(), np.flatnonzero(train)) for train in latents.train.values]
+    return restore(latents), torch.from_numpy(np.stack(scaled)), y, names
+
+
+def _averaged(model: StackedVAE, data: torch.Tensor, n_labels: int) -> torch.Tensor:
+    """mu [R, N, L], averaged over the labels that the encoder may be told."""
+    every = [model.encode(data, _codes(np.full(data.shape[1], c), model))[0] for c in range(n_labels)]
+    return torch.stack(every).mean(0)
+
+
+def _codes(y: np.ndarray, model: StackedVAE) -> torch.Tensor:
+    return torch.as_tensor(y).expand(model.n_runs, -1)
+
+
+def choices_of_k(
+    run: Run, models: Mapping[str, xr.Dataset], k_max: int
+) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, int]]]:
+    """Of each model's first seed: the criteria's curves over k, and the k that each criterion chooses."""
+    curves = {name: _criteria(run, one.mu.values[0].astype(float), k_max) for name, one in models.items()}
+    return curves, {name: how_many.choose_k(table) for name, table in curves.items()}
+
+
+@remembered
+def _criteria(run: Run, points: np.ndarray, k_max: int) -> pd.DataFrame:
+    return how_many.criteria(points, k_max, run.settings.seed)
+
+
+def stability(run: Run, models: Mapping[str, xr.Dataset], groups: np.ndarray, k: int) -> pd.DataFrame:
+    """Agreement (ARI) of each model's k-means clusters between up to four training seeds, and between subsamples of
+    tracks (whole groups of duplicates [track], first seed), each beside Gaussian clouds; and the first seed's
+    silhouette with an interval for other tracks like these."""
+    parts, rows = intervals.subsamples(groups, 4, 0.7, run.settings.seed), []
+    for name, latents in models.items():
+        points = list(latents.mu.values[:4].astype(float))
+        ids = clustering.cluster(points[0], k, seed=run.settings.seed)
+        seeds = how_many.seed_stability(points, k, n_nulls=3)
+        tracks = how_many.subsample_stability(points[0], k, parts, n_nulls=3)
+        over = intervals.over_tracks(
+            lambda some, p=points[0], c=ids: clustering.silhouette(p[some], c[some]), groups, 50
+        )
+        rows.append(
+            {
+                "latent": name,
+                "seeds": seeds.value,
+                "seeds, null": seeds.null_mean,
+                "tracks": tracks.value,
+                "tracks, null": tracks.null_mean,
+                "silhouette over tracks": over,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def accuracies(points: np.ndarray, y: np.ndarray, seeds: list[int], reader: str = "knn") -> pd.Series:
+    """Accuracy [seed] of one reader of labels y [track] from points [seed, track, latent]."""
+    found = [probes.probe_accuracy(p.astype(float), y, reader, s) for s, p in zip(seeds, points, strict=True)]
+    return pd.Series(found, pd.Index(seeds, name="seed"))
+
+
+def readers(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+    """What readers get of labels y [track] from several latents (name -> [seed, track, latent]): a row each, with the
+    interval over seeds of each reader's accuracy, and of what an online code saves in nats."""
+    table = _read(run, sources, y, seeds)
+    rows = []
+    for name, part in table.groupby("read from", sort=False):
+        values = {column: intervals.interval(part[column]) for column in part.columns.drop(["read from", "seed"])}
+        rows.append({"read from": name} | values)
+    return pd.DataFrame(rows)
+
+
+@remembered
+def _read(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+    tables = []
+    for name, points in sources.items():
+        columns = {reader: accuracies(points, y, seeds, reader).to_numpy() for reader in probes.READERS}
+        columns["online code, nats"] = [
+            probes.online_code(p.astype(float), y, s) for s, p in zip(seeds, points, strict=True)
+        ]
+        tables.append(pd.DataFrame({"read from": name, "seed": seeds} | columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+@remembered
+def near(run: Run, told: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+    """Accuracy of nearest neighbours [seed], of mu under the true and the averaged label: for `repeats_label`."""
+    return pd.DataFrame({name: accuracies(told[name], y, seeds) for name in ("true", "averaged")})
+
+
+def close_genres(cost: pd.DataFrame) -> dict[str, Any]:
+    """The nearest (a, b) and the farthest (c, d) pair of genres by the mean cost of swapping them (`swap`), and both
+    costs."""
+    both = cost.to_numpy()
+    both = (both + both.T) / 2
+    rows, columns = np.triu_indices(len(cost), 1)
+    near, far = np.argmin(both[rows, columns]), np.argmax(both[rows, columns])
+    names = list(cost.index)
+    return {
+        "a": names[rows[near]],
+        "b": names[columns[near]],
+        "near": float(both[rows, columns][near]),
+        "c": names[rows[far]],
+        "d": names[columns[far]],
+        "far": float(both[rows, columns][far]),
+    }
+
+
+# --- 5: why two dimensions? ------------------------------------------------------------------------------------------
+def swept(run: Run, x: pd.DataFrame, labels: pd.Series, name: str) -> dict[float, xr.Dataset]:
+    """One of four models over the settings' betas (beta -> latents): "linear" or "MLP", "VAE" or "CVAE".
+
+    Trained on at most three seeds; the MLP VAE is that of notebooks 04 and 05. Linear models learn five times as fast:
+    they must arrive.
+    """
+    headline = {1.0: "vae", run.settings.beta: "beta_vae"}
+    betas = sorted({*run.settings.betas, *headline})
+    if name == "MLP VAE":
+        plain, some = config(run, x.shape[1]), run.settings.seeds(run.settings.n_seeds_sweep)
+        found = sweep_latents(run, "beta_vae", x, plain, [b for b in betas if b not in headline], some)
+        found |= {
+            b: mlp_latents(run, method, x, dataclasses.replace(plain, beta=b), run.seeds)
+            for b, method in headline.items()
+        }
+        return dict(sorted(found.items()))
+    given = labels if name.endswith("CVAE") else None
+    shape, schedule = {}, schedule_of(run)
+    if name.startswith("linear"):
+        shape, schedule = {"hidden": ()}, schedule._replace(learning_rate=5 * schedule.learning_rate)
+    method = {"linear VAE": "linear_vae", "linear CVAE": "linear_cvae", "MLP CVAE": "cvae_sweep"}[name]
+    model = config(run, x.shape[1], given, **shape)
+    seeds = run.settings.seeds(min(3, run.settings.n_seeds_sweep))
+    return sweep_latents(run, method, x, model, betas, seeds, labels=given, schedule=schedule)
+
+
+def predictions(kind: str) -> list[dict]:
+    """The predictions of one kind ("guesses" or "remedies"), as they were written before the run."""
+    return yaml.safe_load((NOTEBOOKS / "predictions.yaml").read_text())[kind]
+
+
+def changed(config: ModelConfig, change: dict) -> ModelConfig:
+    """The model with a prediction's change made to it; what it then no longer needs is taken out."""
+    values = config.asdict() | change
+    values["hidden"] = tuple(values["hidden"])
+    if values["prior"] == "mixture":
+        values["n_components"] = values["n_labels"]
+    if not (values["y_encoder"] or values["y_decoder"] or values["auxiliary"] or values["prior"] == "label"):
+        values["n_labels"] = 0
+    return ModelConfig(**values)
+
+
+def trials(
+    run: Run, x: pd.DataFrame, labels: pd.Series, stored: pd.DataFrame
+) -> tuple[dict[str, pd.DataFrame], dict[str, ModelConfig]]:
+    """Every change of the predictions made to the earlier study's CVAE: score rows and configuration by name.
+
+    Settings of notebook 07 are read from its rows in `stored`; the others are trained on the seeds of a sweep, and
+    scored without nulls.
+    """
+    told = config(run, x.shape[1], labels, beta=run.settings.beta)
+    known = [
+        config(run, x.shape[1], labels, beta=b, y_encoder=e, y_decoder=d)
+        for b in (1.0, run.settings.beta)
+        for e, d in ((True, False), (False, True), (True, True))
+    ]
+    rows, configs = {}, {}
+    for entry in predictions("guesses") + predictions("remedies"):
+        name, one = entry["name"], changed(told, entry["change"])
+        configs[name] = one
+        if one in known:
+            rows[name] = of_setting(stored, "cvae", one.setting)
+            continue
+        found = mlp_latents(
+            run,
+            "cvae_trial" if one.reads_labels else "vade",
+            x,
+            one,
+            run.settings.seeds(run.settings.n_seeds_sweep),
+            labels=labels if one.reads_labels else None,
+        )
+        rows[name] = scores.score(run, found.assign_attrs(setting=name), labels, nulls=False)
+    return rows, configs
+
+
+def of_setting(stored: pd.DataFrame, method: str, setting: str) -> pd.DataFrame:
+    """The rows of one method and setting on MFCC statistics in the score table."""
+    return stored[(stored["method"] == method) & (stored["setting"] == setting) & (stored["features"] == "mfcc")]
+
+
+def judged(kind: str, tables: dict[str, pd.DataFrame], base: pd.DataFrame) -> pd.DataFrame:
+    """Every prediction beside its result: name, metric, predicted, change (paired over seeds), held.
+
+    `tables` name -> score rows of the changed model, `base` those of the unchanged one.
+    """
+    rows = []
+    for entry in predictions(kind):
+        for metric in [m for m in ("nmi", "silhouette", "active_dims", "kl") if m in entry]:
+            change = intervals.paired(scores.of_seed(tables[entry["name"]], metric), scores.of_seed(base, metric))
+            rows.append(
+                {
+                    "name": entry["name"],
+                    "metric": metric,
+                    "predicted": entry[metric],
+                    "change": change,
+                    "held": rules.judge(entry[metric], change),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+# --- 8: the designed experiment --------------------------------------------------------------------------------
+def design(table: pd.DataFrame, metric: str, beta: float) -> pd.DataFrame:
+    """One metric of the 2 x 2 x 2 design [seed, (beta, enc, dec)] from rows of the score table."""
+    cells = {}
+    for b, enc, dec in itertools.product((1.0, beta), (0, 1), (0, 1)):
+        method = "cvae" if enc or dec else "vae" if b == 1 else "beta_vae"
+        setting = f"beta={b:g}" + (f" enc={enc} dec={dec}" if enc or dec else "")
+        cells[b, enc, dec] = scores.of_seed(of_setting(table, method, setting), metric)
+    values = pd.DataFrame(cells)
+    values.columns.names = ["beta", "enc", "dec"]
+    return values
+
+
+def against_earlier(design: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the score table with columns beta, enc and dec, beside the design as measured before on GTZAN.
+
+    A row per cell and metric: the earlier value (or range), the interval here, whether they meet, rounding of the
+    earlier value included, and `miss`: how far they are apart, as a share of the metric's range over the earlier cells.
+    """
+    known, rows = yaml.safe_load((NOTEBOOKS / "gtzan_design.yaml").read_text()), []
+    columns = zip(*(cell[3:] for cell in known["cells"]), strict=True)
+    ranges = {metric: np.ptp(np.hstack(values)) for metric, values in zip(known["metrics"], columns, strict=True)}
+    for beta, enc, dec, *values in known["cells"]:
+        cell = design[(design["beta"] == beta) & (design["enc"] == enc) & (design["dec"] == dec)]
+        for metric, digits, value in zip(known["metrics"], known["digits"], values, strict=True):
+            ends, half = value if isinstance(value, list) else [value], 0.5 * 10.0**-digits
+            here = intervals.interval(scores.of_seed(cell, metric))
+            miss = max(0.0, here.low - max(ends) - half, min(ends) - half - here.high) / ranges[metric]
+            said = " to ".join(f"{end:.{digits}f}" for end in ends)
+            about = {"beta": beta, "enc": enc, "dec": dec, "metric": metric, "earlier": said}
+            rows.append(about | {"here": here, "meets": miss == 0, "miss": miss})
+    return pd.DataFrame(rows)
+
+
+def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:
+    """Main effects and interactions of a full two-level design, seed by seed.
+
+    values [seed, cell], columns a MultiIndex of factor levels (two each). An effect is the mean over cells where the
+    product of the factors' signs (high +, low -) is positive, minus the mean where it is negative (Box, Hunter and
+    Hunter 2005, chapter 5). Returns columns effect ("beta", "beta x dec", ...) and change (an `Interval`).
+    """
+    names = list(values.columns.names)
+    codes = [np.unique(values.columns.get_level_values(name), return_inverse=True)[1] for name in names]
+    if len(values.columns) != 2 ** len(names) or any(code.max() != 1 for code in codes):
+        raise ValueError("a full design with two levels of each factor is needed")
+    rows = []
+    for size in range(1, len(names) + 1):
+        for factors in itertools.combinations(range(len(names)), size):
+            sign = np.prod([2 * codes[f] - 1 for f in factors], axis=0)
+            change = (values.to_numpy() * sign).sum(1) / (len(sign) / 2)
+            rows.append({"effect": " x ".join(names[f] for f in factors), "change": intervals.interval(change)})
+    return pd.DataFrame(rows)
+
+
+def controls(
+    run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stored: pd.DataFrame, method: str = "cvae"
+) -> dict[str, Ruling]:
+    """Every verdict about the label and about beta, of the CVAE of notebook 07 (`cvae`) or of its placebo
+    (`cvae_placebo`, with `given` the shuffled labels): question -> ruling, by the same rules.
+
+    `genre` [track] is what readers look for; `stored` are rows of the score table.
+    """
+    beta = run.settings.beta
+    low, high = (of_setting(stored, method, f"beta={b:g} enc=1 dec=1") for b in (1.0, beta))
+    plain = {1.0: of_setting(stored, "vae", "beta=1"), beta: of_setting(stored, "beta_vae", f"beta={beta:g}")}
+    latents = mlp_latents(run, method, x, config(run, x.shape[1], given, beta=beta), run.seeds, labels=given)
+    told, y = encode_under(latents, x, given, run.settings.seed), genre.loc[x.index].to_numpy()
+    neighbours = near(run, told, y, run.seeds)
+    chance = scores.of_seed(plain[beta], "probe_mu_null")
+    cells = {
+        metric: pd.DataFrame(
+            {
+                (b, on): scores.of_seed(rows, metric)
+                for b, on, rows in ((1.0, 0, plain[1.0]), (beta, 0, plain[beta]), (1.0, 1, low), (beta, 1, high))
+            }
+        ).rename_axis(columns=["beta", "label"])
+        for metric in ("silhouette", "nmi")
+    }
+    effects = {metric: factorial_effects(table).set_index("effect")["change"] for metric, table in cells.items()}
+    return {
+        "label: a sample says nothing about genre": rules.silent(
+            scores.of_seed(high, "information_z"), information.entropy(y)
+        ),
+        "label: genre leaves mu": rules.lost(
+            scores.of_seed(high, "probe_mu"), scores.of_seed(plain[beta], "probe_mu"), float(chance.mean())
+        ),
+        "label: genre leaves the clusters": rules.lost(scores.of_seed(high, "ami"), scores.of_seed(plain[beta], "ami")),
+        "label: mu repeats what it was told": rules.repeats_label(neighbours["true"], neighbours["averaged"]),
+        "label: the decoder uses it": rules.uses_label(decode_under(latents, x, given, run.settings.seed)),
+        "label: it is a cause of its own": rules.two_causes(effects["silhouette"], effects["nmi"], "label"),
+        "beta: it raises the silhouette": rules.rises(scores.of_seed(high, "silhouette"),
+                                                      scores.of_seed(low, "silhouette")),
+        "beta: it closes dimensions": rules.lost(scores.of_seed(high, "active_dims"),
+                                                 scores.of_seed(low, "active_dims")),
+        "beta: it lowers the rate": rules.lost(scores.of_seed(high, "kl"), scores.of_seed(low, "kl")),
+    }

@@ -1,0 +1,112 @@
+"""The pictures of the CVAE paradox: rates and bounds, theory beside measurement, and what latents capture.
+
+Each takes data and returns the figure, as in `lib/report/plots.py`.
+"""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lib.report.plots import curves, scatter
+from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, new
+
+Panels = dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]]
+
+
+# title -> (model -> tables of `paradox.measured`, table of `paradox.linear_theory`)
+def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) -> Figure:
+    """Information read against the rate that was spent, nats: model -> rate [seed], model -> source -> read [seed].
+
+    The first source of a model is drawn hollow, the second full; no sample can lie above the diagonal.
+    """
+    figure, ax = new(COLUMN * 1.4, 2.5)
+    for i, (model, sources) in enumerate(read.items()):
+        for source, face in zip(sources, ("white", PALETTE[i]), strict=True):
+            values = sources[source].dropna()
+            ax.plot(spent[model].loc[values.index], values, MARKERS[i], color=PALETTE[i], mfc=face, ls="",
+                    label=f"{model}, {source}")
+    top = max(float(values.max()) for sources in read.values() for values in sources.values())
+    ax.plot([0, 1.15 * top], [0, 1.15 * top], color=GREY, ls="--", lw=1, label="bound for samples")
+    ax.set(xlabel="KL, nats", ylabel="genre read by a linear probe, nats")
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def captured(table: pd.DataFrame) -> Figure:
+    """Shares of variance of each property (a row of `association.captured` each): what the features carry, and what
+    clusters and dimensions keep of it."""
+    figure, ax = new(COLUMN * 1.6, 1.1 + 0.19 * len(table))
+    rows = np.arange(len(table))[::-1]
+    ax.barh(rows, table["features"].clip(lower=0), color="#d9d9d9", height=0.7, label="features, cross-validated")
+    ax.plot(table["null"], rows, "|", color=GREY, ms=9, ls="", label="clusters, permuted within genre")
+    kinds = (("mu within", "dimensions, mu", 1, PALETTE[1]), ("z within", "dimensions, a sample", 1, "white"),
+             ("clusters within", "clusters", 0, PALETTE[0]))
+    for column, name, i, face in kinds:
+        ax.plot(table[column], rows, MARKERS[i], color=PALETTE[i], mfc=face, ls="", label=name)
+    ax.set(yticks=rows, yticklabels=table["property"], xlabel="share of variance within genre", xlim=(0, 1))
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def planes(points: np.ndarray, clusters: np.ndarray, values: pd.DataFrame) -> Figure:
+    """Two leading dimensions of a latent [track, 2]: coloured by cluster, and shaded by each property [track, name],
+    from dark (its 2nd percentile) to bright (its 98th), which its title gives."""
+    figure, axes = new(PAGE, 2.3, 1, 1 + values.shape[1], sharex=True, sharey=True)
+    scatter(points, [f"{c:02d}" for c in clusters], axes[0], "cluster", "leading dimension", legend=False)
+    for ax, (name, column) in zip(axes[1:], values.items(), strict=True):
+        low, high = np.nanpercentile(column, [2, 98])
+        ax.scatter(*points.T, s=7, lw=0, c=column, vmin=low, vmax=high)
+        digits = ",.0f" if max(abs(low), abs(high)) >= 100 else ".2g"
+        ax.set(title=f"{name}, {low:{digits}} to {high:{digits}}", xlabel="leading dimension 1")
+    return figure
+
+
+def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float], n: int = 12) -> Figure:
+    """The first `n` eigenvalues of each covariance, on a logarithmic scale, with levels to compare them with."""
+    figure, ax = new()
+    for i, (name, values) in enumerate(spectra.items()):
+        shown = values[:n]
+        ax.plot(range(1, len(shown) + 1), shown, marker=MARKERS[i], color=PALETTE[i], label=name)
+    for i, (name, level) in enumerate(levels.items()):
+        ax.axhline(level, color=GREY, ls=("--", ":", "-.")[i % 3], lw=1, label=name)
+    ax.set(xlabel="component", ylabel="eigenvalue", yscale="log")
+    ax.legend()
+    return figure
+
+
+def against_theory(panels: Panels) -> Figure:
+    """Measurement beside linear theory, a row per panel: active dimensions and rate over beta, and the rate-distortion
+    curve."""
+    figure, axes = new(PAGE, 2.3 * len(panels), len(panels), 3, squeeze=False)
+    for row, (title, (models, theory)) in zip(axes, panels.items(), strict=True):
+        for ax, quantity, name in zip(row, ("active", "kl"), ("active dimensions", "rate KL, nats"), strict=False):
+            data = {model: tables[quantity] for model, tables in models.items()}
+            curves(data, "beta", name, ax, log_x=True, lines={"linear theory": theory[quantity]}, legend=False)
+        for i, (model, tables) in enumerate(models.items()):
+            points = tables["kl"].mean(axis=1), tables["error"].mean(axis=1)
+            row[2].plot(*points, MARKERS[i], color=PALETTE[i], ls="", label=model)
+        row[2].plot(theory["kl"], theory["error"], color=GREY, ls="--", lw=1.1, label="linear theory")
+        row[2].set(xlabel="rate KL, nats", ylabel="squared error")
+        row[0].set_title(title)
+        row[2].legend()
+    return figure
+
+
+def kl_spectrum(panels: Panels, n: int = 6) -> Figure:
+    """KL of the `n` leading dimensions over beta: theory as lines, the first model full, the second hollow."""
+    figure, axes = new(PAGE, 2.6, 1, len(panels), sharey=True, squeeze=False)
+    for ax, (title, (models, theory)) in zip(axes[0], panels.items(), strict=True):
+        for i, name in enumerate([c for c in theory if str(c).startswith("kl ")][:n]):
+            ax.plot(theory.index, theory[name], color=PALETTE[i % 10], lw=1)
+            for tables, face in zip(models.values(), (PALETTE[i % 10], "white"), strict=True):
+                ax.plot(tables[name].mean(axis=1), MARKERS[i % 10], color=PALETTE[i % 10], mfc=face, ls="")
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+        ax.set(xlabel="beta", ylabel="KL of a dimension, nats" if ax is axes[0, 0] else "", title=title)
+        kinds = ({"ls": "-", "label": "linear theory"}, {"ls": "", "marker": "o", "label": list(models)[0]},
+                 {"ls": "", "marker": "o", "mfc": "white", "label": list(models)[1]})
+        ax.legend(handles=[mpl.lines.Line2D([], [], color=GREY, **kind) for kind in kinds])
+    return figure

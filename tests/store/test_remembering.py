@@ -1,0 +1,168 @@
+"""Remembered tables, compiled functions, cut fonts: what is kept must not change what comes out."""
+
+import dataclasses
+import io
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from matplotlib import pyplot as plt
+
+from lib.models import umap, vae
+from lib.models.latents import pca_latents
+from lib.report import fonts
+from lib.report.style import new
+from lib.scores import table as scores
+from lib.store import remembering, runs
+
+MIXED = pd.DataFrame({"seed": [0, 1], "clusterer_seed": [0, "null 1"], "value": [0.1 + 0.2, float("nan")]})
+
+
+@pytest.fixture
+def counted(prepared_run, monkeypatch):
+    """A run whose kernel remembers, and a remembered function that counts its calls."""
+    monkeypatch.setenv(remembering.CODE, "of today")
+    calls = []
+
+    @remembering.remembered
+    def table(run, *args, **options):
+        calls.append(args)
+        return MIXED
+
+    return prepared_run[0], table, calls
+
+
+def test_equal_arguments_are_computed_once_and_returned_to_the_last_digit(counted):
+    run, table, calls = counted
+    x = np.arange(6.0).reshape(3, 2)
+    first, again = table(run, x, name="a"), table(run, x.copy(), name="a")
+    assert len(calls) == 1
+    for found in (first, again):
+        pd.testing.assert_frame_equal(found, MIXED, check_exact=True)
+        assert [type(value) for value in found["clusterer_seed"]] == [int, str]
+
+
+LATENTS = xr.Dataset({"mu": (("seed", "track"), np.arange(4.0).reshape(2, 2))}, {"seed": [0, 1], "track": ["a", "b"]})
+BASE = {"array": np.arange(3.0), "labels": pd.Series(["x", "y"], ["a", "b"]), "latents": LATENTS, "names": ("a", "b"),
+        "told": {"true": np.zeros(2)}, "frame": pd.DataFrame({"a": [1, 2]}), "n": 1}
+CHANGES = {
+    "a value": {"array": np.array([0.0, 1.0, 2.0000001])},
+    "a type": {"array": np.arange(3.0, dtype=np.float32)},
+    "a shape": {"array": np.arange(3.0)[:, None]},
+    "a label": {"labels": pd.Series(["x", "z"], ["a", "b"])},
+    "whose label": {"labels": pd.Series(["x", "y"], ["b", "a"])},
+    "a latent": {"latents": LATENTS.assign(mu=LATENTS.mu + 1e-9)},
+    "a track": {"latents": LATENTS.assign_coords(track=["a", "c"])},
+    "what the latents are called": {"latents": LATENTS.assign_attrs(setting="other")},
+    "an order": {"names": ("b", "a")},
+    "a name": {"told": {"wrong": np.zeros(2)}},
+    "a column": {"frame": pd.DataFrame({"b": [1, 2]})},
+    "true for one": {"n": True},
+    "a number": {"n": 2},
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_is_different_is_computed_anew(counted, what):
+    run, table, calls = counted
+    table(run, **BASE)
+    table(run, **{**BASE, **CHANGES[what]})
+    assert len(calls) == 2
+
+
+def test_settings_code_and_damage_make_it_compute_anew(counted, monkeypatch):
+    run, table, calls = counted
+    table(run, 1)
+    table(dataclasses.replace(run, settings=run.settings.model_copy(update={"n_nulls": 99})), 1)
+    assert len(calls) == 2
+    for path in (run.folder / "remembered").iterdir():
+        path.write_text(path.read_text()[:20])
+    table(run, 1)
+    assert len(calls) == 3
+    table(run, 1)
+    assert len(calls) == 3
+    for wrong in ("{}", "[1]", "null"):
+        for path in (run.folder / "remembered").iterdir():
+            path.write_text(wrong)
+        pd.testing.assert_frame_equal(table(run, 1), MIXED)
+    calls[:] = calls[:3]
+    monkeypatch.setenv(remembering.CODE, "of another day")
+    table(run, 1)
+    assert len(calls) == 4
+    monkeypatch.setattr(remembering, "LOADED", 0.0)  # lib was edited while the kernel ran
+    table(run, 1)
+    table(run, 1)
+    assert len(calls) == 6
+
+
+def test_only_the_runners_kernels_remember(counted, monkeypatch):
+    run, table, calls = counted
+    monkeypatch.delenv(remembering.CODE)
+    table(run, 1)
+    table(run, 1)
+    assert len(calls) == 2 and not (run.folder / "remembered").exists()
+
+
+def test_what_cannot_be_compared_is_refused(counted):
+    run, table, _ = counted
+    with pytest.raises(TypeError, match="ModelConfig"):
+        table(run, vae.ModelConfig(n_features=3))
+
+
+@given(st.lists(st.one_of(st.integers(), st.floats(), st.text(), st.none()), min_size=1))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_any_column_comes_back(prepared_run, monkeypatch, values):
+    monkeypatch.setenv(remembering.CODE, "of today")
+    made = pd.DataFrame({"value": pd.Series(values, dtype=object)})
+    table = remembering.remembered(lambda run, given: made)
+    found = [table(prepared_run[0], repr(values)) for _ in range(2)]
+    pd.testing.assert_frame_equal(*found)
+    given = pd.DataFrame({"value": values})["value"].astype(object)
+    assert [*map(repr, found[0]["value"].astype(object))] == [*map(repr, given)]
+
+
+def test_remembered_scores_are_the_scores(prepared_run, monkeypatch):
+    run, x, genre = prepared_run
+    latents = pca_latents(run, x, 3, [0, 1])
+    plain = scores.score(run, latents, genre, probes=True)
+    monkeypatch.setenv(remembering.CODE, "of today")
+    for _ in range(2):
+        pd.testing.assert_frame_equal(scores.score(run, latents, genre, probes=True), plain, check_exact=True)
+    assert len(list((run.folder / "remembered").iterdir())) == 1
+    other = genre.sample(frac=1, random_state=0).set_axis(genre.index)
+    assert not scores.score(run, latents, other, probes=True).equals(plain)
+
+
+def test_umap_is_umap_and_what_it_compiles_is_kept():
+    points = np.random.default_rng(0).standard_normal((60, 5))
+    found = umap.umap(points, 2, [0, 1], n_epochs=20, init="pca")
+    from umap import UMAP
+
+    plain = UMAP(n_components=2, n_epochs=20, init="pca", random_state=1, n_jobs=1).fit_transform(points)
+    np.testing.assert_array_equal(found[1], plain)
+    assert found.shape == (2, 60, 2) and not np.array_equal(found[0], found[1])
+    assert any("smooth_knn_dist" in path.name for path in runs.numba_folder().rglob("*.nbi"))
+
+
+def test_cut_fonts_draw_the_same_letters():
+    pictures = []
+    for family in ([fonts.NAME, "DejaVu Sans"], ["DejaVu Sans"]):
+        with plt.rc_context({"font.family": family}):
+            figure, ax = new()
+            ax.set(title="Größe of an office, R² ≥ 0", xlabel=r"β/2 → $\sigma^2$", ylabel="жанр")  # not in the cut
+            for y, (style, weight) in enumerate(itertools.product(("normal", "italic"), ("normal", "bold"))):
+                ax.text(0.5, y / 4, "AVAT fi ffl", style=style, weight=weight)
+            figure.savefig(picture := io.BytesIO(), dpi=100)
+            pictures.append(picture.getvalue())
+            plt.close(figure)
+    assert pictures[0] == pictures[1]
+
+
+def test_without_a_place_to_keep_them_fonts_are_whole(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path / "file" / "cache"))
+    assert fonts.add() == []

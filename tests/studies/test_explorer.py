@@ -1,0 +1,378 @@
+"""The explorer: its numbers on known answers, and the whole of it in JupyterLab, driven in a browser."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from importlib.resources import files
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.features import audio, extraction, preparation
+from lib.models.latents import mlp_latents
+from lib.models.vae import ModelConfig
+from lib.scores import clustering
+from lib.scores import table as scores
+from lib.store import runs, series
+from lib.store.errors import Problem
+from lib.studies.explorer import models, pictures, widget
+from tests.browsing import chromium, watched
+from tests.corpora.test_corpora import pack
+
+SMALL = {"n_tracks": 60, "seconds": 4.0, "epochs": 40, "betas": [1.0, 4.0], "n_seeds": 2}
+VAE, CVAE = "nowhere (VAE)", "encoder and decoder (CVAE)"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The folder of a small prepared run of the controlled corpus, and what was said meanwhile."""
+    extraction.warm()
+    folder, said = tmp_path_factory.mktemp("explorer") / "controlled-small", []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATENT_GENRE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        models.open_run("smoke", out=str(folder), settings=SMALL, say=said.append)
+    return folder, said
+
+
+@pytest.fixture
+def material(small):
+    return models.read(runs.reopen_run(models.NOTEBOOK, small[0]))
+
+
+@pytest.fixture(scope="module")
+def notebook(small, tmp_path_factory):
+    """A copy of the notebook, its parameters set to the small run."""
+    made = nbformat.read(series.NOTEBOOKS / f"{models.NOTEBOOK}.ipynb", 4)
+    parameters = next(cell for cell in made.cells if "parameters" in cell.metadata.get("tags", []))
+    parameters.source += f"\nprofile, out = 'smoke', {str(small[0])!r}"
+    path = tmp_path_factory.mktemp("lab") / "notebooks" / f"{models.NOTEBOOK}.ipynb"
+    path.parent.mkdir()
+    nbformat.write(made, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def lab(notebook):
+    """The address of the notebook in a JupyterLab that has settings of its own."""
+    root = notebook.parents[1]
+    own = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
+           "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
+    environment = os.environ | {name: str(root / name.lower()) for name in own} | {"PYTHONPATH": str(series.ROOT)}
+    quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}  # it asks for the network
+    (root / "jupyter_config_dir" / "labconfig").mkdir(parents=True)
+    (root / "jupyter_config_dir" / "labconfig" / "page_config.json").write_text(json.dumps(quiet))
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+               f"--ServerApp.root_dir={notebook.parent}"]
+    with (root / "log.txt").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=root)
+        try:
+            yield _address(server, root)
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _address(server, root):
+    """Wait until the server has written down where it is (it takes the first port that is free)."""
+    end = time.monotonic() + 120
+    while server.poll() is None and time.monotonic() < end:
+        for path in (root / "jupyter_runtime_dir").glob("jpserver-*.json"):
+            with contextlib.suppress(ValueError):  # still being written
+                about = json.loads(path.read_text())
+                return f"{about['url']}lab/tree/{models.NOTEBOOK}.ipynb?token={about['token']}"
+        time.sleep(0.3)
+    pytest.fail((root / "log.txt").read_text()[-3000:])
+
+
+# --- a run ---
+
+
+def test_a_small_corpus_is_prepared_once_and_progress_is_said(small, tmp_path):
+    folder, said = small
+    assert any("Preparing 60 synthetic tracks" in line for line in said) and any("of 60" in line for line in said)
+    again = []
+    run = models.open_run("smoke", out=str(folder), settings=SMALL, say=again.append)
+    assert run.settings.epochs == SMALL["epochs"] and not again
+    # Other parameters do not lock anybody out: the run that is there has its own settings
+    assert models.open_run("default", out=str(folder), say=again.append).settings == run.settings and not again
+    with pytest.raises(Problem, match="run_notebooks.py --only 01 --corpus folder --source my_music prepares them"):
+        models.open_run(corpus="folder", source="my_music", out=str(tmp_path / "none"))
+
+
+def test_where_nothing_is_prepared_a_small_corpus_stands_beside(small, monkeypatch):
+    asked = []
+    monkeypatch.setattr(models, "prepare", lambda folder, settings, say: asked.append(folder))
+    models.open_run(out=str(small[0].parent / "controlled-default"), say=asked.append)
+    assert "make report" in asked[0] and asked[1] == small[0].parent / models.SMALL
+
+
+def test_everything_known_of_the_tracks_is_there(material):
+    assert {"bandwidth_hz", "lead", "tempo", "spectral_centroid"} <= set(material.known)
+    assert material.known.index.equals(material.x.index) and material.label.nunique() == 10
+    assert material.names.is_unique and all(material.known.nunique() > 1)
+
+
+# --- a model ---
+
+
+def openings(run):
+    return [entry["purpose"] for entry in runs.load_records(run.folder)[models.NOTEBOOK]["label_openings"]]
+
+
+def test_labels_are_opened_for_conditioning_only_where_a_model_reads_them(material):
+    assert openings(material.run) == ["evaluation"]
+    plain = models.train(material, models.Choice("MLP", 1.0, VAE, 0))
+    assert openings(material.run) == ["evaluation"] and plain.told is None and plain.config.label_use == "none"
+    told = models.train(material, models.Choice("MLP", 1.0, CVAE, 0))
+    assert openings(material.run) == ["evaluation", "conditioning"] and told.told.equals(material.label)
+    assert told.config.label_use == "both"
+    placebo = models.train(material, models.Choice("MLP", 1.0, models.SHUFFLED, 0))
+    assert sorted(placebo.told) == sorted(material.label) and (placebo.told != material.label).mean() > 0.5
+
+
+def test_a_model_is_trained_once_and_the_series_is_read(material):
+    run, choice = material.run, models.Choice("linear", 4.0, "decoder", 1)
+    first, second = models.train(material, choice), models.train(material, choice)
+    assert (first.from_store, second.from_store) == (False, True)
+    np.testing.assert_array_equal(first.latents.mu, second.latents.mu)
+    # The series' own latents, as notebook 07 makes them, and the series' own numbers
+    s = run.settings
+    config = ModelConfig(40, s.latent_dim, s.hidden, 4.0, y_encoder=True, n_labels=10, label_dim=s.label_dim)
+    of_series = mlp_latents(run, "cvae", material.x, config, run.seeds, labels=material.label)
+    mine = models.train(material, models.Choice("MLP", 4.0, "encoder", 1))
+    assert mine.from_store
+    np.testing.assert_array_equal(mine.latents.mu[0], of_series.mu.sel(seed=1))
+    table = scores.score(run, of_series, material.label, nulls=False)
+    table = table[(table["seed"] == 1) & table["clusterer_seed"].isin(["", 0])].set_index("metric")["value"]
+    found = models.score(mine, material.label)
+    assert [found.silhouette, found.nmi, found.active, found.kl] == pytest.approx(
+        [table["silhouette"], table["nmi"], table["active_dims"], table["kl"]])
+
+
+def test_a_mixture_prior_goes_without_labels(material):
+    with pytest.raises(Problem, match="without labels: let the label go to 'nowhere"):
+        models.train(material, models.Choice("MLP with a mixture prior (VaDE)", 1.0, CVAE, 0))
+    free = models.config_of(material, models.Choice("MLP with a mixture prior (VaDE)", 1.0, VAE, 0))
+    assert free.n_components == 10 and free.n_labels == 0
+    classified = models.config_of(material, models.Choice("MLP with a label classifier on z", 1.0, VAE, 0))
+    assert classified.label_use == "auxiliary" and classified.n_labels == 10
+
+
+def test_clusters_that_are_the_labels_score_and_permuted_ones_do_not(prepared_run):
+    run, x, genre = prepared_run
+    material = models.Material(run, {}, x, genre, pd.DataFrame(index=x.index), pd.Series(x.index, x.index))
+    trained = models.train(material, models.Choice("MLP", 0.5, VAE, 0))
+    found = models.score(trained, genre)
+    assert found.nmi > 0.8 > 0.2 > found.nmi_null.max() and found.silhouette > found.silhouette_null.max()
+    shuffled = pd.Series(genre.sample(frac=1, random_state=0).to_numpy(), genre.index)
+    assert models.score(trained, shuffled).nmi < 0.1
+    noise = trained._replace(latents=trained.latents.assign(mu=trained.latents.mu.copy(
+        data=np.random.default_rng(0).standard_normal(trained.latents.mu.shape))))
+    noise = noise._replace(clusters=pd.Series(
+        clustering.cluster(noise.latents.mu.values[0].astype(float), 3), x.index))
+    assert models.score(noise, genre).silhouette < found.silhouette_null.max() + 0.05
+
+
+def test_views(material):
+    latents = models.train(material, models.Choice("MLP", 1.0, VAE, 0)).latents
+    points, axes = models.project(latents, "leading KL dimensions")
+    first, second = np.argsort(latents.kl.values[0])[:-3:-1]
+    np.testing.assert_allclose(points, latents.mu.values[0][:, [first, second]])
+    assert axes[0] == f"latent {first}: {latents.kl.values[0, first]:.2f} nats"
+    points, axes = models.project(latents, "PCA")
+    assert points[:, 0].var() >= points[:, 1].var() and abs(np.corrcoef(points.T)[0, 1]) < 1e-6 and "%" in axes[0]
+    assert models.project(latents.isel(latent=[0]), "leading KL dimensions")[0].shape == (60, 2)
+    points, axes = models.project(latents, "UMAP")
+    assert points.shape == (60, 2) and np.isfinite(points).all() and axes == ["UMAP 1", "UMAP 2"]
+    with pytest.raises(ValueError, match="sideways"):
+        models.project(latents, "sideways")
+
+
+# --- a track ---
+
+
+def test_decoding_under_another_label(material):
+    trained, track = models.train(material, models.Choice("MLP", 1.0, CVAE, 0)), material.x.index[3]
+    own = material.label[track]
+    other = next(label for label in material.label if label != own)
+    found = models.decode(trained, material.x, track, other)
+    np.testing.assert_array_equal(found["track"], material.x.loc[track])
+    assert np.abs(found["own"] - found["other"]).max() > 0.01
+    same = models.decode(trained, material.x, track, own)
+    np.testing.assert_array_equal(same["own"], same["other"])
+    assert f"Decoded as {own}" in pictures.say_decoding(found, own, other, True)
+    deaf = models.train(material, models.Choice("MLP", 1.0, "encoder", 0))
+    found = models.decode(deaf, material.x, track, other)
+    np.testing.assert_array_equal(found["own"], found["other"])
+    assert "reads no label" in pictures.say_decoding(found, own, other, False)
+
+
+def test_mean_spectrum_of_mean_mfccs():
+    mfcc = pd.Series(0.0, audio.MFCC_STATS)
+    mfcc["mean_00"] = -30 * np.sqrt(128)  # -30 dB in every band
+    found = models.mean_spectrum(mfcc)
+    np.testing.assert_allclose(found, -30)
+    assert len(found) == 128 and found.index.is_monotonic_increasing and found.index[-1] < audio.SAMPLE_RATE / 2
+    mfcc["mean_01"] = 8.0  # a slope that falls with frequency
+    assert models.mean_spectrum(mfcc).is_monotonic_decreasing
+
+
+def test_mean_spectrum_is_that_of_the_track(material):
+    """The 20 mean MFCCs smooth the time average of a track's log-mel."""
+    y, sr = preparation.listen(material.run, material.x.index[0])
+    power = audio.librosa.feature.melspectrogram(y=y, sr=sr, n_mels=128)
+    real = audio.librosa.power_to_db(power).mean(axis=1)
+    assert np.corrcoef(real, models.mean_spectrum(material.x.iloc[0]))[0, 1] > 0.95
+
+
+def test_neighbours_are_the_nearest_others(material):
+    latents = models.train(material, models.Choice("MLP", 1.0, VAE, 0)).latents
+    track = material.x.index[5]
+    found, mu = models.neighbours(latents, track, 3), latents.mu.values[0]
+    distance = np.sort(np.linalg.norm(mu - mu[5], axis=1))
+    np.testing.assert_allclose(found, distance[1:4], rtol=1e-5)
+    assert track not in found.index
+
+
+# --- the widget, without a browser ---
+
+
+def test_controls_change_what_is_shown(small, material):
+    view = widget.Explorer(material.run)
+    assert view.now.model == ("MLP", 4.0, CVAE, 0) and "beta 4," in view.said.value and "<audio" in view.heard.value
+    picture, sentence = view.picker.png, view.said.value
+    view.beta.value = 1.0
+    assert view.picker.png != picture and view.said.value != sentence and len(view.tried) == 2
+    view.conditioning.value = VAE
+    assert "no label" in view.decoding.value and view.scores.value.count("<tr") == 4
+    view.colour.value = "bandwidth_hz"
+    assert "by bandwidth_hz" in view.picker.alt
+    places = np.frombuffer(view.picker.places, np.float32).reshape(-1, 2)
+    assert places.shape == (60, 2) and places.min() > 0 and places.max() < 1
+    view.picker.set_state({"picked": 7})  # as the browser does
+    assert view.name.value == material.names.iloc[7] and material.names.iloc[7] in view.heard.value
+    view.name.value = material.names.iloc[8]
+    assert view.now.track == material.x.index[8]
+    nearest = view.near[0].track
+    view.near[0].click()
+    assert view.now.track == nearest
+    view.model.value = "MLP with a mixture prior (VaDE)"
+    view.conditioning.value = CVAE
+    assert "problem" in view.said.value and "without labels" in view.said.value
+    view.model.value = "MLP"
+    assert "problem" not in view.said.value
+    assert len(view.still().axes) >= 2 and len(view.still_track().axes) >= 2
+    assert "Synthetic music" in view.about() and material.names[view.now.track] in view.about_track()
+
+
+def test_a_run_that_cannot_be_read_is_said_and_the_old_one_stays(small, material):
+    broken = small[0].parent / "broken"
+    (broken / "store").mkdir(parents=True, exist_ok=True)
+    (broken / "store" / "corpus.json").write_text("{}")
+    view = widget.Explorer(material.run)
+    assert "broken" in dict(view.tracks.options)
+    view.tracks.value = broken
+    assert "there is no run in" in view.said.value and view.tracks.value == small[0]
+
+
+def test_a_corpus_without_audio_says_so(tmp_path):
+    run = runs.open_run(models.NOTEBOOK, "smoke", "gtzan_logmel", str(pack(tmp_path / "pack.npz", n=40)),
+                             out=str(tmp_path / "run"), settings={"epochs": 2})
+    preparation.prepare(run)
+    view = widget.Explorer(run)
+    assert "there is no audio" in view.heard.value and "<audio" not in view.heard.value
+    assert "<img" in view.log_mel.value and "<img" in view.decoding.value
+
+
+# --- the notebook ---
+
+
+def test_the_notebook_has_the_form_of_the_others_but_is_not_of_the_series():
+    made = nbformat.read(series.NOTEBOOKS / f"{models.NOTEBOOK}.ipynb", 4)
+    nbformat.validate(made)
+    assert models.NOTEBOOK not in series.NEEDS
+    code = [cell for cell in made.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code), "committed with outputs"
+    assert max(cell.source.count("\n") + 1 for cell in code) <= 20
+    assert not any(re.search(r"^\s*(def|class) ", cell.source, re.M) for cell in code)
+    assert code[0].metadata.tags == ["parameters"] and code[0].source.startswith("profile: str")
+    assert "?**" in made.cells[0].source and "## Limits" in made.cells[-1].source
+
+
+def test_the_notebook_runs_where_there_are_no_widgets(notebook, small, tmp_path):
+    """papermill, as anybody would: two still pictures remain, and the explorer's place is marked."""
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"), "--no-progress-bar"],
+        capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": str(series.ROOT)}, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    outputs = [output for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type in ("error", "stream")], outputs
+    pages = "".join(output.data.get("text/html", "") for output in outputs)
+    assert pages.count("<img") == 2 and "Synthetic music" in pages
+    assert any("application/vnd.jupyter.widget-view+json" in output.data for output in outputs)
+    assert (small[0] / "figures" / "page" / "explorer_view.pdf").is_file()
+
+
+def test_the_explorer_in_jupyterlab(lab):
+    """Run all; change beta and conditioning; click a point; use the keyboard: sound and pictures follow, no errors."""
+    patience = 300_000  # milliseconds for one answer: a loaded machine is slow
+    with chromium() as browser:
+        page, trouble = watched(browser, lab[: lab.index("/lab/")], viewport={"width": 1400, "height": 1250})
+        page.set_default_timeout(patience)
+        page.goto(lab)
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # "Run all" before that asks for a kernel
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.locator("#fig-explorer_track img").wait_for()  # the last cell
+        box = page.locator(".explorer")
+        told, heard = box.locator(".said"), box.locator("audio")
+        decoded = page.locator(".explorer img[alt^='Decoded as']")
+        assert "beta 4, label to encoder and decoder" in told.text_content()
+
+        box.get_by_label("Beta", exact=True).select_option("1")
+        told.filter(has_text="beta 1, label to encoder and decoder").wait_for()
+        box.get_by_label("Label goes to", exact=True).select_option("decoder")
+        told.filter(has_text="beta 1, label to decoder, seed 0 (").wait_for()
+        assert page.locator(".explorer tbody tr").count() == 3
+        box.get_by_label("Colour by", exact=True).select_option("bandwidth_hz")
+        page.locator(".picker img[alt*='by bandwidth_hz']").wait_for()
+
+        before, picture = heard.get_attribute("aria-label"), decoded.get_attribute("src")
+        page.locator(".picker .frame").click(position={"x": 60, "y": 60})
+        page.locator(f".explorer audio:not([aria-label='{before}'])").wait_for()
+        decoded.locator(f"xpath=self::*[not(@src='{picture}')]").wait_for()
+        assert heard.evaluate("async a => { a.load(); await new Promise(r => a.oncanplay = r); return a.duration }") > 1
+        assert decoded.evaluate("img => img.naturalWidth") > 300
+        clicked = box.get_by_label("Track", exact=True).input_value()
+        assert clicked in heard.get_attribute("aria-label") and clicked not in before
+
+        page.locator(".picker").focus()
+        for key in ("ArrowRight", "ArrowDown", "ArrowRight"):
+            page.keyboard.press(key)
+        reached = page.locator(".picker .named").text_content()
+        assert reached and not reached.startswith(clicked), "arrow keys do not move"
+        page.keyboard.press("Enter")
+        page.locator(f".explorer audio[aria-label^='{reached.split(' · ')[0]}:']").wait_for()
+        assert page.evaluate("document.activeElement.className") == "picker", "JupyterLab took the keys"
+
+        page.locator(".explorer button").first.focus()
+        page.keyboard.press("Enter")
+        page.locator(f".explorer audio:not([aria-label^='{reached.split(' · ')[0]}:'])").wait_for()
+        # Two controls at once, while the explorer is still busy with a third change: it ends where the controls are
+        box.get_by_label("View", exact=True).select_option("PCA")
+        box.get_by_label("Label goes to", exact=True).select_option("nowhere (VAE)")
+        box.get_by_label("Seed", exact=True).select_option("1")
+        told.filter(has_text="beta 1, label to nowhere (VAE), seed 1 (").wait_for()
+        page.locator(".picker img[alt*='PCA by bandwidth_hz']").wait_for()
+        page.locator(".explorer img[alt^='This decoder reads no label']").wait_for()
+
+        page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
+        found = page.evaluate("axe.run('.explorer', {runOnly: ['wcag2a', 'wcag2aa']})")
+        assert not found["violations"], [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in found["violations"]]
+        assert not trouble.console and not trouble.requests
