@@ -24,6 +24,7 @@ from lib.report import (
     latex,
     methods,
     numbers,
+    output,
     paper,
     pdf,
     plots,
@@ -74,8 +75,7 @@ def make(folder: Path, seed: int = 0, profile: str = "smoke", extra: str = "") -
 def quiet():
     """Nothing is displayed here."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (showing, claims):
-            patch.setattr(module, "display", lambda output: None)
+        patch.setattr(output, "display", lambda bundle, raw: None)
         yield
 
 
