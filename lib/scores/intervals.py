@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lib.store.streams import stream
+
 
 class Interval(NamedTuple):
     """A mean with its 95 % interval. Over training seeds it covers training noise only, not another sample of music."""
@@ -32,8 +34,7 @@ class Interval(NamedTuple):
 
 def interval(values, level: float = 0.95) -> Interval:
     """Mean and t-interval of independent values, NaN left out."""
-    values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
+    values = _finite(values)
     n = len(values)
     if n == 0:
         return Interval(float("nan"), float("nan"), float("nan"), 0)
@@ -42,6 +43,11 @@ def interval(values, level: float = 0.95) -> Interval:
         return Interval(mean, float("nan"), float("nan"), 1)
     half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
+
+
+def _finite(values) -> np.ndarray:
+    values = np.asarray(values, dtype=float)
+    return values[np.isfinite(values)]
 
 
 def by_seed(scores: pd.DataFrame, metric: str, **where: str) -> pd.Series:
@@ -63,8 +69,7 @@ def lower_bound(values, family: int = 1, level: float = 0.95) -> float:
     One-sided t at 1 - (1 - level) / family (Bonferroni), so it holds however the claims depend on each other. Minus
     infinity below two values; the values themselves where they are all equal.
     """
-    values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
+    values = _finite(values)
     n = len(values)
     if n < 2:
         return float("-inf")
@@ -78,7 +83,7 @@ def subsamples(groups: np.ndarray | pd.Series, n: int, share: float = 0.5, seed:
     Without replacement: repeated rows, as in a bootstrap, bias silhouettes and neighbours.
     """
     codes, names = pd.factorize(np.asarray(groups))
-    rng = np.random.default_rng([seed, 31])
+    rng = stream(seed, "groups of subsamples")
     size = min(max(round(share * len(names)), 1), len(names))
     return [np.flatnonzero(np.isin(codes, rng.choice(len(names), size, replace=False))) for _ in range(n)]
 

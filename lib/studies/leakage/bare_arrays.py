@@ -9,16 +9,15 @@ listed too.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.decomposition import PCA
-from sklearn.metrics import normalized_mutual_info_score
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from lib.scores import agreement, clustering, information, nulls
+from lib.scores import agreement, clustering, information, nulls, probes
 from lib.scores.verdict import examine
+from lib.store.streams import stream
 from lib.studies.leakage import array_files, array_labels, array_report, copies
 from lib.studies.leakage.array_files import MANY, Arrays
 from lib.studies.leakage.array_report import ASSUMING, EVIDENCE, LEVEL, PROOF, ArrayReport, Finding
@@ -30,16 +29,15 @@ SEEDS = (42, 0)  # of the k-means runs that are tried to reproduce a result tabl
 def describe(arrays: Arrays, seed: int = 0) -> pd.DataFrame:
     """A row per array: d, effective dimensions, and how far k-means clusters and a linear probe agree with labels."""
     y, k = arrays.labels, len(np.unique(arrays.labels))
-    rng = np.random.default_rng([seed, 53])
-    rows = []
+    rng, rows = stream(seed, "permuted clusters of an array"), []
+    reader = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     for name, x in arrays.points.items():
         found = clustering.cluster(x, k, seed=seed, n_init=4)
         scores = agreement.external(y, found)
-        chance = [normalized_mutual_info_score(y, rng.permutation(found)) for _ in range(20)]
         rows.append({
             "array": name, "d": x.shape[1], "participation_ratio": nulls.participation_ratio(x),
-            "nmi": scores["nmi"], "nmi_null": np.mean(chance), "ami": scores["ami"],
-            "probe": array_labels.probe_accuracy(x, y, seed), "between": array_labels.between_share(x, y),
+            "nmi": scores["nmi"], "nmi_null": agreement.nmi_null(found, y, rng).mean(), "ami": scores["ami"],
+            "probe": probes.probe_accuracy(x, y, reader, seed), "between": array_labels.between_share(x, y),
             "silhouette": clustering.silhouette(x, found) if len(set(found)) > 1 else np.nan,
         })
     columns = ["array", "d", "participation_ratio", "nmi", "nmi_null", "ami", "probe", "between", "silhouette"]
@@ -53,7 +51,7 @@ def row_order(y: np.ndarray) -> Finding:
     changes = int((y[1:] != y[:-1]).sum())
     same = float((shares * (shares * n - 1) / (n - 1)).sum())
     expected, least = (n - 1) * (1 - same), len(shares) - 1
-    rng = np.random.default_rng(57)
+    rng = np.random.default_rng(57)  # for every folder the same
     spread = np.std([(lambda p: (p[1:] != p[:-1]).sum())(rng.permutation(y)) for _ in range(200)])
     p = float(stats.norm.cdf((changes - expected) / max(spread, 1e-9)))
     found = p < LEVEL
@@ -93,10 +91,10 @@ def duplicates(name: str, x: np.ndarray, y: np.ndarray) -> list[Finding]:
 
 
 def relations(arrays: Arrays, seed: int = 0) -> pd.DataFrame:
-    """`explained` for every pair of arrays: row the one that is told, column the one that tells; the diagonal is 1."""
+    """`r2_within` for every pair of arrays: row the one that is told, column the one that tells; the diagonal is 1."""
     names = list(arrays.points)
     points, y = arrays.points, arrays.labels
-    values = [[1.0 if a == b else array_labels.explained(points[a], points[b], y, seed) for b in names] for a in names]
+    values = [[1.0 if a == b else array_labels.r2_within(points[a], points[b], y, seed) for b in names] for a in names]
     return pd.DataFrame(values, names, names)
 
 
@@ -189,14 +187,14 @@ def _clusterings(arrays: Arrays, k: int) -> dict[str, dict[str, float]]:
     if not 2 <= k < len(arrays.labels):
         return found
     for name, x in arrays.points.items():
-        views = {name: x}
+        forms = {name: x}
         if x.shape[1] > 10:
-            views[f"PCA of {name}"] = PCA(10, svd_solver="full").fit_transform(x)
-        for view, points in views.items():
+            forms[f"PCA of {name}"] = PCA(10, svd_solver="full").fit_transform(x)
+        for form, points in forms.items():
             for seed in SEEDS:
                 # ten restarts, as most published tables have
                 codes = clustering.cluster(points.astype(np.float32), k, seed=seed, n_init=10)
-                found[f"{view}, k-means of seed {seed}"] = agreement.external(arrays.labels, codes)
+                found[f"{form}, k-means of seed {seed}"] = agreement.external(arrays.labels, codes)
     return found
 
 
@@ -226,7 +224,3 @@ def audit(arrays: Arrays, seed: int = 0, n_nulls: int = 5) -> ArrayReport:
     counts = {str(label): int(count) for label, count in zip(*np.unique(y, return_counts=True), strict=True)}
     return ArrayReport(arrays.folder, len(y), counts, about, findings, not_run, arrays.skipped)
 
-
-def audit_arrays(folder: Path, seed: int = 0, n_nulls: int = 5) -> ArrayReport:
-    """`audit` of a folder's arrays with the labels that lie beside them."""
-    return audit(array_files.load(Path(folder)), seed, n_nulls)
