@@ -35,7 +35,8 @@ def difficulty(
     table = pd.DataFrame(rows, columns=["quantity", "value", "low", "high"])
     inside = []
     for _, value, low, high in rows:
-        ends = (value.low, value.high) if isinstance(value, Interval) else (value, value)
-        ends = ends if np.isfinite(ends).all() else (value.mean, value.mean)  # too few seeds for an interval
+        ends = [value, value]
+        if isinstance(value, Interval):  # the mean where there are too few seeds for an interval
+            ends = [value.mean if np.isnan(end) else end for end in (value.low, value.high)]
         inside.append(bool(ends[0] <= high and ends[1] >= low))
     return table.assign(inside=inside)

@@ -23,18 +23,13 @@ class Probe(NamedTuple):
     """Cross-validated reading of labels from points, beside its null (the same with permuted labels)."""
 
     accuracy: float
-    information: (
-        float  # H(y) - cross-entropy, nats: V-information (Xu et al. 2020, 2002.10689); below 0: worse than the prior
-    )
+    information: float  # V-information (Xu et al. 2020), H(y) - cross-entropy, nats; below 0: worse than the prior
     null_accuracy: float  # mean over permutations
-    null_information: float
     p: float  # of the accuracy
     n_permutations: int
 
 
-READERS = {
-    "linear": LogisticRegression(max_iter=300), "rbf": SVC(), "knn": KNeighborsClassifier(15),
-}
+READERS = {"linear": LogisticRegression(max_iter=300), "rbf": SVC(), "knn": KNeighborsClassifier(15)}
 
 
 def linear_probe(points: np.ndarray, labels: np.ndarray, seed: int = 0, n_permutations: int = 5) -> Probe:
@@ -44,19 +39,16 @@ def linear_probe(points: np.ndarray, labels: np.ndarray, seed: int = 0, n_permut
     """
     points, y = _readable(points, labels)
     if len(np.unique(y)) < 2:
-        return Probe(*[float("nan")] * 5, 0)
+        return Probe(*[float("nan")] * 4, 0)
     rng = stream(seed, "permuted labels of a probe")
 
-    def read(y: np.ndarray) -> tuple[float, float]:
-        chance = _held_out("linear", points, y, seed, method="predict_proba")
-        cross = log_loss(y, np.clip(chance, 1e-9, 1), labels=np.arange(y.max() + 1))
-        return accuracy_score(y, chance.argmax(1)), label_entropy(y) - cross
-
-    accuracy, information = read(y)
-    if not n_permutations:
-        return Probe(accuracy, information, *[float("nan")] * 3, 0)
-    null = np.array([read(rng.permutation(y)) for _ in range(n_permutations)])
-    return Probe(accuracy, information, *null.mean(0), float(upper_p(accuracy, null[:, 0])), n_permutations)
+    chance = _held_out("linear", points, y, seed, method="predict_proba")
+    cross = log_loss(y, np.clip(chance, 1e-9, 1), labels=np.arange(y.max() + 1))
+    accuracy, null = accuracy_score(y, chance.argmax(1)), []
+    for permuted in (rng.permutation(y) for _ in range(n_permutations)):
+        null.append(accuracy_score(permuted, _held_out("linear", points, permuted, seed)))
+    beside = (np.mean(null), float(upper_p(accuracy, np.array(null)))) if null else [float("nan")] * 2
+    return Probe(accuracy, label_entropy(y) - cross, *beside, n_permutations)
 
 
 def probe_accuracy(points: np.ndarray, labels: np.ndarray, reader: str | BaseEstimator = "rbf",
@@ -122,7 +114,6 @@ def read_numbers(points: np.ndarray, targets: np.ndarray, penalties: np.ndarray,
     The penalty is one of `penalties`, by leave-one-out, for all targets or for `each`; columns are standardised first
     (`scale`).
     """
-    reader = RidgeCV(penalties, alpha_per_target=each)
-    reader = make_pipeline(StandardScaler(), reader) if scale else reader
-    return cross_val_predict(reader, points, targets, cv=KFold(5, shuffle=True, random_state=seed)).reshape(
-        targets.shape)
+    reader = make_pipeline(StandardScaler() if scale else "passthrough", RidgeCV(penalties, alpha_per_target=each))
+    split = KFold(5, shuffle=True, random_state=seed)
+    return cross_val_predict(reader, points, targets, cv=split).reshape(targets.shape)

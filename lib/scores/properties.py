@@ -17,13 +17,8 @@ from lib.store.streams import stream
 
 CARRIED = 0.05  # cross-validated R^2 within labels from which features are said to carry a property
 ALPHA = 0.05  # chance that a whole table raises any property, if all are independent of the latents
-CLUSTERS, DIMENSIONS, DROPPED, ONLY, ABSENT = (
-    "in the clusters",
-    "in a dimension",
-    "last found at beta {beta:g}",
-    "in the features only",
-    "not in the features",
-)
+CLUSTERS, DIMENSIONS, DROPPED = "in the clusters", "in a dimension", "last found at beta {beta:g}"
+ONLY, ABSENT = "in the features only", "not in the features"
 
 
 def indicators(values: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -42,13 +37,8 @@ def indicators(values: pd.DataFrame) -> dict[str, np.ndarray]:
     return found
 
 
-def association(
-    points: np.ndarray,
-    properties: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    n_permutations: int = 200,
-    seed: int = 0,
-) -> pd.DataFrame:
+def association(points: np.ndarray, properties: Mapping[str, np.ndarray], labels: np.ndarray,
+                n_permutations: int = 200, seed: int = 0) -> pd.DataFrame:
     """Share of each property's variance that a linear function of points [N, D] explains; D stays far below N.
 
     Points are coordinates, or indicators of clusters (then the share is eta squared). `properties` as from
@@ -57,8 +47,7 @@ def association(
     property in each permutation (Westfall and Young 1993), so it is corrected for the number of properties.
     """
     groups = np.unique(labels, return_inverse=True)[1]
-    owner = np.repeat(np.arange(len(properties)), [columns.shape[1] for columns in properties.values()])
-    raw = np.hstack(list(properties.values()))
+    raw, owner = _columns(properties)
     inside = remove_means(raw, groups)
     inside[:, inside.std(0) < 1e-9 * np.maximum(raw.std(0), 1e-300)] = 0  # what the label decides has nothing left
     basis = _basis(remove_means(points, groups))
@@ -73,6 +62,12 @@ def association(
         permuted[in_order] = basis[np.lexsort((rng.random(len(groups)), groups))]
         draws[i] = _shares(permuted, inside, owner)
     return table.assign(null=draws.mean(0), p=nulls.upper_p(within, draws.max(1, keepdims=True)))
+
+
+def _columns(properties: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All columns of all properties side by side [N, C], and which property each belongs to [C]."""
+    owner = np.repeat(np.arange(len(properties)), [columns.shape[1] for columns in properties.values()])
+    return np.hstack(list(properties.values())).astype(float), owner
 
 
 def _basis(points: np.ndarray) -> np.ndarray:
@@ -93,16 +88,9 @@ def leading(latents: xr.Dataset) -> np.ndarray:
     return np.argsort(-kl)[: max(1, int(information.active_dimensions(kl)))]
 
 
-def captured(
-    latents: xr.Dataset,
-    k: int,
-    x: pd.DataFrame,
-    values: pd.DataFrame,
-    labels: pd.Series,
-    n_permutations: int = 200,
-    seed: int = 0,
-    smaller: Mapping[float, xr.Dataset] | None = None,
-) -> pd.DataFrame:
+def captured(latents: xr.Dataset, k: int, x: pd.DataFrame, values: pd.DataFrame, labels: pd.Series,
+             n_permutations: int = 200, seed: int = 0,
+             smaller: Mapping[float, xr.Dataset] | None = None) -> pd.DataFrame:
     """What one seed's latents capture of each property of the tracks, in their k-means clusters and active dimensions.
 
     latents mu and z [track, latent], kl [latent]; x [track, D] the features they come from; values [track, property];
@@ -117,38 +105,24 @@ def captured(
     mu, z = (latents[name].values.astype(float) for name in ("mu", "z"))
     lead = leading(latents)
     found = np.eye(k)[clustering.cluster(mu, k, seed=seed)]
-    by_cluster, by_mu, by_z = (
-        association(points, properties, y, n, seed)
-        for points, n in ((found, n_permutations), (mu[:, lead], n_permutations), (z[:, lead], 0))
-    )
+    by_cluster, by_mu, by_z = (association(points, properties, y, n, seed) for points, n in (
+        (found, n_permutations), (mu[:, lead], n_permutations), (z[:, lead], 0)))
     each = pd.DataFrame({i: association(mu[:, [i]], properties, y, 0)["within"] for i in lead})
-    table = pd.DataFrame(
-        {
-            "features": pd.Series(r2_within(x.loc[tracks].to_numpy(float), properties, y, seed)),
-            "clusters": by_cluster["marginal"],
-            "clusters within": by_cluster["within"],
-            "null": by_cluster["null"],
-            "p clusters": (2 * by_cluster["p"]).clip(upper=1),
-            "dimensions": by_mu["marginal"],
-            "mu within": by_mu["within"],
-            "z within": by_z["within"],
-            "p dimensions": (2 * by_mu["p"]).clip(upper=1),
-            "dimension": each.idxmax(axis=1),
-        }
-    )
+    table = pd.DataFrame({
+        "features": pd.Series(r2_within(x.loc[tracks].to_numpy(float), properties, y, seed)),
+        "clusters": by_cluster["marginal"], "clusters within": by_cluster["within"], "null": by_cluster["null"],
+        "p clusters": (2 * by_cluster["p"]).clip(upper=1), "dimensions": by_mu["marginal"],
+        "mu within": by_mu["within"], "z within": by_z["within"],
+        "p dimensions": (2 * by_mu["p"]).clip(upper=1), "dimension": each.idxmax(axis=1),
+    })
     carried = {name: properties[name] for name in table.index[table["features"] >= CARRIED]}
     kept = _kept(smaller or {}, carried, y, n_permutations, seed)
     table["verdict"] = [_verdict(row, kept.get(name)) for name, row in table.iterrows()]
     return table.sort_values(["clusters within", "features"], ascending=False).rename_axis("property").reset_index()
 
 
-def _kept(
-    smaller: Mapping[float, xr.Dataset],
-    carried: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    n_permutations: int,
-    seed: int,
-) -> dict[str, float]:
+def _kept(smaller: Mapping[float, xr.Dataset], carried: Mapping[str, np.ndarray], labels: np.ndarray,
+          n_permutations: int, seed: int) -> dict[str, float]:
     """The largest beta at which each carried property is still in the active dimensions."""
     kept = {}
     for beta in sorted(smaller) if carried else []:
@@ -196,8 +170,8 @@ def r2_within(points: np.ndarray, targets: Mapping[str, np.ndarray], labels: np.
     What the points carry of a target beyond what the label already says; below 0: nothing. A target is one or more
     columns [N, C] whose variances are added up; NaN where the label decides it. `how`: see `probes.read_numbers`.
     """
-    x, wide = remove_means(points, labels), remove_means(np.hstack(list(targets.values())).astype(float), labels)
-    owner = np.repeat(np.arange(len(targets)), [columns.shape[1] for columns in targets.values()])
+    raw, owner = _columns(targets)
+    x, wide = remove_means(points, labels), remove_means(raw, labels)
     read = probes.read_numbers(x, wide, penalties, seed, **{"each": True} | how)
     left, total = (np.bincount(owner, (part**2).sum(0)) for part in (wide - read, wide))
     known = np.bincount(owner, wide.var(0)) > 1e-24

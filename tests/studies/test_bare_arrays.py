@@ -104,7 +104,8 @@ def test_duplicates_with_their_labels():
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_a_vector_per_label_plus_noise_is_called(tmp_path, scale):
-    report = bare_arrays.audit(array_files.load(folder_of(tmp_path / "run", lyrics=noise_on_label(16, scale))), n_nulls=3)
+    path = folder_of(tmp_path / "run", lyrics=noise_on_label(16, scale))
+    report = bare_arrays.audit(array_files.load(path), n_nulls=3)
     found = report.found("label-derived")
     assert set(found) == {"lyrics"} and found["lyrics"].kind == array_report.EVIDENCE
     assert found["lyrics"].numbers["r2_from_others"] < 0.05
