@@ -1,8 +1,9 @@
-"""Arithmetic that several packages share: entropy in nats, columns and blocks on one scale."""
+"""Arithmetic that several packages share: entropy in nats, columns and blocks on one scale, modulation in time."""
 
 from __future__ import annotations
 
 import numpy as np
+import scipy.fft
 from scipy.special import xlogy
 
 
@@ -28,7 +29,7 @@ def standardised(x: np.ndarray, least: float | None = None, drop: bool = False) 
     Constant is a standard deviation of at most `least`: by default what rounding can give.
     """
     spread = x.std(0)
-    varies = spread > (1e-12 * np.abs(x).max(initial=0) if least is None else least)
+    varies = ~(spread <= (1e-12 * np.abs(x).max(initial=0) if least is None else least))  # NaN stays NaN
     if drop:
         return (x - x.mean(0))[:, varies] / spread[varies]
     return np.where(varies, x - x.mean(0), 0) / np.where(varies, spread, 1)
@@ -39,3 +40,10 @@ def unit_variance(x):
     centred = x - x.mean(0)
     total = float((np.asarray(centred) ** 2).sum() / max(len(x), 1))
     return centred / np.sqrt(total) if total > 0 else centred
+
+
+def modulation(levels: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Power of levels' swings [..., frequency] over time [..., frame] (Hann window, mean removed), and their
+    frequencies, Hz; `rate` in frames per second."""
+    windowed = (levels - levels.mean(-1, keepdims=True)) * np.hanning(levels.shape[-1])
+    return np.abs(scipy.fft.rfft(windowed, axis=-1)) ** 2, scipy.fft.rfftfreq(levels.shape[-1], 1 / rate)

@@ -112,7 +112,8 @@ def topic_given_genre(information: float) -> np.ndarray:
 
     if information < 1e-9:  # below what the sum over the joint distribution resolves
         return given(1 / n)
-    return given(brentq(lambda home: mutual_information(given(home) / n) - information, 1 / n, 1.0, xtol=1e-14))
+    wanted = min(information, mutual_information(given(1.0) / n))  # the most, but for rounding
+    return given(brentq(lambda home: mutual_information(given(home) / n) - wanted, 1 / n, 1.0, xtol=1e-14))
 
 
 def draw_topic(rng: np.random.Generator, genre: int, information: float) -> str:

@@ -8,9 +8,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from lib.scores import nulls, properties
 from lib.store.arithmetic import standardised
-from lib.studies.leakage import array_report, shuffles
+from lib.studies.leakage import shuffles
 from lib.studies.leakage.array_files import Arrays
-from lib.studies.leakage.array_report import EVIDENCE, PROOF, Finding
+from lib.studies.leakage.array_report import EVIDENCE, PROOF, Finding, finding
 
 ISOTROPIC = 0.9  # of the participation ratio of independent columns: from here a residual counts as isotropic noise
 UNRELATED = 0.05  # largest cross-validated R^2 from any other array that still counts as none
@@ -58,19 +58,19 @@ def label_derived(arrays: Arrays, about: pd.DataFrame, related: pd.DataFrame) ->
         numbers["best_other_nmi"] = max((float(by_name.loc[b, "nmi"]) for b in others), default=float("nan"))
         if numbers["within_share"] < 1e-9:
             said = "a function of the label and of nothing else"
-            derived[name] = Finding("label-derived", name, "found", PROOF, said, numbers)
-        elif (noise := is_noise_on_label(numbers)) is None:
-            said = (f"label plus noise, or a measurement that goes with the label (NMI {numbers['nmi']:.2f}): "
-                    f"{x.shape[1]} columns are too few to tell noise without a direction from anything else")
-            out.append(Finding("label-derived", name, "not decided", EVIDENCE, said, numbers))
-        elif noise:
+            derived[name] = finding("label-derived", name, True, PROOF, said, numbers)
+        elif is_noise_on_label(numbers):
             said = (f"the label plus noise: NMI {numbers['nmi']:.2f} with the label (the best of the other arrays: "
                     f"{numbers['best_other_nmi']:.2f}); what is left without each label's mean is isotropic (effective "
                     f"dimensions {numbers['dimensions_within']:.1f}; noise has {numbers['dimensions_noise']:.1f}) "
                     f"and told by no other array (R^2 {numbers['r2_from_others']:.3f})")
-            derived[name] = Finding("label-derived", name, "found", EVIDENCE, said, numbers)
+            derived[name] = finding("label-derived", name, True, EVIDENCE, said, numbers)
         else:
-            out.append(Finding("label-derived", name, "clear", EVIDENCE, "not label plus noise", numbers))
+            noise, said = is_noise_on_label(numbers), "not label plus noise"
+            if noise is None:
+                said = (f"label plus noise, or a measurement that goes with the label (NMI {numbers['nmi']:.2f}): "
+                        f"{x.shape[1]} columns are too few to tell noise without a direction from anything else")
+            out.append(finding("label-derived", name, noise, EVIDENCE, said, numbers))
     carriers = []
     for one in [f for f in out if any(related.loc[d, f.subject] >= 0.5 for d in derived)]:
         sources = {d: float(related.loc[d, one.subject]) for d in derived if related.loc[d, one.subject] >= 0.5}
@@ -156,7 +156,7 @@ def label_beside_features(arrays: Arrays, derived: set[str], related: pd.DataFra
             said += (f"; of {same[1]} pairs identical there and of one label {same[0]} are identical here, of "
                      f"{crossing[1]} under two labels {crossing[0]}")
         said += ": it was given the label too" if found else ""
-        out.append(Finding("label beside features", name, array_report.found_or_clear(found), EVIDENCE, said, {
+        out.append(finding("label beside features", name, found, EVIDENCE, said, {
             "source": source, "r2": sources[source], "log_distance": effect, "error": error, "pairs": n_pairs,
             "identical_kept": same[0], "identical": same[1], "identical_across_kept": crossing[0],
             "identical_across": crossing[1]}))
@@ -211,7 +211,7 @@ def second_modality(arrays: Arrays, about: pd.DataFrame, carriers: set[str], rel
         first = max(others, key=lambda b: nmi[b])
         modalities = pd.DataFrame(standardised(arrays.points[first], drop=True), track), pd.DataFrame(x, track)
         outcome = shuffles.modality_within_shuffle(*modalities, pd.Series(y, track), seed)
-        out.append(Finding("within-genre shuffle", name, array_report.found_or_clear(outcome.verdict == "proxy"),
+        out.append(finding("within-genre shuffle", name, outcome.verdict == "proxy",
                            EVIDENCE, f"fused with {first}, {outcome.sentence}",
                            {"first": first, "value": outcome.value}))
     return out

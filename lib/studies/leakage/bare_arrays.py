@@ -18,9 +18,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from lib.scores import agreement, clustering, information, nulls, probes
 from lib.scores.verdict import examine
 from lib.store.streams import stream
-from lib.studies.leakage import array_files, array_labels, array_report, copies
+from lib.studies.leakage import array_files, array_labels, copies
 from lib.studies.leakage.array_files import MANY, Arrays
-from lib.studies.leakage.array_report import ASSUMING, EVIDENCE, LEVEL, PROOF, ArrayReport, Finding
+from lib.studies.leakage.array_report import ASSUMING, EVIDENCE, LEVEL, PROOF, ArrayReport, Finding, finding
 
 SEEDS = (42, 0)  # of the k-means runs that are tried to reproduce a result table's rows
 
@@ -58,7 +58,7 @@ def row_order(y: np.ndarray) -> Finding:
     what = "all arrays are ordered by label, and a row's number tells it" if found else "no order by label"
     said = (f"the label changes {changes} times from row to row; {expected:.0f} times if rows had no order, {least} "
             f"at the least: {what}")
-    return Finding("row order", "y", array_report.found_or_clear(found), PROOF, said,
+    return finding("row order", "y", found, PROOF, said,
                    {"changes": changes, "expected": expected, "least": least, "p": p})
 
 
@@ -74,7 +74,7 @@ def duplicates(name: str, x: np.ndarray, y: np.ndarray) -> list[Finding]:
     across = [(i, j) for i, j in pairs if y[i] != y[j]]
     near = copies.near_copies(x, identical=False) if len(x) <= MANY else None
     crossing = f"; rows {', '.join(f'{i} and {j}' for i, j in across[:5])}" if across else ""
-    out = [Finding("exact duplicates", name, array_report.found_or_clear(bool(pairs)), PROOF,
+    out = [finding("exact duplicates", name, bool(pairs), PROOF,
                    f"{len(pairs)} pairs of identical rows, {len(across)} of them under two labels{crossing}"
                    if pairs else "no two rows are identical",
                    {"pairs": len(pairs), "across_labels": len(across), "rows": pairs[:100],
@@ -85,8 +85,7 @@ def duplicates(name: str, x: np.ndarray, y: np.ndarray) -> list[Finding]:
                 f"{crossed} of them under two labels") if len(near.pairs) else "no rows nearer than chance allows"
         numbers = {"pairs": len(near.pairs), "across_labels": crossed, "dimension": near.dimension, "p": near.p,
                    "rows": near.pairs[:100].tolist()}
-        out.append(Finding("near duplicates", name, array_report.found_or_clear(len(near.pairs) > 0), EVIDENCE, said,
-                           numbers))
+        out.append(finding("near duplicates", name, len(near.pairs) > 0, EVIDENCE, said, numbers))
     return out
 
 
@@ -117,7 +116,7 @@ def collapse(name: str, x: np.ndarray) -> Finding:
     if variance.max() > 1.2 or np.allclose(variance, 1, atol=0.02):
         said = (f"variances {variance.min():.2f} to {variance.max():.2f} are not those of a mean under a standard "
                 "normal prior: not told")
-        return Finding("collapse", name, "clear", ASSUMING, said, numbers | {"active": None, "kl": None})
+        return finding("collapse", name, False, ASSUMING, said, numbers | {"active": None, "kl": None})
     kl = -0.5 * np.log(1 - np.minimum(variance, 0.95))
     active = int(information.active_dimensions(kl))
     bound = "at least " if (variance > 0.95).any() else ""
@@ -125,7 +124,7 @@ def collapse(name: str, x: np.ndarray) -> Finding:
             f"{bound}{kl.sum():.2f} nats in all, standard deviations {numbers['std_least']:.3f} to "
             f"{numbers['std_most']:.3f}, {ratio:.1f} effective dimensions; this assumes a VAE's mean, a standard "
             "normal prior, and that it is met on average")
-    return Finding("collapse", name, array_report.found_or_clear(active < x.shape[1] / 2), ASSUMING, said,
+    return finding("collapse", name, active < x.shape[1] / 2, ASSUMING, said,
                    numbers | {"active": active, "kl": float(kl.sum()), "kl_is_bound": bool(bound)})
 
 
@@ -139,7 +138,7 @@ def silhouette_explained(name: str, x: np.ndarray, k: int, seed: int = 0, n_null
             f"({100 * share:.0f} %, excess {one.excess:+.3f}, z {one.z:.1f}), an isotropic one in "
             f"{max(1, round(ratio))} dimensions {round_.null_mean:.3f}; by the rule of "
             f"lib.scores.verdict {evidence.verdict}")
-    return Finding("silhouette", name, array_report.found_or_clear(share > 0.5), EVIDENCE, said, {
+    return finding("silhouette", name, share > 0.5, EVIDENCE, said, {
         "silhouette": one.value, "null": one.null_mean, "explained": share, "z": one.z, "isotropic": round_.null_mean,
         "verdict": evidence.verdict, "k": k})
 
@@ -174,7 +173,7 @@ def reported_purity(arrays: Arrays) -> list[Finding]:
         said = f"{len(rows)} rows reproduced; printed is inverse purity in {len(swapped)}, purity in {len(right)}"
         if swapped:
             said += ": " + ", ".join(f"{r[2]} {r[3]:.3f} where purity is {r[4]:.3f}" for r in swapped)
-        findings.append(Finding("reported purity", name, array_report.found_or_clear(bool(swapped)), PROOF, said, {
+        findings.append(finding("reported purity", name, bool(swapped), PROOF, said, {
             "reproduced": len(rows), "transposed": len(swapped), "right": len(right),
             "rows": [{"row": int(r[1]), "clusters": r[2], "printed": r[3], "purity": r[4], "inverse_purity": r[5]}
                      for r in rows]}))

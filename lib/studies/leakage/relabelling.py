@@ -185,7 +185,7 @@ def _names_p(own: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> f
     return _permuted_p(lambda order: own[np.arange(len(codes)), codes[order]].sum(), len(codes), rng)
 
 
-def _field_p(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> float:
+def _field_p(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator, draws: int = 3999) -> float:
     """Permutation p of a field [n] and labels: variance between labels of numbers, shared cells of anything else."""
     codes = np.unique(labels, return_inverse=True)[1]
     marks = np.eye(codes.max() + 1)[codes]
@@ -202,7 +202,7 @@ def _field_p(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -
     def score(order: np.ndarray) -> float:
         return float((((marks[order].T @ table) ** 2 / marks.sum(0)[:, None]) * weights).sum())
 
-    return _permuted_p(score, len(marks), rng)
+    return _permuted_p(score, len(marks), rng, draws)
 
 
 def _by_slot(keyed: permuted_corpus.Keyed, column: str, n: int) -> np.ndarray:
