@@ -34,7 +34,8 @@ class Interval(NamedTuple):
 
 def interval(values, level: float = 0.95) -> Interval:
     """Mean and t-interval of independent values, NaN left out."""
-    values = _finite(values)
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
     n = len(values)
     if n == 0:
         return Interval(float("nan"), float("nan"), float("nan"), 0)
@@ -43,11 +44,6 @@ def interval(values, level: float = 0.95) -> Interval:
         return Interval(mean, float("nan"), float("nan"), 1)
     half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
-
-
-def _finite(values) -> np.ndarray:
-    values = np.asarray(values, dtype=float)
-    return values[np.isfinite(values)]
 
 
 def by_seed(scores: pd.DataFrame, metric: str, **where: str) -> pd.Series:
@@ -69,7 +65,8 @@ def lower_bound(values, family: int = 1, level: float = 0.95) -> float:
     One-sided t at 1 - (1 - level) / family (Bonferroni), so it holds however the claims depend on each other. Minus
     infinity below two values; the values themselves where they are all equal.
     """
-    values = _finite(values)
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
     n = len(values)
     if n < 2:
         return float("-inf")

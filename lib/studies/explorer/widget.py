@@ -43,7 +43,6 @@ from lib.studies.explorer.models import (
 )
 
 
-# --- the widget --------------------------------------------------------------------------------------------------
 class Picker(anywidget.AnyWidget):
     """A picture whose points can be picked: with the mouse, or with arrow keys and Enter."""
 

@@ -106,7 +106,7 @@ def gain_over_tracks(fused: Fused, labels: pd.Series, method: str, groups: pd.Se
     """The gain over the better single modality with an interval for another sample of tracks, mean over the first
     seeds.
 
-    Clusters stay as they are. `groups` [track] are the groups of duplicates (`statistics.over_tracks`).
+    Clusters stay as they are. `groups` [track] are the groups of duplicates (`intervals.over_tracks`).
     """
     better = over_singles(fused.nmi, method).columns[0]
     tracks = fused.clusters[method].index

@@ -27,7 +27,6 @@ class Arrays(NamedTuple):
     skipped: list[tuple[str, str]]  # file, reason
 
 
-# --- reading ------------------------------------------------------------------------------------------------------
 def load(folder: Path, y: np.ndarray | None = None) -> Arrays:
     """Read a folder's `.npy` arrays (pickle off) and `.csv` tables; `y` defaults to the folder's labels.
 

@@ -63,7 +63,7 @@ def row_order(y: np.ndarray) -> Finding:
 
 
 def duplicates(name: str, x: np.ndarray, y: np.ndarray) -> list[Finding]:
-    """Identical rows of a table of real numbers, and rows nearer than chance allows (`leakage.near_copies`)."""
+    """Identical rows of a table of real numbers, and rows nearer than chance allows (`copies.near_copies`)."""
     distinct = np.array([len(np.unique(column)) for column in x.T])
     if (distinct > len(x) / 2).sum() < 2:  # codes, counts: identical rows are no surprise
         return []

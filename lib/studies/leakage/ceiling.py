@@ -21,7 +21,6 @@ from lib.studies.leakage.outcomes import EACH, Result, not_run
 from lib.studies.leakage.permuted_corpus import Corpus
 
 
-# --- test 2: the modality ceiling ---------------------------------------------------------------------------------
 class Reading(NamedTuple):
     """How well labels are read from what there is: the best of several probes of several tables."""
 

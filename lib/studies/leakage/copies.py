@@ -16,7 +16,6 @@ from lib.studies.leakage.outcomes import EACH, Result
 from lib.studies.leakage.permuted_corpus import Corpus
 
 
-# --- test 5: copies -----------------------------------------------------------------------------------------------
 class NearCopies(NamedTuple):
     """Pairs of rows nearer to each other than a cloud of that density and dimension has them."""
 
