@@ -15,10 +15,13 @@ from lib.scores.verdict import Evidence, shape_of
 from lib.store import artifacts
 from lib.store.remembering import remembered
 from lib.store.runs import Run
+from lib.store.settings import from_json
 
 NULL_METRICS = {  # metric of each kind of null in the score table
     "gaussian": "silhouette_null", "copula": "silhouette_null_copula", "isotropic": "silhouette_null_isotropic",
 }
+ROLES = dict.fromkeys(("pca_within", "cvae_placebo"), "control") | dict.fromkeys(
+    ("cvae_sweep", "cvae_trial", "vade"), "trial")  # of methods that are compared with nothing else
 SHAPE_SEEDS = 3  # training seeds whose dips and separation are computed, and the nulls of probes
 
 
@@ -64,8 +67,19 @@ def score(
     if nulls and "kmeans" in clusterers:
         rows += _null_rows(run, latents, k)
     table = pd.DataFrame(rows, columns=["seed", "clusterer", "clusterer_seed", "metric", "value"])
+    return table.assign(corpus=run.settings.corpus, **described(latents))[artifacts.SCORE_COLUMNS]
+
+
+def described(latents: xr.Dataset) -> dict[str, str | float]:
+    """What the score table says of latents: features, method, beta, where labels enter, dimensions, role, setting."""
     about = {name: latents.attrs[name] for name in ("features", "method", "setting", "label_use")}
-    return table.assign(corpus=run.settings.corpus, **about)[artifacts.SCORE_COLUMNS]
+    config = from_json(latents.attrs.get("config", "{}"))
+    beta = latents.attrs.get("beta", config.get("beta")) if config.get("stochastic", True) else None
+    place = (config.get("y_encoder", False), config.get("y_decoder", False))
+    where = {(0, 0): "none", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}[place]
+    beta = np.nan if beta is None or config.get("learned_variance") else float(beta)
+    role = ROLES.get(about["method"], "method")
+    return about | {"beta": beta, "label_in": where, "dim": latents.sizes["latent"], "role": role}
 
 
 def _codes(latents: xr.Dataset, labels: pd.Series) -> np.ndarray:

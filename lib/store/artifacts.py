@@ -24,17 +24,9 @@ from lib.store.runs import Run
 from lib.store.series import SCORERS, WRITERS, ancestors
 from lib.store.settings import digest
 
-SCORE_COLUMNS = [
-    "corpus",
-    "features",
-    "method",
-    "setting",
-    "label_use",
-    "seed",
-    "clusterer",
-    "clusterer_seed",
-    "metric",
-    "value",
+SCORE_COLUMNS = [  # `setting` is a display name that no code parses; `role`: method, control or trial
+    "corpus", "features", "method", "beta", "label_in", "dim", "role", "setting", "label_use", "seed", "clusterer",
+    "clusterer_seed", "metric", "value",
 ]
 
 
@@ -164,10 +156,9 @@ def scores_of(folder: Path) -> pd.DataFrame:
 
 
 def _read_scores(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=_SCORE_TYPES, keep_default_na=False, na_values={"value": [""]})
-
-
-_SCORE_TYPES = dict.fromkeys(SCORE_COLUMNS[:5], str) | {"clusterer": str, "clusterer_seed": str, "metric": str}
+    text = dict.fromkeys(set(SCORE_COLUMNS) - {"beta", "dim", "seed", "value"}, str)
+    empty = {name: [""] for name in ("beta", "dim", "value")}
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty)
 
 
 def _current(run: Run, part: Path) -> bool:

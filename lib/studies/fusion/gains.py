@@ -138,5 +138,7 @@ def score_rows(run: Run, fused: Fused, labels: pd.Series, setting: str, features
                 "silhouette": clustering.silhouette(points.to_numpy(float), found, seed)}
             rows += [(seed, f"fusion_{method}", metric, value) for metric, value in values.items()]
     table = pd.DataFrame(rows, columns=["seed", "method", "metric", "value"])
-    about = {"corpus": run.settings.corpus, "features": features, "setting": setting, "label_use": label_use}
+    role = "control" if brief or setting.startswith("control") else "method"
+    about = {"corpus": run.settings.corpus, "features": features, "setting": setting, "label_use": label_use,
+             "beta": np.nan, "label_in": "none", "dim": np.nan, "role": role}
     return table.assign(**about, clusterer="kmeans", clusterer_seed=0)[artifacts.SCORE_COLUMNS]
