@@ -10,9 +10,8 @@ from lib.scores.intervals import Interval, interval
 from lib.store.arithmetic import standardised
 
 
-def difficulty(
-    mfcc: np.ndarray, labels: np.ndarray, vae_active: np.ndarray | None = None, cvae_active: np.ndarray | None = None
-) -> pd.DataFrame:
+def difficulty(mfcc: np.ndarray, labels: np.ndarray, vae_active: np.ndarray | None = None,
+               cvae_active: np.ndarray | None = None) -> pd.DataFrame:
     """How hard the corpus is, beside the window of GTZAN that it is matched to (at 1000 tracks of 30 s).
 
     `mfcc` [track, 40]: mean and standard deviation over time of 20 MFCCs; `labels` [track]; active dimensions [seed]

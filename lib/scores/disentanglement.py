@@ -101,9 +101,8 @@ def active_codes(latents: xr.Dataset, seed: int) -> np.ndarray:
     return latents.mu.sel(seed=seed).values[:, latents.kl.sel(seed=seed).values > information.ACTIVE_NATS].astype(float)
 
 
-def alignment(
-    latents: xr.Dataset, factors: pd.DataFrame, seeds: list[int], known: bool, n_rotations: int = 3
-) -> pd.DataFrame:
+def alignment(latents: xr.Dataset, factors: pd.DataFrame, seeds: list[int], known: bool,
+              n_rotations: int = 3) -> pd.DataFrame:
     """Alignment of the active dimensions of each seed's mu with factors [track, F], beside the same code rotated.
 
     Rows [seed, metric, value]: dci_disentanglement, dci_completeness, dci_informativeness, each with `_null` (mean over

@@ -94,17 +94,12 @@ def draw_null(points: np.ndarray, kind: str, rng: np.random.Generator, n_active:
     raise ValueError(f"unknown null {kind!r}; known are {NULLS}")
 
 
-def silhouette_null(
-    points: np.ndarray, k: int, kind: str = "gaussian", n_nulls: int = 20, seed: int = 0, n_init: int = RESTARTS,
-    n_active: int | None = None,
-) -> np.ndarray:
+def silhouette_null(points: np.ndarray, k: int, kind: str = "gaussian", n_nulls: int = 20, seed: int = 0,
+                    n_init: int = RESTARTS, n_active: int | None = None) -> np.ndarray:
     """Silhouettes [n_nulls] of k-means on clouds without clusters, clustered with the data's own effort (`n_init`)."""
     rng = stream(seed, "clouds without clusters")
-    out = []
-    for i in range(n_nulls):
-        cloud = draw_null(points, kind, rng, n_active)
-        out.append(silhouette(cloud, cluster(cloud, k, seed=seed + i, n_init=n_init)))
-    return np.array(out)
+    clouds = (draw_null(points, kind, rng, n_active) for _ in range(n_nulls))
+    return np.array([silhouette(c, cluster(c, k, seed=seed + i, n_init=n_init)) for i, c in enumerate(clouds)])
 
 
 @lru_cache(maxsize=4096)

@@ -41,18 +41,15 @@ def linear_probe(points: np.ndarray, labels: np.ndarray, seed: int = 0, n_permut
     if len(np.unique(y)) < 2:
         return Probe(*[float("nan")] * 4, 0)
     rng = stream(seed, "permuted labels of a probe")
-
     chance = _held_out("linear", points, y, seed, method="predict_proba")
     cross = log_loss(y, np.clip(chance, 1e-9, 1), labels=np.arange(y.max() + 1))
-    accuracy, null = accuracy_score(y, chance.argmax(1)), []
-    for permuted in (rng.permutation(y) for _ in range(n_permutations)):
-        null.append(accuracy_score(permuted, _held_out("linear", points, permuted, seed)))
-    beside = (np.mean(null), float(upper_p(accuracy, np.array(null)))) if null else [float("nan")] * 2
+    accuracy, permuted = accuracy_score(y, chance.argmax(1)), (rng.permutation(y) for _ in range(n_permutations))
+    null = np.array([accuracy_score(one, _held_out("linear", points, one, seed)) for one in permuted])
+    beside = (float(null.mean()), float(upper_p(accuracy, null))) if len(null) else [float("nan")] * 2
     return Probe(accuracy, label_entropy(y) - cross, *beside, n_permutations)
 
 
-def probe_accuracy(points: np.ndarray, labels: np.ndarray, reader: str | BaseEstimator = "rbf",
-                   seed: int = 0) -> float:
+def probe_accuracy(points: np.ndarray, labels: np.ndarray, reader: str | BaseEstimator = "rbf", seed: int = 0) -> float:
     """5-fold cross-validated accuracy of one of `READERS`, or of another model, as a reader of labels [N]."""
     points, y = _readable(points, labels)
     if len(np.unique(y)) < 2:
