@@ -61,7 +61,8 @@ def claim(run: Run, name: str, ruling: Ruling | None = None, of: str = "", **num
         raise ValueError(f"claim '{name}' is decided by {entry.get('rule')}, not by {ruling['name']}")
     numbers = {key: value for key, value in ruling.items() if key not in ("verdict", "rule", "name")} | numbers
     verdict, words = ruling["verdict"], {"label": label_of(run)} | numbers
-    rule = ruling["rule"].format(**words | entry.get("where", {}))
+    where = {key: value.format(**words) for key, value in entry.get("where", {}).items()}
+    rule = ruling["rule"].format(**words | where)
     yes, no = entry.get("yes", entry.get("says", "")), entry.get("no", "")
     full = f"{name} {of}".strip()
     if verdict is None:

@@ -150,6 +150,15 @@ def curves(
     return figure
 
 
+def panels(found: dict[str, tuple[dict[str, pd.DataFrame], dict[str, float | pd.Series]]], over: str,
+           log_x: bool = True) -> Figure:
+    """`curves` side by side: what is on the vertical axis -> (curves, reference lines), all over `over`."""
+    figure, axes = style.new(PAGE, 2.5, 1, len(found))
+    for ax, (ylabel, (data, lines)) in zip(np.atleast_1d(axes), found.items(), strict=True):
+        curves(data, over, ylabel, ax, log_x=log_x, lines=lines)
+    return figure
+
+
 def heat(
     data: pd.DataFrame,
     ax=None,

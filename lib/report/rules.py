@@ -36,14 +36,16 @@ def ruling(verdict: bool | None, words: str, **numbers: Any) -> Ruling:
 @rule
 def changes(difference: Interval) -> Ruling:
     """Is a difference, paired by seed, resolved?"""
-    return ruling(difference.excludes_zero, "the 95 % interval of the paired difference excludes zero")
+    words = "the 95 % interval of the paired difference excludes zero"
+    return ruling(difference.excludes_zero, words, difference=difference)
 
 
 @rule
 def above_zero(difference: Interval) -> Ruling:
     """Is a difference resolved, and positive? Not decided with fewer than two seeds."""
     verdict = difference.low > 0 if difference.n > 1 else None
-    return ruling(verdict, "the 95 % interval of the difference lies above zero")
+    words = "the 95 % interval of the paired difference lies above zero"
+    return ruling(verdict, words, difference=difference)
 
 
 @rule
@@ -55,4 +57,4 @@ def at_most(values: Any, limits: Any) -> Ruling:
 @rule
 def correlated_below(r: float, limit: float, n: int) -> Ruling:
     """Is a rank correlation of `n` points below `limit`? Not decided with two points or fewer."""
-    return ruling(r < limit if n > 2 else None, f"rank correlation below {limit:g} over {{value}}", r=r)
+    return ruling(r < limit if n > 2 else None, f"rank correlation below {limit:g} over {{points}}", r=r)

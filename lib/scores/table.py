@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -227,6 +228,11 @@ def of_seed(scores: pd.DataFrame, metric: str) -> pd.Series:
     if metric == "excess":
         return intervals.by_seed(rows, "silhouette") - intervals.by_seed(rows, "silhouette_null")
     return intervals.by_seed(rows, metric)
+
+
+def over(tables: Mapping[Any, pd.DataFrame], metric: str) -> pd.DataFrame:
+    """One metric of several settings as [setting, seed]: `of_seed` of each table."""
+    return pd.DataFrame({key: of_seed(table, metric) for key, table in tables.items()}).T
 
 
 def rows_of(table: pd.DataFrame, latents: xr.Dataset) -> pd.DataFrame:

@@ -1,0 +1,66 @@
+"""Figures of the unsupervised models: each takes data and returns the figure, as in `lib/report/plots.py`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lib.report.plots import curves
+from lib.report.style import GREY, MARKERS, PAGE, PALETTE, new
+from lib.studies.unsupervised.beta_sweep import Decodable
+
+
+def rate_distortion(rate: pd.Series, error: pd.Series) -> Figure:
+    """Squared error of held-out tracks against rate in nats, a point per beta, which is written beside it."""
+    figure, ax = new()
+    ax.plot(rate, error, marker="o", color=PALETTE[0])
+    _name_points(ax, rate.index, zip(rate, error, strict=True))
+    ax.set(xlabel="rate, nats", ylabel="squared error, held out")
+    return figure
+
+
+def alignment(data: dict[str, dict[str, pd.DataFrame]]) -> Figure:
+    """DCI over beta: a panel per metric, in it name -> table [beta, seed]."""
+    figure, axes = new(PAGE, 2.6, 1, len(data), sharey=True)
+    for ax, (metric, lines) in zip(axes, data.items(), strict=True):
+        curves(lines, "beta", metric, ax, log_x=True)
+    return figure
+
+
+def tradeoff(measured: pd.DataFrame, linear: pd.DataFrame, nmi_null: float, read: Decodable, known: str) -> Figure:
+    """Disentanglement against NMI (left; `measured_tradeoff`, `linear_optimum`), information about labels against
+    the rate (right), with the bound for samples."""
+    figure, axes = new(PAGE, 3.0, 1, 2)
+    _disentanglement_and_nmi(axes[0], measured, linear, nmi_null, known)
+    _information_and_rate(axes[1], read)
+    return figure
+
+
+def _disentanglement_and_nmi(ax: Axes, measured: pd.DataFrame, linear: pd.DataFrame, null: float, known: str) -> None:
+    ax.hlines(measured["nmi"], measured["low"], measured["high"], color=PALETTE[0], alpha=0.3)
+    kinds = (("VAE, trained", measured, PALETTE[0], "o-"), ("optimal linear VAE", linear, GREY, "s--"))
+    for name, part, colour, mark in kinds:
+        ax.plot(part["excess"], part["nmi"], mark, color=colour, label=name)
+        _name_points(ax, part["beta"], part[["excess", "nmi"]].itertuples(index=False), colour)
+    ax.axvline(0, color=GREY, lw=0.8)
+    ax.axhline(null, color=GREY, ls=":", lw=1.1, label="permuted labels")
+    ax.set(xlabel=f"disentanglement of {known}, above the same code turned", ylabel="NMI with genre")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.08))
+
+
+def _information_and_rate(ax: Axes, read: Decodable) -> None:
+    for i, name in enumerate(("mu", "z")):
+        ax.plot(read.rate, getattr(read, name).clip(lower=0), marker=MARKERS[i], color=PALETTE[i],
+                label=f"read from {name}")
+    rates = np.linspace(0, read.rate.max(), 50)
+    ax.plot(rates, np.minimum(rates, read.entropy), color=GREY, ls="--", lw=1.1,
+            label="bound for z: rate, entropy of genre")
+    ax.set(xlabel="rate KL, nats", ylabel="information about genre, nats")
+    ax.legend()
+
+
+def _name_points(ax: Axes, names, places, colour: str | None = None) -> None:
+    for name, place in zip(names, places, strict=True):
+        ax.annotate(f"{name:g}", tuple(place), textcoords="offset points", xytext=(4, 3), fontsize=6, color=colour)
