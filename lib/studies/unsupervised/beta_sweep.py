@@ -13,7 +13,7 @@ from lib.models.latents import mlp_latents, sweep_latents
 from lib.models.vae import ModelConfig
 from lib.scores import agreement, clustering, disentanglement, intervals
 from lib.scores import table as scores
-from lib.scores.information import ACTIVE_NATS, entropy
+from lib.scores.information import ACTIVE_NATS, label_entropy
 from lib.store import artifacts
 from lib.store.runs import Run
 
@@ -149,4 +149,4 @@ class Decodable(NamedTuple):
 def decodable(by_beta: dict[float, pd.DataFrame], labels: pd.Series) -> Decodable:
     """Means over seeds from the score tables by beta."""
     rate, mu, z = (scores.over(by_beta, name).mean(axis=1) for name in ("kl", "information_mu", "information_z"))
-    return Decodable(rate, mu, z, entropy(labels.to_numpy()))
+    return Decodable(rate, mu, z, label_entropy(labels.to_numpy()))
