@@ -13,7 +13,7 @@ from lib.models.latents import mlp_latents, sweep_latents
 from lib.models.vae import ModelConfig
 from lib.scores import agreement, clustering, disentanglement, intervals
 from lib.scores import table as scores
-from lib.scores.information import ACTIVE_NATS, entropy
+from lib.scores.information import ACTIVE_NATS, label_entropy
 from lib.store import artifacts
 from lib.store.runs import Run
 
@@ -117,7 +117,7 @@ def linear_optimum(x: pd.DataFrame, labels: pd.Series, factors: pd.DataFrame, be
         codes = codes[:, kl > ACTIVE_NATS]
         if codes.shape[1] > 1:
             own, *turns = [disentanglement.dci(*disentanglement.importances(each, target)).disentanglement
-                           for each in (codes, *(disentanglement.turned(codes, i) for i in range(10)))]
+                           for each in (codes, *(disentanglement.rotated(codes, i) for i in range(10)))]
             found = [agreement.external(labels.loc[x.index], clustering.cluster(codes, k, seed=seed))["nmi"]
                      for seed in range(3)]
             rows.append((beta, own - np.mean(turns), np.mean(found)))
@@ -149,4 +149,4 @@ class Decodable(NamedTuple):
 def decodable(by_beta: dict[float, pd.DataFrame], labels: pd.Series) -> Decodable:
     """Means over seeds from the score tables by beta."""
     rate, mu, z = (scores.over(by_beta, name).mean(axis=1) for name in ("kl", "information_mu", "information_z"))
-    return Decodable(rate, mu, z, entropy(labels.to_numpy()))
+    return Decodable(rate, mu, z, label_entropy(labels.to_numpy()))
