@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.report.plots import curves
-from lib.report.style import GREY, MARKERS, PAGE, PALETTE, new
+from lib.report.plots import curves, dots, heat
+from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, new
 from lib.studies.unsupervised.beta_sweep import Decodable
 
 
@@ -64,3 +64,46 @@ def _information_and_rate(ax: Axes, read: Decodable) -> None:
 def _name_points(ax: Axes, names, places, colour: str | None = None) -> None:
     for name, place in zip(names, places, strict=True):
         ax.annotate(f"{name:g}", tuple(place), textcoords="offset points", xytext=(4, 3), fontsize=6, color=colour)
+
+
+# --- baselines -------------------------------------------------------------------------------------------------------
+def eigenvalues(values: np.ndarray, kept: int) -> Figure:
+    """Eigenvalues [D], largest first, and a line behind the components that are kept."""
+    figure, ax = new()
+    ax.plot(range(1, len(values) + 1), values, marker="o", color=PALETTE[0])
+    ax.axvline(kept + 0.5, color=GREY, ls="--", lw=1)
+    ax.set(xlabel="component", ylabel="eigenvalue", yscale="log")
+    return figure
+
+
+def loadings(table: pd.DataFrame) -> Figure:
+    """Loadings [component, feature] of principal components."""
+    figure = heat(table.T, None, "PCA loadings on MFCC statistics", "loading", diverging=True, annotate=False)
+    figure.set_figheight(4.6)  # lower than `heat` makes it: rows are named, and nothing is written into them
+    return figure
+
+
+def mel_profiles(profiles: pd.DataFrame) -> Figure:
+    """Changes of the mean spectrum, dB [component, band in Hz]."""
+    figure, ax = new(COLUMN * 1.35, 2.5)
+    for i, (name, profile) in enumerate(profiles.iterrows()):
+        ax.plot(profile.index, profile, color=PALETTE[i], ls=("-", "--", "-.", ":")[i], label=name)
+    ax.axhline(0, color=GREY, lw=0.8)
+    ax.set(xscale="log", xlabel="frequency, Hz", ylabel="change of the mean spectrum, dB")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def kl_beside_theory(found: dict[float, tuple[pd.DataFrame, pd.Series]]) -> Figure:
+    """KL of each dimension of trained linear VAEs [rank, seed] beside theory: a panel per beta."""
+    figure, axes = new(PAGE, 2.4, 1, len(found), sharey=True)
+    for ax, (beta, (spent, theory)) in zip(axes, found.items(), strict=True):
+        curves({"linear VAE, trained": spent}, "dimension, by KL", "KL, nats", ax, lines={"theory": theory},
+               title=f"beta {beta:g}")
+    return figure
+
+
+def nmi_beside_chance(rows: pd.DataFrame, names: pd.Series, **options) -> Figure:
+    """NMI of each row of a `summary` beside that of permuted labels; options as in `plots.dots`."""
+    nulls = [value.mean for value in rows["nmi_null"]]
+    return dots(list(names), rows["nmi"], nulls=nulls, null_name="permuted labels", **options)
