@@ -26,7 +26,7 @@ def score(run: Run, latents: Sequence[xr.Dataset], labels: pd.Series, names: Seq
 def summary(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Mean and 95 % interval over seeds of `SHOWN`: a row per clusterer and method."""
     parts = [scores.summary(rows, SHOWN, by=("method",), clusterer=name).assign(clusterer=name) for name in names]
-    return pd.concat(parts)
+    return pd.concat(parts)[["clusterer", "method", "seeds", *SHOWN]]
 
 
 def grid(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:

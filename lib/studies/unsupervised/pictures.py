@@ -103,7 +103,7 @@ def kl_beside_theory(found: dict[float, tuple[pd.DataFrame, pd.Series]]) -> Figu
     return figure
 
 
-def nmi_beside_chance(rows: pd.DataFrame, names: pd.Series, **options) -> Figure:
+def nmi_beside_chance(rows: pd.DataFrame, names: pd.Series, xlabel: str = "NMI", **options) -> Figure:
     """NMI of each row of a `summary` beside that of permuted labels; options as in `plots.dots`."""
     nulls = [value.mean for value in rows["nmi_null"]]
-    return dots(list(names), rows["nmi"], nulls=nulls, null_name="permuted labels", **options)
+    return dots(list(names), rows["nmi"], xlabel, nulls=nulls, null_name="permuted labels", **options)
