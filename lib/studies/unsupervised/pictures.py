@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.report.plots import curves, dots, heat
+from lib.report.plots import curves, dots, heat, panels
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, new
+from lib.scores.information import ACTIVE_NATS
 from lib.studies.unsupervised.beta_sweep import Decodable
 
 
@@ -107,3 +108,44 @@ def nmi_beside_chance(rows: pd.DataFrame, names: pd.Series, xlabel: str = "NMI",
     """NMI of each row of a `summary` beside that of permuted labels; options as in `plots.dots`."""
     nulls = [value.mean for value in rows["nmi_null"]]
     return dots(list(names), rows["nmi"], xlabel, nulls=nulls, null_name="permuted labels", **options)
+
+
+# --- when does a VAE pay? --------------------------------------------------------------------------------------------
+def vae_kl(spent: pd.DataFrame, theory: pd.Series) -> Figure:
+    """KL of each dimension of a VAE, largest first [rank, seed], beside the optimal linear VAE."""
+    lines = {"optimal linear VAE": theory, "active above": ACTIVE_NATS}
+    return curves({"measured": spent}, "latent dimension, by KL", "KL, nats", lines=lines)
+
+
+def errors(rows: pd.DataFrame) -> Figure:
+    """Squared errors of held-out and training tracks, a row each per method of a `summary`."""
+    names = [f"{method}, {part}" for part in ("held out", "training") for method in rows["method"]]
+    return dots(names, [*rows["error_held_out"], *rows["error_train"]], "summed squared error per track")
+
+
+def spectra(found: dict[str, pd.DataFrame]) -> Figure:
+    """Mean spectra of tracks, dB, and their reconstructions [track or model, band in Hz]: a panel per track."""
+    figure, axes = new(PAGE, 2.5, 1, len(found), sharey=True)
+    for ax, (title, lines) in zip(axes, found.items(), strict=True):
+        ax.plot(lines.columns, lines.iloc[0], color="black", lw=1.6, label=lines.index[0])
+        for i, (name, line) in enumerate(lines.iloc[1:].iterrows()):
+            ax.plot(line.index, line, color=PALETTE[i], ls=("--", "-.", ":")[i], label=name)
+        ax.set(title=title, xscale="log", xlabel="frequency, Hz")
+    axes[0].set_ylabel("mean log-mel level, dB")
+    axes[0].legend()
+    return figure
+
+
+def sweep(found: pd.DataFrame, over: str, error: str, chance: float) -> Figure:
+    """Error (left, which tracks' says `error`) and NMI (right) of PCA, AE and VAE [condition, model, seed]."""
+    each = {what: {model: found[what].xs(model, level="model").unstack("seed") for model in ("PCA", "AE", "VAE")}
+            for what in ("error", "nmi")}
+    return panels({error: (each["error"], {}), "NMI with genre": (each["nmi"], {"permuted labels": chance})}, over)
+
+
+def feature_gains(paid: pd.DataFrame) -> Figure:
+    """Differences in NMI beside zero: two rows per feature set."""
+    differences = ("VAE - PCA", "VAE - raw")
+    names = [f"{name}: {difference}" for name in paid["features"] for difference in differences]
+    values = [row[difference] for row in paid.to_dict("records") for difference in differences]
+    return dots(names, values, "difference in NMI", nulls=[0] * len(names), null_name="no difference")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.report.rules import Ruling, rule, ruling
+from lib.scores.intervals import Interval
 
 
 @rule
@@ -14,3 +15,18 @@ def is_pca(table: pd.DataFrame) -> Ruling:
     words = "in all runs KL within 10 % of theory and more than 95 % of the variance of mu inside"
     return ruling(off < 0.1 and inside > 0.95, words, off=off, inside=inside,
                   angle=float(table["largest angle, degrees"].max()))
+
+
+@rule
+def pays(row: pd.Series) -> Ruling:
+    """Does a difference pay, by the conditions in which it is resolved (a row of `when_it_pays.counts`)?"""
+    words = "resolved and positive in more than half of the conditions, resolved and negative in none"
+    return ruling(row["better"] > row.sum() / 2 and row["worse"] == 0, words, better=int(row["better"]),
+                  all=int(row.sum()), worse=int(row["worse"]))
+
+
+@rule
+def turns(low: Interval, high: Interval) -> Ruling:
+    """Does a difference in error change sign between the fewest and the most tracks?"""
+    words = "worse with the fewest tracks, better with the most, both resolved over seeds"
+    return ruling(low.low > 0 > high.high, words, low=low, high=high)
