@@ -149,3 +149,27 @@ def feature_gains(paid: pd.DataFrame) -> Figure:
     names = [f"{name}: {difference}" for name in paid["features"] for difference in differences]
     values = [row[difference] for row in paid.to_dict("records") for difference in differences]
     return dots(names, values, "difference in NMI", nulls=[0] * len(names), null_name="no difference")
+
+
+# --- the final comparison --------------------------------------------------------------------------------------------
+def best_settings(rows: pd.DataFrame) -> Figure:
+    """NMI of settings (of `comparison.ranked`), hollow where labels were given."""
+    names = rows["method"] + " · " + rows["setting"] + " · " + rows["features"]
+    return nmi_beside_chance(rows, names, "NMI with genre", marked=list(rows["label_use"] != "none"))
+
+
+def silhouette_and_nmi(free: pd.DataFrame, told: pd.DataFrame) -> Figure:
+    """A point per setting that has a silhouette, hollow where labels were given."""
+    figure, ax = new()
+    for name, group, face in (("no labels", free, PALETTE[0]), ("saw labels", told, "white")):
+        means = group.dropna(subset="silhouette")[["silhouette", "nmi"]].map(lambda value: value.mean)
+        ax.plot(means["silhouette"], means["nmi"], "o", color=PALETTE[0], mfc=face, label=name)
+    ax.set(xlabel="silhouette", ylabel="NMI with genre")
+    ax.legend()
+    return figure
+
+
+def planned_differences(family: pd.DataFrame) -> Figure:
+    """Planned differences in NMI, hollow where they are not resolved."""
+    return dots(list(family["comparison"]), family["difference"], "difference in NMI",
+                marked=list(family["verdict"] != "resolved"), marked_name="not resolved")

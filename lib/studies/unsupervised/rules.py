@@ -6,6 +6,7 @@ import pandas as pd
 
 from lib.report.rules import Ruling, rule, ruling
 from lib.scores.intervals import Interval
+from lib.scores.verdict import RULE, VERDICTS
 
 
 @rule
@@ -30,3 +31,11 @@ def turns(low: Interval, high: Interval) -> Ruling:
     """Does a difference in error change sign between the fewest and the most tracks?"""
     words = "worse with the fewest tracks, better with the most, both resolved over seeds"
     return ruling(low.low > 0 > high.high, words, low=low, high=high)
+
+
+@rule
+def any_clusters(verdicts: pd.Series) -> Ruling:
+    """Does any setting have clusters? Counts of the three verdicts: `n`, `rest`, `plain`, of `all`."""
+    n, rest, plain = (int((verdicts == one).sum()) for one in VERDICTS)
+    return ruling(n > 0, RULE, n=n, rest=rest, plain=plain, all=len(verdicts), continuum=VERDICTS[1],
+                  nothing=VERDICTS[2])
