@@ -21,7 +21,7 @@ from filelock import FileLock
 from lib.store import files
 from lib.store.errors import Problem
 from lib.store.runs import Run
-from lib.store.series import SCORERS, WRITERS, ancestors
+from lib.store.series import PREPARATION, SCORERS, WRITERS, ancestors
 from lib.store.settings import digest
 
 SCORE_COLUMNS = [  # `setting` is a display name that no code parses; `role`: method, control or trial
@@ -95,12 +95,12 @@ def corpus_id(run: Run) -> str:
     """
     path = run.folder / "store" / "corpus.json"
     if not path.is_file():
-        raise Problem(f"no tracks in {run.folder} yet: run notebooks/01_data_preparation.ipynb first")
+        raise Problem(f"no tracks in {run.folder} yet: run notebooks/{PREPARATION}.ipynb first")
     found = json.loads(path.read_text())
     if found["corpus_key"] != run.settings.corpus_key():
         raise Problem(
             f"the tracks in {run.folder} were prepared for another corpus ({found['corpus']}, {found['n']} tracks): "
-            "run notebooks/01_data_preparation.ipynb first, or choose another output folder"
+            f"run notebooks/{PREPARATION}.ipynb first, or choose another output folder"
         )
     return found["id"]
 

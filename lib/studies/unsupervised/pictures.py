@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.report.plots import curves, dots, heat, panels
+from lib.report.plots import curves, dots, heat, panels, scatter
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, new
 from lib.scores.information import ACTIVE_NATS
-from lib.studies.unsupervised.beta_sweep import Decodable
+from lib.studies.unsupervised.beta_sweep import Allowed, Decodable
+
+
+def active_and_rate(active: pd.DataFrame, rate: pd.DataFrame, theory: Allowed) -> Figure:
+    """Active dimensions and rate over beta [beta, seed], with what linear theory says."""
+    return panels({"active dimensions": ({"MLP, measured": active}, {"linear theory, upper bound": theory.active}),
+                   "rate KL, nats": ({"MLP, measured": rate}, {"linear theory": theory.kl})}, "beta")
+
+
+def silhouette_and_nmi(silhouette: pd.DataFrame, null: pd.DataFrame, nmi: pd.DataFrame,
+                       nmi_null: pd.DataFrame) -> Figure:
+    """Silhouette and NMI over beta [beta, seed], each with its null."""
+    return panels({"silhouette": ({"measured": silhouette, "Gaussian null": null}, {}),
+                   "NMI with genre": ({"VAE": nmi, "permuted labels": nmi_null}, {})}, "beta")
 
 
 def rate_distortion(rate: pd.Series, error: pd.Series) -> Figure:
@@ -67,6 +81,42 @@ def _name_points(ax: Axes, names, places, colour: str | None = None) -> None:
         ax.annotate(f"{name:g}", tuple(place), textcoords="offset points", xytext=(4, 3), fontsize=6, color=colour)
 
 
+def kl_per_dimension(latents: xr.Dataset, name: str, theory: pd.Series | None = None) -> Figure:
+    """KL of each dimension in falling order: mean over seeds and 95 % band, with the level from which one is active,
+    and that of the optimal linear VAE, where it is given."""
+    kl = pd.DataFrame(np.sort(latents.kl.values, axis=1)[:, ::-1].T, range(1, latents.sizes["latent"] + 1))
+    lines = {"optimal linear VAE": theory} if theory is not None else {}
+    lines["active above"] = pd.Series(ACTIVE_NATS, kl.index)
+    return curves({name: kl}, "latent dimension, by KL", "KL, nats", lines=lines)
+
+
+def shares_in_order(r2: np.ndarray, ylabel: str) -> Figure:
+    """R2 [latent] of each dimension as bars, the largest first."""
+    figure, ax = new()
+    ax.bar(range(1, len(r2) + 1), np.clip(np.sort(r2)[::-1], 0, 1), color=PALETTE[0])
+    ax.set(xlabel="latent dimension, in order", ylabel=ylabel, ylim=(0, 1))
+    return figure
+
+
+def contrastive_losses(networks: xr.Dataset) -> Figure:
+    """The three terms of the contrastive VAE's loss over epochs, a line per seed."""
+    names = {"error": "squared error", "kl": "KL, nats", "contrast": "NT-Xent"}
+    figure, axes = new(PAGE, 2.2, 1, len(names))
+    for ax, (curve, title) in zip(axes, names.items(), strict=True):
+        values = networks.history.sel(curve=curve).values.T
+        ax.plot(np.arange(1, len(values) + 1), values, color=PALETTE[0])
+        ax.set(xlabel="epoch", title=title)
+    return figure
+
+
+def leading_dimensions(latents: xr.Dataset, labels: pd.Series, axes: str) -> Figure:
+    """The two dimensions with the highest KL (the first two where there is no KL) of the first seed's mu, by label."""
+    one = latents.isel(seed=0)
+    leading = one.kl.argsort().values[::-1][:2] if "kl" in one and one.kl.any() else [0, 1]
+    mu = one.mu.to_pandas()
+    return scatter(mu.to_numpy()[:, leading], labels.loc[mu.index], axes=axes)
+
+
 # --- baselines -------------------------------------------------------------------------------------------------------
 def eigenvalues(values: np.ndarray, kept: int) -> Figure:
     """Eigenvalues [D], largest first, and a line behind the components that are kept."""
@@ -111,12 +161,6 @@ def nmi_beside_chance(rows: pd.DataFrame, names: pd.Series, xlabel: str = "NMI",
 
 
 # --- when does a VAE pay? --------------------------------------------------------------------------------------------
-def vae_kl(spent: pd.DataFrame, theory: pd.Series) -> Figure:
-    """KL of each dimension of a VAE, largest first [rank, seed], beside the optimal linear VAE."""
-    lines = {"optimal linear VAE": theory, "active above": ACTIVE_NATS}
-    return curves({"measured": spent}, "latent dimension, by KL", "KL, nats", lines=lines)
-
-
 def errors(rows: pd.DataFrame) -> Figure:
     """Squared errors of held-out and training tracks, a row each per method of a `summary`."""
     names = [f"{method}, {part}" for part in ("held out", "training") for method in rows["method"]]
@@ -158,7 +202,7 @@ def best_settings(rows: pd.DataFrame) -> Figure:
     return nmi_beside_chance(rows, names, "NMI with genre", marked=list(rows["label_use"] != "none"))
 
 
-def silhouette_and_nmi(free: pd.DataFrame, told: pd.DataFrame) -> Figure:
+def silhouette_against_nmi(free: pd.DataFrame, told: pd.DataFrame) -> Figure:
     """A point per setting that has a silhouette, hollow where labels were given."""
     figure, ax = new()
     for name, group, face in (("no labels", free, PALETTE[0]), ("saw labels", told, "white")):
