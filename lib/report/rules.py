@@ -8,12 +8,14 @@ the claim's sentences may print. Wordings may leave nouns open, `{value}` or `{l
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lib.scores.intervals import Interval
+from lib.scores.nulls import ALPHA, Excess
 
 Ruling = dict[str, Any]
 
@@ -58,3 +60,38 @@ def at_most(values: Any, limits: Any) -> Ruling:
 def correlated_below(r: float, limit: float, n: int) -> Ruling:
     """Is a rank correlation of `n` points below `limit`? Not decided with two points or fewer."""
     return ruling(r < limit if n > 2 else None, f"rank correlation below {limit:g} over {{points}}", r=r)
+
+
+@rule
+def any_above_zero(differences: Iterable[Interval]) -> Ruling:
+    """Is any of several differences resolved, and positive? `difference` is the one whose interval ends highest."""
+    best = max(differences, key=lambda one: one.low)
+    words = "the highest lower end of the intervals of the paired differences lies above zero"
+    return ruling(best.low > 0, words, difference=best)
+
+
+@rule
+def above(value: Interval, limit: float) -> Ruling:
+    """Is a value resolved as more than a limit?"""
+    return ruling(value.low > limit, "the 95 % interval of {what} lies above {limit}", value=value)
+
+
+@rule
+def below(value: float, limit: float) -> Ruling:
+    """Is a number smaller than a limit?"""
+    return ruling(value < limit, "{what} below {limit}")
+
+
+@rule
+def significant(row: pd.Series) -> Ruling:
+    """Is a comparison of a family (a row of `intervals.compare`) resolved? `outcome` says how, or why not."""
+    words = "Holm-corrected Wilcoxon p at most 0.05"
+    return ruling(row["verdict"] == "resolved", words, difference=row["difference"], outcome=row["verdict"])
+
+
+@rule
+def above_null(found: Excess) -> Ruling:
+    """Is a silhouette more than a draw of its null? By the test of the verdict on clusters (`scores/verdict.py`)."""
+    words = f"the silhouette is higher than its null, and no draw of it at {ALPHA:g} by a two-sided t test"
+    numbers = {"value": found.value, "null": found.null_mean, "excess": found.excess, "z": found.z}
+    return ruling(found.differs and found.excess > 0, words, **numbers)
