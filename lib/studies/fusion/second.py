@@ -95,35 +95,25 @@ def score_table(second: Second, rows: pd.DataFrame, permuted: pd.Series) -> pd.D
     return pd.concat([alone, rows.drop(columns=gained)], ignore_index=True)
 
 
-# --- tracks that lack it ---------------------------------------------------------------------------------------------
-class Lacking(NamedTuple):
-    """A second modality that some tracks lack."""
+def kept_without(first: First, second: Points, permuted: pd.Series) -> pd.DataFrame:
+    """NMI of clusters of all tracks, of those without and with a second modality: columns tracks, n, and each model.
 
-    second: Points
-    tracks: dict[int, dict[str, pd.Index]]  # by seed: those without and those with it
-
-
-def lacking(second: Points, tracks: pd.Index) -> Lacking:
-    """Of all `tracks`, those that lack `second`; where none does, it is taken from a third of them at random."""
+    Where no track lacks it, it is taken from a third of them, drawn at random for each seed.
+    """
+    tracks = first.x.index
     if all(len(one) == len(tracks) for one in second.values()):
         second = each(second, lambda one, seed: one.sample(frac=2 / 3, random_state=seed))
-    return Lacking(second, {seed: {"without second view": tracks.difference(one.index), "with second view": one.index}
-                            for seed, one in second.items()})
-
-
-def kept_without(first: First, lack: Lacking, permuted: pd.Series) -> pd.DataFrame:
-    """NMI of clusters of all tracks, of those with and without a second modality: columns tracks, n, and each model."""
-    made = multimodal.latents(first.x, lack.second, first.latent_dim)
-    found = cluster_all({"audio (VAE)": {seed: first.audio[seed] for seed in lack.second},
+    made = multimodal.latents(first.x, second, first.latent_dim)
+    found = cluster_all({"audio (VAE)": {seed: first.audio[seed] for seed in second},
                          "audio expert": made["poe: audio"], "multimodal VAE": made["poe"]}, first.k)
-    judged = [(step, one, first.genre) for step, one in found.items()]
-    judged.append(("permuted labels", found["multimodal VAE"], permuted))
+    judged = {step: (one, first.genre) for step, one in found.items()}
+    judged["permuted labels"] = found["multimodal VAE"], permuted
     rows = []
-    for which in ("without second view", "with second view"):
-        some = {seed: parts[which] for seed, parts in lack.tracks.items()}
-        rows.append({"tracks": which, "n": len(next(iter(some.values())))} | {
-            step: intervals.interval([agreement({step: one.loc[some[seed], [seed]]}, labels).iloc[0, 0]
-                                      for seed in some]) for step, one, labels in judged})
+    for which, part in (("without", tracks.difference), ("with", tracks.intersection)):
+        some = {seed: part(one.index) for seed, one in second.items()}
+        nmi = {step: intervals.interval([agreement({step: one.loc[some[s], [s]]}, labels).iloc[0, 0] for s in some])
+               for step, (one, labels) in judged.items()}
+        rows.append({"tracks": f"{which} second view", "n": len(next(iter(some.values())))} | nmi)
     return pd.DataFrame(rows)
 
 
