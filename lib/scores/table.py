@@ -235,6 +235,12 @@ def over(tables: Mapping[Any, pd.DataFrame], metric: str) -> pd.DataFrame:
     return pd.DataFrame({key: of_seed(table, metric) for key, table in tables.items()}).T
 
 
+def changes(tables: Mapping[str, pd.DataFrame], base: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Changes of metrics (columns) of several settings (rows) against the rows `base`, as intervals paired by seed."""
+    return pd.DataFrame({metric: {name: intervals.paired(of_seed(table, metric), of_seed(base, metric))
+                                  for name, table in tables.items()} for metric in metrics})
+
+
 def rows_of(table: pd.DataFrame, latents: xr.Dataset) -> pd.DataFrame:
     """The rows of a score table that belong to these latents, by features, method and setting."""
     same = [table[name] == latents.attrs[name] for name in ("features", "method", "setting")]
