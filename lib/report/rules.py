@@ -58,3 +58,16 @@ def at_most(values: Any, limits: Any) -> Ruling:
 def correlated_below(r: float, limit: float, n: int) -> Ruling:
     """Is a rank correlation of `n` points below `limit`? Not decided with two points or fewer."""
     return ruling(r < limit if n > 2 else None, f"rank correlation below {limit:g} over {{points}}", r=r)
+
+
+@rule
+def all_inside(inside: Any) -> Ruling:
+    """Does every value of several lie within its limits?"""
+    inside = np.asarray(inside, dtype=bool)
+    return ruling(inside.all(), "every {value} meets {limit}", n=len(inside), out=int((~inside).sum()))
+
+
+@rule
+def at_least_one(n: int) -> Ruling:
+    """Is there one at all?"""
+    return ruling(n > 0, "at least one {value}", n=n)
