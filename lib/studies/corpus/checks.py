@@ -74,7 +74,7 @@ def hardness(run: Run, x: pd.DataFrame, labels: pd.Series, given: pd.Series) -> 
 
 
 def sizes(run: Run, n: int) -> dict[str, float]:
-    """What the windows of difficulty were set for (`tracks` of `length` s), and what this run has (`n` of `seconds`)."""
+    """What the windows of difficulty were set for (`tracks` of `length` s) and this run has (`n` of `seconds`)."""
     return {"tracks": TRACKS, "length": SECONDS, "n": n, "seconds": run.settings.seconds, "seeds": len(run.seeds)}
 
 
