@@ -95,3 +95,15 @@ def above_null(found: Excess) -> Ruling:
     words = f"the silhouette is higher than its null, and no draw of it at {ALPHA:g} by a two-sided t test"
     numbers = {"value": found.value, "null": found.null_mean, "excess": found.excess, "z": found.z}
     return ruling(found.differs and found.excess > 0, words, **numbers)
+
+
+def all_inside(inside: Any) -> Ruling:
+    """Does every value of several lie within its limits?"""
+    inside = np.asarray(inside, dtype=bool)
+    return ruling(inside.all(), "every {value} meets {limit}", n=len(inside), out=int((~inside).sum()))
+
+
+@rule
+def at_least_one(n: int) -> Ruling:
+    """Is there one at all?"""
+    return ruling(n > 0, "at least one {value}", n=n)
