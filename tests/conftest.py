@@ -33,7 +33,7 @@ def fill(run, n=150, k=3, seed=0):
             "n_labels": k,
         },
     )
-    genre = pd.Series([f"genre {c}" for c in codes], ids)
+    genre = labels.for_control(pd.Series([f"genre {c}" for c in codes], ids))
     labels.seal(run, genre)
     table = pd.DataFrame({"group": ids, "seconds": 8.0}, index=pd.Index(ids, name="track"))
     artifacts.save(run, "tracks", table)

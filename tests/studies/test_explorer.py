@@ -19,7 +19,7 @@ from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
 from lib.scores import clustering
 from lib.scores import table as scores
-from lib.store import runs, series
+from lib.store import labels, runs, series
 from lib.store.errors import Problem
 from lib.studies.explorer import models, pictures, widget
 from tests.browsing import chromium, watched
@@ -144,7 +144,7 @@ def test_a_model_is_trained_once_and_the_series_is_read(material):
     # The series' own latents, as notebook 07 makes them, and the series' own numbers
     s = run.settings
     config = ModelConfig(40, s.latent_dim, s.hidden, 4.0, y_encoder=True, n_labels=10, label_dim=s.label_dim)
-    of_series = mlp_latents(run, "cvae", material.x, config, run.seeds, labels=material.label)
+    of_series = mlp_latents(run, "cvae", material.x, config, run.seeds, labels=labels.open_labels(run, "conditioning"))
     mine = models.train(material, models.Choice("MLP", 4.0, "encoder", 1))
     assert mine.from_store
     np.testing.assert_array_equal(mine.latents.mu[0], of_series.mu.sel(seed=1))

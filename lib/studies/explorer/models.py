@@ -164,7 +164,7 @@ def train(material: Material, choice: Choice) -> Trained:
         told = labels.open_labels(run, "conditioning").loc[material.x.index]
     shuffled = choice.conditioning == SHUFFLED
     if shuffled:  # dealt out as in notebook 07
-        told = pd.Series(told.sample(frac=1, random_state=run.settings.seed).to_numpy(), told.index)
+        told = told.sample(frac=1, random_state=run.settings.seed).set_axis(told.index)
     method = "vae" if choice.beta == 1 else "beta_vae"
     if config.reads_labels:
         method = "cvae_placebo" if shuffled else "cvae"

@@ -19,6 +19,8 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import xlogy
 
+from lib.store.labels import must_be_open
+
 KINDS = ("tagged", "blurred")
 CLEAR = 12.0  # signal at which codes lie 17 standard deviations apart: vectors tell them without error
 SAMPLES = 20_000  # of the Monte Carlo integral
@@ -72,6 +74,7 @@ def make(kind: str, labels: pd.Series, information: float) -> Made:
     A tagged view is solved in its codes, whose information is exact, a blurred one in its vectors. Raises `ValueError`
     for another kind or a negative amount.
     """
+    must_be_open(labels, "supervised_control")
     names, codes = np.unique(labels.to_numpy(), return_inverse=True)
     prior = np.bincount(codes) / len(codes)
     if kind not in KINDS or information < 0:
@@ -100,6 +103,7 @@ def draw(made: Made, labels: pd.Series, dim: int, seed: int) -> pd.DataFrame:
 
     Codes, their directions and the noise are drawn anew with the seed. Needs `dim` of at least the number of labels.
     """
+    must_be_open(labels, "supervised_control")
     rng = np.random.default_rng([seed, 73])
     given = made.channel[:, np.searchsorted(made.labels, labels.to_numpy())]  # [code, track]
     chosen = (np.cumsum(given, axis=0) < rng.random(len(labels))).sum(0).clip(max=len(given) - 1)
