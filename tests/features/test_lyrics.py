@@ -180,7 +180,7 @@ def test_vectors_are_kept_by_content(tmp_path, monkeypatch):
             return np.stack([np.random.default_rng(len(p)).standard_normal(6) for p in pieces]).astype(np.float32)
 
     monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(sentence_embeddings, "model", lambda folder: Model())
+    monkeypatch.setattr(sentence_embeddings, "_model", lambda folder: Model())
     folder = model_folder(tmp_path / "model")
     texts = ["a", "bcd", "a", "e" * 3000]
     first = sentence_embeddings.encode(texts, str(folder))
