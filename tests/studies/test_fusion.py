@@ -249,6 +249,7 @@ def test_the_loss_without_a_second_view_is_that_of_the_vae():
     torch.testing.assert_close(found, 2 * wanted.mean(-1))
 
 
+@pytest.mark.slow
 def test_multimodal_latents_join_by_id_and_keep_tracks_without_a_second_view():
     labels, a, b = two_views()
     few = b.iloc[::2]

@@ -218,6 +218,7 @@ def clean_items(rng, n=60, k=3):
                  lyrics=" ".join(rng.choice(words, 10))) for i, label in enumerate(labels)]
 
 
+@pytest.mark.slow
 def test_false_alarms_of_simulated_clean_builders_are_within_the_level():
     """240 clean builders: 1 % may meet an alarm. A third is deterministic, a third has fresh noise, a third depends on
     the order of rows. The slower tests take turns."""
