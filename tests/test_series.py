@@ -44,7 +44,7 @@ def test_no_conclusion_is_typed(name):
     """Numbers come from the run: none stands in the template of a finding."""
     for cell in code_cells(name):
         for call in ast.walk(ast.parse(cell.source)):
-            if isinstance(call, ast.Call) and ast.unparse(call.func) == "findings.finding":
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "claims.finding":
                 templates = call.args[2:] + [k.value for k in call.keywords if k.arg in ("yes", "no")]
                 typed = " ".join(ast.unparse(t) for t in templates)
                 assert not re.search(r"\d\.\d", re.sub(r"\{[^}]*\}", "", typed)), (
