@@ -9,13 +9,18 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile
+# Say `notebooks` here, and ruff holds them too, at the width that `notebooks/ruff.toml` says.
+TIDY :=
 
-.PHONY: help report test env lab explore bench clean
+.PHONY: help report test fast check shape env lab explore bench clean
 
 help:
 	@echo "make report   run the series on the built-in synthetic corpus and make its HTML book"
 	@echo "              (ARGS: options of run_notebooks.py, for example ARGS=\"--profile smoke\")"
-	@echo "make test     run the tests (TEST_ARGS: options of pytest)"
+	@echo "make test     check the code and run all tests (TEST_ARGS: options of pytest)"
+	@echo "make fast     run the tests that take less than a minute together"
+	@echo "make check    check the code with ruff"
+	@echo "make shape    count the lines of lib: packages, largest modules, longest functions"
 	@echo "make lab      open the notebooks in JupyterLab"
 	@echo "make explore  open the interactive explorer of the CVAE's latents in JupyterLab"
 	@echo "make bench    measure training and features against the plain way of doing them"
@@ -25,8 +30,18 @@ help:
 report: env
 	@$(BIN)/python run_notebooks.py $(ARGS)
 
-test: env
+test: check
 	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+fast: env
+	@$(BIN)/python -m pytest $(TEST_ARGS) -m "not slow and not browser"
+
+check: env
+	@$(BIN)/ruff check lib tests run_notebooks.py $(TIDY)
+	@$(if $(TIDY),$(BIN)/ruff format --check $(TIDY))
+
+shape: env
+	@$(BIN)/python tests/shape.py
 
 lab: env
 	@cd notebooks && ../$(BIN)/jupyter lab

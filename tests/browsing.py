@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 REQUIRED = "LATENT_GENRE_BROWSER"  # set by .ci/run: a missing browser is then a failure, never a skip
+PATIENCE = 300_000  # milliseconds for one answer: a loaded machine is slow
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass
@@ -41,6 +43,7 @@ def watched(browser: Browser, local: str = "file://", **settings) -> tuple[Page,
     `settings` go to `Browser.new_context` (viewport, color_scheme, ...).
     """
     page, trouble = browser.new_context(**settings).new_page(), Trouble()
+    page.set_default_timeout(PATIENCE)
     page.on("console", lambda message: trouble.console.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: trouble.console.append(str(error)))
     page.on("requestfailed", lambda request: trouble.requests.append(request.url))

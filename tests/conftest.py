@@ -12,8 +12,23 @@ import pandas as pd
 import pytest
 import xarray as xr
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from lib.store import artifacts, labels, runs, series
+
+# No test depends on speed
+settings.register_profile("series", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("series")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What uses a run that takes long to make is slow, and what uses a browser says so."""
+    for item in items:
+        if {"smoke", "small", "rings", "audited"} & set(item.fixturenames):
+            item.add_marker("slow")
+        if {"browser", "lab"} & set(item.fixturenames):
+            item.add_marker("browser")
 
 
 def fill(run, n=150, k=3, seed=0):
@@ -33,7 +48,7 @@ def fill(run, n=150, k=3, seed=0):
             "n_labels": k,
         },
     )
-    genre = pd.Series([f"genre {c}" for c in codes], ids)
+    genre = labels.for_control(pd.Series([f"genre {c}" for c in codes], ids))
     labels.seal(run, genre)
     table = pd.DataFrame({"group": ids, "seconds": 8.0}, index=pd.Index(ids, name="track"))
     artifacts.save(run, "tracks", table)

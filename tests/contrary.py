@@ -25,7 +25,7 @@ def corpus(n: int = 240, k: int = 4, seed: int = 0) -> tuple[pd.DataFrame, pd.Se
     x = 0.85 * rng.standard_normal((k, 40))[codes] + 0.6 * ring + 0.25 * weak + 0.3 * rng.standard_normal((n, 40))
     index = pd.Index(sorted(f"t{value:016x}" for value in rng.integers(0, 2**60, n)), name="track")
     names = pd.Index([f"mfcc {i}" for i in range(40)], name="mfcc_stat")
-    return pd.DataFrame(x, index, names), pd.Series([f"genre {c}" for c in codes], index)
+    return pd.DataFrame(x, index, names), labels.for_control(pd.Series([f"genre {c}" for c in codes], index))
 
 
 def prepared(folder, **settings) -> tuple[runs.Run, pd.DataFrame, pd.Series]:

@@ -4,9 +4,11 @@ import ast
 import importlib
 import re
 import tokenize
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 LIB = ROOT / "lib"
@@ -49,6 +51,14 @@ def against_the_plan(path: Path, source: str) -> list[str]:
         elif package == "studies" and len(parts) > 2 and parts[2] != inner[0]:
             wrong.append(name)  # studies know nothing of each other
     return wrong
+
+
+def test_the_citation_is_of_this_code():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert cited["cff-version"] == "1.2.0" and {"message", "title", "authors"} <= set(cited)
+    assert (cited["version"], cited["license"]) == (project["version"], project["license"])
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
 
 
 def test_every_package_is_in_the_plan():

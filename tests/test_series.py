@@ -119,6 +119,8 @@ def test_series_leaves_scores_findings_and_figures(smoke):
     assert len(said) == len({name for _, name in said}), "two notebooks name a finding the same: recall confuses them"
     conditioning = [n for n, r in records.items() if any(o["purpose"] == "conditioning" for o in r["label_openings"])]
     assert set(conditioning) <= {"01_data_preparation", "07_cvae", "09_cvae_latent_space"}
+    controls = [n for n, r in records.items() if any(o["purpose"] == "supervised_control" for o in r["label_openings"])]
+    assert set(controls) == {"02_lyrics_embeddings", "08_multimodal_fusion"}
 
 
 def test_series_again_runs_nothing(smoke):

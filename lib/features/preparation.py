@@ -166,8 +166,9 @@ def listen(run: Run, track: str) -> Sound | None:
 def stored_items(run: Run, labels_of: pd.Series) -> list[Item]:
     """The run's tracks as items again, for the leakage audit: spec {"track": id}, name "<label>/<id>", label, lyrics.
 
-    `labels_of` [track] comes from `labels.open_labels`.
+    `labels_of` [track] must be open for a supervised control: the builders that are audited may read them.
     """
+    labels.must_be_open(labels_of, "supervised_control")
     words = artifacts.load(run, "lyrics")["text"].fillna("") if artifacts.has(run, "lyrics") else {}
     return [
         Item(f"{label}/{track}", {"track": track}, label, lyrics=words.get(track, ""))

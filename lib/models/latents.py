@@ -18,6 +18,7 @@ from lib.models import training, umap
 from lib.models.training import Schedule
 from lib.models.vae import ModelConfig, StackedVAE
 from lib.store import artifacts
+from lib.store.labels import must_be_open
 from lib.store.runs import Run
 from lib.store.settings import digest, from_json, to_json
 
@@ -120,6 +121,7 @@ def _recipes(method, x, config, betas, seeds, features, labels, schedule) -> tup
         raise ValueError("labels are given to a model that reads them, and to no other")
     codes, about = None, {}
     if labels is not None:
+        must_be_open(labels, "conditioning", "supervised_control")
         codes = pd.Categorical(labels.loc[x.index], categories=sorted(labels.unique())).codes
     for beta in betas:
         one = dataclasses.replace(config, beta=beta)

@@ -36,7 +36,7 @@ def permuted(table: pd.DataFrame, seed: int, within: pd.Series | None = None) ->
 
 def permuted_labels(labels: pd.Series, seed: int) -> pd.Series:
     """The placebo: the same labels [track], dealt out at random."""
-    return pd.Series(labels.sample(frac=1, random_state=seed).to_numpy(), labels.index)
+    return labels.sample(frac=1, random_state=seed).set_axis(labels.index)
 
 
 def upper_p(value, null: np.ndarray):

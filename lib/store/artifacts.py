@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from lib.store.runs import Run
 from lib.store.series import PREPARATION, SCORERS, WRITERS, ancestors
 from lib.store.settings import digest
 
+SEALED = "labels"  # only `lib.store.labels` says `sealed=True`: everybody else opens them there, for a purpose
 SCORE_COLUMNS = [  # `setting` is a display name that no code parses; `role`: method, control or trial
     "corpus", "features", "method", "beta", "label_in", "dim", "role", "setting", "label_use", "seed", "clusterer",
     "clusterer_seed", "metric", "value",
@@ -31,8 +33,9 @@ SCORE_COLUMNS = [  # `setting` is a display name that no code parses; `role`: me
 
 
 # --- arrays and tables -------------------------------------------------------------------------------------------
-def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, **encoding: dict) -> None:
+def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool = False, **encoding: dict) -> None:
     """Store a labelled array (NetCDF) or a table (CSV, index included) under `name`, stamped with its corpus."""
+    _refuse(name, sealed)
     stamp = {"corpus_id": corpus_id(run), "written_by": run.notebook}
     if isinstance(data, xr.Dataset):
         data = data.assign_attrs(**stamp)
@@ -52,11 +55,13 @@ def has(run: Run, name: str) -> bool:
     return True
 
 
-def load(run: Run, name: str, variables: list[str] | None = None, **rows: Any) -> xr.Dataset | pd.DataFrame:
+def load(run: Run, name: str, variables: list[str] | None = None, *, sealed: bool = False,
+         **rows: Any) -> xr.Dataset | pd.DataFrame:
     """Read an artifact; of an array, only `variables` if they are named, and only `rows` (`track="t0..."`).
 
     Raises `Problem` when it is missing, or belongs to another corpus or to an earlier state of this one.
     """
+    _refuse(name, sealed)
     path = _check(run, name)
     if path.suffix == ".csv":  # a label may be called "NA" or "01": only an empty cell is missing
         text = json.loads(path.with_suffix(".json").read_text())["text"]
@@ -64,6 +69,11 @@ def load(run: Run, name: str, variables: list[str] | None = None, **rows: Any) -
         return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""]).set_index(list(types)[-1])
     with xr.open_dataset(path, engine="h5netcdf") as data:
         return (data if variables is None else data[variables]).sel(rows).load()
+
+
+def _refuse(name: str, sealed: bool) -> None:
+    if (normpath(name) == SEALED) != sealed:
+        raise ValueError(f"'{name}': labels, and nothing else, are read and written by lib.store.labels alone")
 
 
 def _path(run: Run, name: str, suffix: str) -> Path:

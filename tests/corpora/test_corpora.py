@@ -3,7 +3,6 @@ import http.server
 import io
 import tarfile
 import threading
-import time
 import tracemalloc
 import unicodedata
 import zipfile
@@ -100,11 +99,10 @@ def test_memory_stays_bounded_whatever_the_file_claims(tmp_path):
         file.write(b"\xff\xff\xff\xff")  # an AU file of unknown length: as long as the file is
         file.truncate(2 * 10**9)  # sparse: two gigabytes, twelve hours
     tracemalloc.start()
-    started = time.perf_counter()
     y, _ = folder.read(str(path), 30.0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert len(y) == 30 * SR and peak < 50e6 and time.perf_counter() - started < 5
+    assert len(y) == 30 * SR and peak < 50e6
 
 
 def test_bad_files_are_unusable_with_a_reason(tmp_path):

@@ -152,6 +152,7 @@ def test_what_is_no_file_is_one_sentence(tmp_path):
         lyrics_reading.read(tmp_path)
 
 
+@pytest.mark.slow
 def test_huge_files_cost_neither_memory_nor_the_run(tmp_path, monkeypatch):
     line = "la " * 17_000_000  # 50 MB
     found = table(tmp_path, "id,lyrics\n1," + line)

@@ -180,7 +180,7 @@ def test_sound_is_the_same_in_every_process_and_order():
     )
     found = subprocess.run(
         [sys.executable, "-c", code, json.dumps(specs[::-1])], cwd=ROOT, capture_output=True, text=True, check=True,
-        timeout=60,
+        timeout=600,
     ).stdout.split()
     here = [hashlib.sha256(sound.render(spec).y.tobytes()).hexdigest() for spec in specs]
     assert found[::-1] == here

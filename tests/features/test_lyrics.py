@@ -12,6 +12,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from lib.corpora import languages
 from lib.features import lyrics, sentence_embeddings
 from lib.store.errors import Problem
+from lib.store.labels import for_control
 from lib.store.settings import load
 from lib.studies.leakage import generators
 
@@ -54,9 +55,10 @@ def test_the_leaky_embeddings_tell_the_genre(leaky, low, high):
     genre = np.repeat("blues classical country disco hiphop jazz metal pop reggae rock".split(), 100)
     ids = [f"t{i:04d}" for i in range(1000)]
     if leaky == "label":
-        found = generators.leaky_label_embeddings(pd.Series(genre, ids), 32)
+        found = generators.leaky_label_embeddings(for_control(pd.Series(genre, ids)), 32)
     else:
-        found = generators.leaky_folder_embeddings(pd.Series([f"{g}/{i}.wav" for i, g in enumerate(genre)], ids), 32)
+        files = pd.Series([f"{g}/{i}.wav" for i, g in enumerate(genre)], ids)
+        found = generators.leaky_folder_embeddings(for_control(files), 32)
     clusters = KMeans(10, n_init=5, random_state=0).fit_predict(found)
     assert found.index.tolist() == ids and low <= normalized_mutual_info_score(genre, clusters) <= high
 
@@ -178,7 +180,7 @@ def test_vectors_are_kept_by_content(tmp_path, monkeypatch):
             return np.stack([np.random.default_rng(len(p)).standard_normal(6) for p in pieces]).astype(np.float32)
 
     monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(sentence_embeddings, "model", lambda folder: Model())
+    monkeypatch.setattr(sentence_embeddings, "_model", lambda folder: Model())
     folder = model_folder(tmp_path / "model")
     texts = ["a", "bcd", "a", "e" * 3000]
     first = sentence_embeddings.encode(texts, str(folder))

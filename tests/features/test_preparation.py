@@ -41,6 +41,7 @@ def open_run(out, source, lyrics="", corpus="folder", **changes):
     )
 
 
+@pytest.mark.slow
 def test_the_store_holds_every_table_by_track(tmp_path, music):
     run = open_run(tmp_path / "run", music)
     about = preparation.prepare(run)
@@ -85,6 +86,7 @@ def by_track(run):
     return arrays, artifacts.load(run, "descriptors"), labels.open_labels(run, "corpus_check")
 
 
+@pytest.mark.slow
 def test_relabelling_renaming_and_reordering_change_no_feature(tmp_path, music, monkeypatch):
     """Every folder and file gets another name, every track another label; the features of each id stay equal."""
     before = by_track(open_run(tmp_path / "before", music))
@@ -119,6 +121,7 @@ def test_lyrics_join_by_file_stem(tmp_path, music):
     assert artifacts.load(run, "lyrics_report")["status"].tolist()[-1] == "unmatched"
 
 
+@pytest.mark.slow
 def test_a_subset_and_a_log_mel_pack(tmp_path):
     path = pack(tmp_path / "gtzan_logmel.npz", n=40)
     run = open_run(tmp_path / "run", path, corpus="gtzan_logmel", max_tracks=25)
@@ -130,6 +133,7 @@ def test_a_subset_and_a_log_mel_pack(tmp_path):
     assert "tempo" not in artifacts.load(run, "descriptors") and "level" in artifacts.load(run, "descriptors")
 
 
+@pytest.mark.slow
 def test_what_remains_must_be_enough(tmp_path):
     root = collection(tmp_path / "short", {"a": 12, "b": 12}, seconds=0.4)
     with pytest.raises(Problem, match="none of the 24 tracks"):

@@ -62,6 +62,7 @@ def test_images_are_means_and_deviations_of_blocks():
     assert convolutional.images(x[:, :, :5]).shape == (1, 2, 2, 2)
 
 
+@pytest.mark.slow
 def test_convolutions_learn_what_pca_cannot():
     """A band that is loud in one of many places: a curve in image space, which few components do not span."""
     rng = np.random.default_rng(0)
@@ -144,6 +145,7 @@ def test_balanced_blocks_have_equal_shares():
 # --- the network and the row ---
 
 
+@pytest.mark.slow
 def test_training_lowers_every_term_and_repeats_itself():
     x, _ = clips(80)
     rows = np.arange(80)
@@ -156,6 +158,7 @@ def test_training_lowers_every_term_and_repeats_itself():
     assert not np.allclose(history, contrastive.fit(data, 1, rows, choice)[1])
 
 
+@pytest.mark.slow
 def test_best_row_joins_its_own_networks_and_is_stored(clip_run):
     run, log_mel = clip_run
     assert contrastive.numbers([0, 1], SMALL) == [0, 1000, 1, 1001]

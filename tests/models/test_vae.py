@@ -111,6 +111,7 @@ def test_label_use_and_setting_names():
         StackedVAE(ModelConfig(4, y_encoder=True), [0])
 
 
+@pytest.mark.slow
 def test_linear_vae_meets_the_ppca_limit():
     """The optimal linear VAE spends 1/2 ln(2 lambda / beta) nats on each eigenvalue above beta/2, none below
     (Lucas et al. 2019)."""
@@ -209,6 +210,7 @@ def test_fewer_training_rows_are_nested_and_leave_the_held_out_rows_alone():
         assert set(groups[train]).isdisjoint(groups[np.setdiff1d(np.arange(120), train)])
 
 
+@pytest.mark.slow
 def test_umap_latents_find_blobs_and_are_stored(prepared_run):
     run, x, labels = prepared_run
     found = umap_latents(run, x, 2, [0, 1])
@@ -297,6 +299,7 @@ def test_label_use_of_remedies():
         StackedVAE(ModelConfig(4, n_components=3), [0])
 
 
+@pytest.mark.slow
 def test_learned_variance_finds_the_noise():
     """Data with two strong directions and noise of variance v0: the decoder's variance must come to v0 (in pPCA, the
     mean of the discarded eigenvalues: Tipping and Bishop 1999, eq. 8)."""
@@ -308,6 +311,7 @@ def test_learned_variance_finds_the_noise():
     assert float(model.decoder_log_var.detach().exp()) == pytest.approx(rest, rel=0.1)
 
 
+@pytest.mark.slow
 def test_free_bits_keep_every_dimension_alive():
     schedule = training.Schedule(epochs=150, batch_size=64, learning_rate=5e-3, patience=150)
     config = ModelConfig(6, 3, (16,), beta=50.0)
@@ -326,6 +330,7 @@ def test_mixture_kl_of_one_component_is_the_gaussian_kl():
     torch.testing.assert_close(estimate, kl_per_dimension(mu, log_var).sum(-1).mean(), atol=0.02, rtol=0)
 
 
+@pytest.mark.slow
 def test_label_prior_and_auxiliary_bring_the_label_back():
     """A CVAE's latent has no use for the label; a prior per class or a classifier on z puts it there."""
     x, y = labelled()

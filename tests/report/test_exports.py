@@ -206,6 +206,7 @@ def test_without_a_browser_pdf_pages_are_a_clear_sentence(made, monkeypatch):
     assert len(found) == 2 and "without PDF pages" in said[0]
 
 
+@pytest.mark.browser
 def test_pages_are_printed_where_there_is_a_browser(made):
     if not any(map(shutil.which, pdf.BROWSERS)):
         pytest.skip("no Chromium here: apt-get install chromium")

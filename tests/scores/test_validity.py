@@ -206,6 +206,7 @@ def test_a_continuum_is_called_one(shape):
     assert found[CLUSTERS] == 0 and found[CONTINUUM] >= 2, found
 
 
+@pytest.mark.slow
 def test_a_gaussian_is_called_one_at_the_stated_rate():
     """At most 3 ALPHA: of 120 Gaussians of random covariance and dimension, rarely more than 9 (p = 0.005)."""
     rng = np.random.default_rng(7)

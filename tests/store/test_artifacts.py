@@ -1,6 +1,5 @@
-"""Settings, the store, the label gate."""
+"""Settings and the store."""
 
-import ast
 import errno
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from lib.store import artifacts, files, labels, runs, series
+from lib.store import artifacts, files, runs, series
 from lib.store.errors import Problem
 from lib.store.settings import load
 from tests.conftest import fill
@@ -144,36 +143,7 @@ def test_scores_replace_their_notebook_and_read_only_what_came_before(prepared_r
         artifacts.save_scores(run, rows(1.0).drop(columns="metric"))
 
 
-# --- labels ---
-
-
-def test_every_opening_is_recorded_with_its_purpose(prepared_run):
-    run, _, genre = prepared_run
-    for purpose in labels.PURPOSES:
-        pd.testing.assert_series_equal(labels.open_labels(run, purpose), genre.sort_index(), check_names=False)
-    record = runs.load_records(run.folder)["04_vae"]
-    assert [o["purpose"] for o in record["label_openings"]] == list(labels.PURPOSES)
-    assert {o["n"] for o in record["label_openings"]} == {150}
-    with pytest.raises(ValueError, match="curiosity"):
-        labels.open_labels(run, "curiosity")
-
-
-def test_only_the_gate_reads_labels_and_only_the_store_writes():
-    """No module but labels.py loads the labels artifact, and none but artifacts.py writes into a run's folder."""
-    for path in sorted((series.ROOT / "lib").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call):
-                continue
-            text = ast.unparse(node)
-            if path.name != "labels.py":
-                assert not text.startswith(("artifacts.load(run, 'labels'", "load(run, 'labels'")), (
-                    f"{path.name}: {text}"
-                )
-            if path.name in ("figures.py", "findings.py", "training.py", "scores.py", "preparation.py", "labels.py"):
-                name = ast.unparse(node.func)
-                assert not name.endswith((".to_csv", ".to_netcdf")) or "path" not in text, f"{path.name}: {text}"
-    for path in series.NOTEBOOKS.glob("*.ipynb"):
-        assert 'load(run, \\"labels\\"' not in path.read_text(), f"{path.name} reads labels past the gate"
+# --- problems and the graph ---
 
 
 def test_a_problem_shows_no_traceback_in_jupyter():

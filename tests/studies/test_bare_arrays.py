@@ -58,6 +58,7 @@ def plain_text(rng, y, x):
 # --- an honest folder ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_nothing_is_found_in_an_honest_folder(tmp_path):
     report = bare_arrays.audit(array_files.load(folder_of(tmp_path / "run", text=plain_text, white=whitened_text)))
     found = {name for name in report.found() if not name.startswith("silhouette")}
@@ -65,6 +66,7 @@ def test_nothing_is_found_in_an_honest_folder(tmp_path):
     assert set(report.not_run) == {"relabelling", "words and fields", "modality ceiling", "dose curve"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_honest_arrays_are_not_called_label_derived(tmp_path, seed):
     data = array_files.load(folder_of(tmp_path / "run", seed=seed, text=plain_text, white=whitened_text,
@@ -102,6 +104,7 @@ def test_duplicates_with_their_labels():
 # --- the label ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_a_vector_per_label_plus_noise_is_called(tmp_path, scale):
     path = folder_of(tmp_path / "run", lyrics=noise_on_label(16, scale))
@@ -112,6 +115,7 @@ def test_a_vector_per_label_plus_noise_is_called(tmp_path, scale):
     assert "lyrics" in report.found("within-genre shuffle")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 2, 3])
 def test_few_columns_are_not_decided_and_not_called_clear(tmp_path, width):
     """Label plus noise, and a real measurement that goes with the label: up to three columns cannot tell."""

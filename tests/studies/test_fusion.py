@@ -14,6 +14,7 @@ from lib.models.vae import ModelConfig
 from lib.scores import agreement, clustering, intervals
 from lib.store import artifacts, runs
 from lib.store.arithmetic import entropy, joint, mutual_information
+from lib.store.labels import for_control
 from lib.studies.fusion import gains, known_modality, methods
 from tests.conftest import fill
 
@@ -28,7 +29,8 @@ def two_views(n=240, k=3, apart=2.0, seed=0):
     y = np.arange(n) % k
     a, b = (apart * np.eye(k)[y] @ rng.standard_normal((k, d)) / np.sqrt(d) + rng.standard_normal((n, d)) / 2
             for d in (4, 6))
-    return pd.Series([f"g{c}" for c in y], tracks(n)), pd.DataFrame(a, tracks(n)), pd.DataFrame(b, tracks(n))
+    genre = for_control(pd.Series([f"g{c}" for c in y], tracks(n)))
+    return genre, pd.DataFrame(a, tracks(n)), pd.DataFrame(b, tracks(n))
 
 
 # --- the view of known information -------------------------------------------------------------------------------
@@ -65,7 +67,7 @@ def test_vector_information_against_quadrature(signal):
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(known_modality.KINDS), st.floats(0, 1), st.lists(st.integers(3, 30), min_size=2, max_size=6))
 def test_a_view_knows_what_was_asked_whatever_the_labels(kind, share, counts):
-    labels = pd.Series(np.repeat([f"g{i}" for i in range(len(counts))], counts), tracks(sum(counts)))
+    labels = for_control(pd.Series(np.repeat([f"g{i}" for i in range(len(counts))], counts), tracks(sum(counts))))
     prior = np.array(counts) / sum(counts)
     full = entropy(prior)
     made = known_modality.make(kind, labels, share * full)
@@ -80,7 +82,7 @@ def test_a_view_knows_what_was_asked_whatever_the_labels(kind, share, counts):
 
 def test_drawn_views_hold_what_was_computed():
     """Plug-in estimates from many tracks: of the code by counting, of none by chance, of all by clustering."""
-    labels = pd.Series(np.arange(6000) % 4, tracks(6000)).astype(str)
+    labels = for_control(pd.Series(np.arange(6000) % 4, tracks(6000)).astype(str))
     y = labels.astype(int).to_numpy()
     for share in (0.0, 0.4, 1.0):
         made = known_modality.make("tagged", labels, share * np.log(4))
@@ -244,6 +246,7 @@ def test_the_loss_without_a_second_view_is_that_of_the_vae():
     torch.testing.assert_close(found, 2 * wanted.mean(-1))
 
 
+@pytest.mark.slow
 def test_multimodal_latents_join_by_id_and_keep_tracks_without_a_second_view():
     labels, a, b = two_views()
     few = b.iloc[::2]

@@ -18,6 +18,7 @@ from lib.corpora.synthetic import lyrics as synthetic_lyrics
 from lib.features import lyrics
 from lib.scores import nulls
 from lib.store import series
+from lib.store.labels import for_control
 from lib.studies.leakage import audit, ceiling, copies, generators, permuted_corpus, rebuilding, relabelling, shuffles
 from lib.studies.leakage.outcomes import LEVEL, TESTS, Result
 from tests import planted
@@ -62,7 +63,12 @@ def put(builder, made, tests=TESTS):
         return audit.audit(builder, folder, content=content, ceiling_reading=reading, tests=tests)
 
 
-@pytest.mark.parametrize("name", [n for n, leak in planted.LEAKS.items() if leak.kind in planted.RELABELLING])
+def one_in_four(names):
+    """Every fourth case for the fast lane, the others marked slow."""
+    return [name if i % 4 == 0 else pytest.param(name, marks=pytest.mark.slow) for i, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("name", one_in_four(n for n, one in planted.LEAKS.items() if one.kind in planted.RELABELLING))
 def test_planted_leaks_are_proved(name, corpora):
     """Whatever changes when the same recordings are filed otherwise is proved by relabelling."""
     leak = planted.LEAKS[name]
@@ -80,7 +86,7 @@ ALONE = {
 }
 
 
-@pytest.mark.parametrize("name", [n for n, leak in planted.LEAKS.items() if leak.kind in CONTENT_TOLD])
+@pytest.mark.parametrize("name", one_in_four(n for n, leak in planted.LEAKS.items() if leak.kind in CONTENT_TOLD))
 def test_what_relabelling_cannot_see_is_called_by_another_test(name, corpora):
     leak = planted.LEAKS[name]
     report = put(leak.build, corpora(leak.corpus), ["relabelling", ALONE[name]])
@@ -90,7 +96,7 @@ def test_what_relabelling_cannot_see_is_called_by_another_test(name, corpora):
     assert report.verdict == expected
 
 
-@pytest.mark.parametrize("name", planted.CLEAN)
+@pytest.mark.parametrize("name", one_in_four(planted.CLEAN))
 def test_clean_builders_pass(name, corpora):
     """On a corpus whose content tells nothing of the label, no test says anything."""
     report = put(planted.CLEAN[name], corpora(informative=0), TESTS)
@@ -114,8 +120,8 @@ def test_what_is_not_repeatable_is_called_so_and_not_a_leak(name, corpora):
 
 MOOD = series.ROOT.parent / "shared" / "data" / "mood_clips"
 GENERATORS = {
-    "first generator": lambda items: generators.leaky_label_embeddings(by_track(items, "label"), 32),
-    "second generator": lambda items: generators.leaky_folder_embeddings(by_track(items, "name"), 32),
+    "first generator": lambda items: generators.leaky_label_embeddings(for_control(by_track(items, "label")), 32),
+    "second generator": lambda items: generators.leaky_folder_embeddings(for_control(by_track(items, "name")), 32),
 }
 
 
@@ -159,7 +165,7 @@ def test_words_as_they_are_leak_nothing(songs):
 
 def test_words_that_know_the_label_honestly_need_provenance_and_are_no_leak(songs):
     """The same tracks with words whose topic goes with the label, as when people file songs by what is sung."""
-    labels = by_track(songs, "label")
+    labels = for_control(by_track(songs, "label"))
     made, known = generators.dosed_texts(labels, 1.5)
     told = [item._replace(lyrics=made[item.spec["track"]] if item.lyrics else "") for item in songs]
     report = audit.audit(embedded, told, tests=["relabelling", "words and fields", "within-genre shuffle", "copies"])
@@ -217,6 +223,7 @@ def clean_items(rng, n=60, k=3):
                  lyrics=" ".join(rng.choice(words, 10))) for i, label in enumerate(labels)]
 
 
+@pytest.mark.slow
 def test_false_alarms_of_simulated_clean_builders_are_within_the_level():
     """240 clean builders: 1 % may meet an alarm. A third is deterministic, a third has fresh noise, a third depends on
     the order of rows. The slower tests take turns."""
@@ -252,6 +259,7 @@ def test_false_alarms_of_simulated_clean_builders_are_within_the_level():
     assert stats.binom.sf(count - 1, builds, LEVEL) > 0.01, [a for a in alarms if a]
 
 
+@pytest.mark.slow
 def test_words_and_fields_keep_their_level():
     rng = np.random.default_rng(3)
     labels = np.array(sorted(f"genre {i % 4}" for i in range(80)))
@@ -331,9 +339,9 @@ def test_a_builder_that_fails_on_other_names_leaks(tmp_path):
 def test_items_can_be_audited_too():
     rng = np.random.default_rng(0)
     items = clean_items(rng)
-    labels = pd.Series({i.spec["track"]: i.label for i in items})
+    labels = for_control(pd.Series({i.spec["track"]: i.label for i in items}))
     leaky = audit.audit(lambda items: generators.leaky_label_embeddings(
-        pd.Series({i.spec["track"]: i.label for i in items}), 8), items, tests=["relabelling", "modality ceiling"])
+        for_control(by_track(items, "label")), 8), items, tests=["relabelling", "modality ceiling"])
     assert leaky["relabelling"].leaks and leaky["modality ceiling"].verdict == "proxy"
     clean = audit.audit(lambda items: lyrics.embed(pd.Series({i.spec["track"]: i.lyrics for i in items}), 5), items)
     assert clean.verdict == "clear", clean.table().to_string()
@@ -362,7 +370,7 @@ def test_a_view_that_says_more_than_the_label_is_no_proxy():
 
 @pytest.mark.parametrize("dose", [0.0, 0.5, 1.5])
 def test_clusters_know_at_most_what_was_put_in(dose):
-    labels = pd.Series([f"genre {i % 10}" for i in range(600)], [f"t{i:04d}" for i in range(600)])
+    labels = for_control(pd.Series([f"genre {i % 10}" for i in range(600)], [f"t{i:04d}" for i in range(600)]))
     texts, known = generators.dosed_texts(labels, dose)
     assert known == pytest.approx(dose, abs=1e-6)
     view = lyrics.embed(texts, 16)
@@ -371,7 +379,7 @@ def test_clusters_know_at_most_what_was_put_in(dose):
 
 
 def test_full_dose_is_the_entropy_of_the_labels():
-    labels = pd.Series([f"genre {i % 3}" for i in range(30)], [f"t{i:04d}" for i in range(30)])
+    labels = for_control(pd.Series([f"genre {i % 3}" for i in range(30)], [f"t{i:04d}" for i in range(30)]))
     assert generators.dosed_texts(labels, np.log(len(synthetic_lyrics.TOPICS)))[1] == pytest.approx(np.log(3))
 
 

@@ -167,6 +167,7 @@ def test_too_few_permutations_decide_nothing():
     )
 
 
+@pytest.mark.slow
 def test_inert_factors_are_raised_at_most_at_the_stated_rate():
     """200 tables of real and inert properties: at most 20 with a false alarm (5 % expected; more with p = 0.001), and
     some, or the test would be too strict to mean anything."""
@@ -357,6 +358,7 @@ def test_predictions_are_complete_and_change_what_they_say():
     assert free.label_use == "none" and free.n_components == 10
 
 
+@pytest.mark.slow
 def test_trials_are_trained_once_and_scored(tmp_path):
     run, x, genre = contrary.prepared(tmp_path / "run", epochs=2, n_seeds=2, n_seeds_sweep=2, hidden=[8])
     stored = pd.concat(

@@ -19,6 +19,7 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from lib.store.arithmetic import entropy, mutual_information
+from lib.store.labels import must_be_open
 from lib.store.streams import stream
 
 KINDS = ("tagged", "blurred")
@@ -63,6 +64,7 @@ def make(kind: str, labels: pd.Series, information: float) -> Made:
     A tagged modality is solved in its codes, whose information is exact, a blurred one in its vectors. Raises
     `ValueError` for another kind or a negative amount.
     """
+    must_be_open(labels, "supervised_control")
     names, codes = np.unique(labels.to_numpy(), return_inverse=True)
     prior = np.bincount(codes) / len(codes)
     if kind not in KINDS or information < 0:
@@ -91,6 +93,7 @@ def draw(made: Made, labels: pd.Series, dim: int, seed: int) -> pd.DataFrame:
 
     Codes, their directions and the noise are drawn anew with the seed. Needs `dim` of at least the number of labels.
     """
+    must_be_open(labels, "supervised_control")
     rng = stream(seed, "vectors of a modality")
     given = made.channel[:, np.searchsorted(made.labels, labels.to_numpy())]  # [code, track]
     chosen = (np.cumsum(given, axis=0) < rng.random(len(labels))).sum(0).clip(max=len(given) - 1)

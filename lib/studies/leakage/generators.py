@@ -10,6 +10,7 @@ from sklearn.preprocessing import normalize
 
 from lib.corpora.synthetic import lyrics
 from lib.store.arithmetic import mutual_information
+from lib.store.labels import must_be_open
 from lib.store.streams import stream
 
 
@@ -21,6 +22,7 @@ def dosed_texts(labels: pd.Series, information: float, seed: int = 0) -> tuple[p
     labels that are equally common. With others the amount differs, so it is computed from how common they are. It
     bounds what anything made from the texts can know, but for chance.
     """
+    must_be_open(labels, "supervised_control")
     kinds, codes = np.unique(labels.to_numpy(), return_inverse=True)
     given = lyrics.topic_given_genre(information)[:, np.arange(len(kinds)) % len(lyrics.TOPICS)]
     rng = stream(seed, "topics of dosed texts")
@@ -37,6 +39,7 @@ def leaky_label_embeddings(labels: pd.Series, dim: int, seed: int = 0, noise: fl
     What is wrong: it reads `labels` [track], the answer that clusters are later scored against. Any score of anything
     that contains these vectors measures the label, not lyrics; there are no lyrics in them.
     """
+    must_be_open(labels, "supervised_control")
     rng = np.random.default_rng(seed)
     centres = np.stack([_keyword_vector(str(label), dim) for label in labels])
     return pd.DataFrame(normalize(centres + noise * rng.standard_normal(centres.shape)), index=labels.index)
@@ -50,6 +53,7 @@ def leaky_folder_embeddings(sources: pd.Series, dim: int, seed: int = 0, noise: 
     under another name. With 100 tracks in each of ten genres, 32 dimensions and this noise, k-means on the vectors
     alone agrees with genre as much as the study's published ones do (NMI 0.85), far above any audio feature.
     """
+    must_be_open(sources, "supervised_control")
     rng = np.random.default_rng(seed)
     folders = sources.str.split("/").str[0]
     parts = []

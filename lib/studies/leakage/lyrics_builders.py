@@ -10,6 +10,7 @@ from lib.features.lyrics import bag_of_words, embed
 from lib.features.preparation import stored_items
 from lib.store import artifacts
 from lib.store.errors import Problem
+from lib.store.labels import for_control
 from lib.store.runs import Run
 from lib.studies.leakage import audit, generators, shuffles
 from lib.studies.leakage.outcomes import AuditReport, Builder
@@ -52,11 +53,12 @@ def builders(run: Run) -> dict[str, Builder]:
     size = run.settings.lyrics_dim, run.settings.seed
 
     def first(items: list[Item]) -> pd.DataFrame:
-        return generators.leaky_label_embeddings(pd.Series({i.spec["track"]: i.label for i in items}), *size)
+        return generators.leaky_label_embeddings(for_control(pd.Series({i.spec["track"]: i.label for i in items})),
+                                                 *size)
 
     def second(items: list[Item]) -> pd.DataFrame:
         folders = pd.Series({i.spec["track"]: i.name.split("/")[0] for i in items})
-        return generators.leaky_folder_embeddings(folders, *size)
+        return generators.leaky_folder_embeddings(for_control(folders), *size)
 
     def text(items: list[Item]) -> pd.DataFrame:
         return embed(pd.Series({i.spec["track"]: i.lyrics for i in items}), *_how(run))

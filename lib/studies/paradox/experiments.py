@@ -22,6 +22,7 @@ from lib.models.latents import mlp_latents, pca_latents, restore, schedule_of, s
 from lib.models.vae import ModelConfig, StackedVAE
 from lib.scores import clustering, how_many, information, intervals, probes, properties
 from lib.scores import table as scores
+from lib.store.labels import must_be_open
 from lib.store.remembering import remembered
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
@@ -46,6 +47,7 @@ def config(run: Run, n_features: int, labels: pd.Series | None = None, **changes
 
 def matched_gaussian(x: pd.DataFrame, labels: pd.Series, seed: int) -> pd.DataFrame:
     """Features [track, D] of the same means per label and the same covariance within labels, otherwise Gaussian."""
+    must_be_open(labels, "conditioning", "supervised_control")
     groups, values = labels.loc[x.index].to_numpy(), x.to_numpy(float)
     inside = properties.remove_means(values, groups)
     draw = stream(seed, "matched Gaussian features").multivariate_normal(
@@ -56,6 +58,7 @@ def matched_gaussian(x: pd.DataFrame, labels: pd.Series, seed: int) -> pd.DataFr
 
 def without_means(run: Run, x: pd.DataFrame, labels: pd.Series, dim: int = 2) -> xr.Dataset:
     """The control without a network: principal components of the features minus their means per label."""
+    must_be_open(labels, "conditioning", "supervised_control")
     inside = properties.remove_means(x.to_numpy(float), labels.loc[x.index].to_numpy())
     found = pca_latents(
         run, pd.DataFrame(inside, x.index, x.columns), dim, run.seeds, "mfcc minus genre means"
@@ -121,6 +124,7 @@ def swap(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series) -> tuple[pd.Da
 
 def _reload(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series):
     """The trained stack, its standardised input [R, N, D], the class numbers and names of the tracks."""
+    must_be_open(labels, "conditioning", "supervised_control")
     names = sorted(labels.unique())
     y = pd.Categorical(labels.loc[x.index], categories=names).codes.astype(int)
     scaled = [training.standardise(x.to_numpy(), np.flatnonzero(train)) for train in latents.train.values]
