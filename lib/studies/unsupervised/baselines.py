@@ -72,14 +72,6 @@ def heard(pca: xr.Dataset, x: pd.DataFrame, descriptors: pd.DataFrame) -> pd.Dat
         "moves with": moves.idxmax().to_numpy(), "rank correlation": moves.max().to_numpy()})
 
 
-def first_component(table: pd.DataFrame) -> dict[str, str | float]:
-    """What `heard` says of the first component: most of it is `what`, a `share`; it moves with `partner`, |r| = `r`."""
-    first = table.iloc[0]
-    parts = first[["level", "shape", "variation"]].astype(float)
-    return {"what": parts.idxmax(), "share": float(parts.max()), "partner": first["moves with"],
-            "r": float(first["rank correlation"])}
-
-
 # --- a linear VAE ----------------------------------------------------------------------------------------------------
 def linear_vaes(run: Run, x: pd.DataFrame, seeds: list[int]) -> dict[float, xr.Dataset]:
     """Latents of a VAE without hidden layers at beta 1 and the headline beta, trained to the last epoch."""

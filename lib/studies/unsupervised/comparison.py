@@ -12,7 +12,6 @@ SHOWN = ["method", "features", "setting", "n_tracks", "seeds", "nmi", "nmi_null"
          "inverse_purity"]
 METRICS = [name for name in SHOWN[3:] if name != "seeds"] + ["silhouette", "silhouette_null", "active_dims"]
 PLANNED = ("raw", "ae", "beta_vae", "conv_vae")  # methods compared with both references
-MODES = ["dip_component_p", "dip_distances_p", "separation", "verdict"]
 
 
 def methods(table: pd.DataFrame) -> pd.DataFrame:
@@ -60,9 +59,3 @@ def beside_nulls(found: pd.DataFrame) -> pd.DataFrame:
     """Of `judged`, silhouettes with each null's mean, excess and z, and the verdict."""
     nulls = [name for name in found if name.endswith((" null", " excess", " z"))]
     return found[[*BY, "silhouette", *nulls, "verdict"]]
-
-
-def best_audio(free: pd.DataFrame) -> dict[str, object]:
-    """The first of ranked settings that uses no lyrics: method, setting, features, nmi."""
-    best = free[~free["features"].str.contains("lyrics")].iloc[0]
-    return {name: best[name] for name in ("method", "setting", "features", "nmi")}

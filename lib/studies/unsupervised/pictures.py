@@ -211,9 +211,3 @@ def silhouette_against_nmi(free: pd.DataFrame, told: pd.DataFrame) -> Figure:
     ax.set(xlabel="silhouette", ylabel="NMI with genre")
     ax.legend()
     return figure
-
-
-def planned_differences(family: pd.DataFrame) -> Figure:
-    """Planned differences in NMI, hollow where they are not resolved."""
-    return dots(list(family["comparison"]), family["difference"], "difference in NMI",
-                marked=list(family["verdict"] != "resolved"), marked_name="not resolved")
