@@ -97,6 +97,7 @@ def above_null(found: Excess) -> Ruling:
     return ruling(found.differs and found.excess > 0, words, **numbers)
 
 
+@rule
 def all_inside(inside: Any) -> Ruling:
     """Does every value of several lie within its limits?"""
     inside = np.asarray(inside, dtype=bool)

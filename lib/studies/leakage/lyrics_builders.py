@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from lib.corpora import languages
@@ -52,18 +54,12 @@ def builders(run: Run) -> dict[str, Builder]:
     """Builders of embeddings [track, dim] from items, whose `spec` holds the track, by name."""
     size = run.settings.lyrics_dim, run.settings.seed
 
-    def first(items: list[Item]) -> pd.DataFrame:
-        return generators.leaky_label_embeddings(for_control(pd.Series({i.spec["track"]: i.label for i in items})),
-                                                 *size)
+    def read(items: list[Item], part: Callable[[Item], str]) -> pd.Series:
+        return for_control(pd.Series({item.spec["track"]: part(item) for item in items}))
 
-    def second(items: list[Item]) -> pd.DataFrame:
-        folders = pd.Series({i.spec["track"]: i.name.split("/")[0] for i in items})
-        return generators.leaky_folder_embeddings(for_control(folders), *size)
-
-    def text(items: list[Item]) -> pd.DataFrame:
-        return embed(pd.Series({i.spec["track"]: i.lyrics for i in items}), *_how(run))
-
-    return {FIRST: first, SECOND: second, "text": text}
+    return {FIRST: lambda items: generators.leaky_label_embeddings(read(items, lambda item: item.label), *size),
+            SECOND: lambda items: generators.leaky_folder_embeddings(read(items, lambda item: item.name), *size),
+            "text": lambda items: embed(read(items, lambda item: item.lyrics), *_how(run))}
 
 
 def leaky(run: Run, labels: pd.Series) -> dict[str, pd.DataFrame]:
