@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from lib.report import alt_text, book, plots, showing
+from lib.report import book, plots, showing, style
 from lib.report.cells import tidy
 from lib.scores import table as scores
 from lib.scores.intervals import Interval
@@ -129,10 +129,9 @@ def _chart(sides: list[Side], shared: list[tuple]) -> list[str]:
     names = [" · ".join(str(part) for part in key[:3]) for key in known]
     figure = plots.rows_of_two(names, {side.name: [side.scores.loc[key]["nmi"] for key in known] for side in sides},
                                  "NMI with labels")
-    figure.draw_without_rendering()
     said = "NMI of k-means clusters with the labels in both runs"
     said += f", for the {len(known)} settings with the highest in {sides[0].name}." if len(known) == MOST else "."
-    return [_picture(showing.png(figure), f"{said} {alt_text.describe(figure)}", "nmi", said)]
+    return [_picture(showing.png(figure), f"{said} {style.words(figure)}", "nmi", said)]
 
 
 def _findings(sides: list[Side]) -> list[str]:
@@ -181,7 +180,7 @@ def _pictures(sides: list[Side]) -> list[str]:
     """The key figure of each notebook, as both runs have it."""
     out = []
     for _, name in book.SHOWN.values():
-        found = [side.folder / "figures" / "page" / f"{name}.png" for side in sides]
+        found = [side.folder / "figures" / f"{name}.png" for side in sides]
         if all(name in side.pictures and path.is_file() for side, path in zip(sides, found, strict=True)):
             pair = [_picture(path.read_bytes(), f"{side.name}: {side.pictures[name]['alt']}", f"{name}-{i}",
                              f"{side.name}: {side.pictures[name]['caption']}")

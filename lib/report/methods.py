@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from lib.report import latex
 from lib.store import artifacts, labels, runs
 from lib.store.errors import Problem
@@ -233,10 +235,9 @@ def to_html(blocks: Sequence[Block]) -> str:
         elif block.kind == "text":
             out.append(f"<p>{text}</p>")
         else:
-            head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in block.head)
-            rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in block.rows)
+            rows = pd.DataFrame(block.rows, columns=block.head).to_html(index=False, border=0)
             out.append(f'<figure class="table" id="tab-methods_{block.name}"><figcaption>{text}</figcaption>'
-                       f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></figure>")
+                       f"{rows}</figure>")
     return "\n".join(out)
 
 
@@ -251,12 +252,10 @@ def to_latex(blocks: Sequence[Block]) -> str:
             out.append(text + "\n")
         else:
             widths = "".join(f"p{{{share:.2f}\\linewidth}}" for share in _shares(block))
-            head = " & ".join(map(latex.escape, block.head)) + r" \\"
-            rows = [" & ".join(map(latex.escape, row)) + r" \\" for row in block.rows]
-            out += [r"\begingroup\small\raggedright", f"\\begin{{longtable}}{{{widths}}}",
-                    f"\\caption{{{text}}}\\label{{tab:methods-{block.name.replace('_', '-')}}}\\\\", r"\toprule", head,
-                    r"\midrule", r"\endfirsthead", r"\toprule", head, r"\midrule", r"\endhead", *rows,
-                    r"\bottomrule", r"\end{longtable}", r"\endgroup"]
+            label = f"tab:methods-{block.name.replace('_', '-')}"
+            rows = latex.rows(pd.DataFrame(block.rows, columns=block.head), widths, environment="longtable",
+                              caption=text, label=label)
+            out += [r"\begingroup\small\raggedright", rows.strip(), r"\endgroup"]
     body = "\n".join(out) + "\n"
     return latex.needs(body) + body
 

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lib.report import latex, methods, numbers
+from lib.report import latex, methods, numbers, redraw, showing
+from lib.report.style import WIDTHS
 from lib.store import files, runs
 from lib.store.errors import Problem
 
@@ -53,20 +54,20 @@ def export(folder: Path) -> Path:
 
 
 def _copy_figures(folder: Path, target: Path, figures: list[dict[str, Any]]) -> list[str]:
-    """Copy each figure's PDF, at the width that it was made for and at the other, and write it as a float."""
+    """Draw each figure as PDF at the width of a column and of a page, or copy its PNG where it cannot be drawn again
+    (see `redraw`), and write it as a float, at the width that it was made for."""
     used = []
     for one in figures:
-        found = False
-        for width in ("column", "page"):
-            source = folder / "figures" / width / f"{one['name']}.pdf"
-            if source.is_file():
-                found = True
-                copy = target / "figures" / width / source.name
-                files.write(copy, lambda path, source=source: shutil.copyfile(source, path))
-        if not found:
-            continue  # of a run before figures had widths
-        name = f"figures/{one['name']}"
-        text = latex.figure(f"figures/{one.get('width', 'page')}/{one['name']}.pdf", one["caption"], one["name"])
+        png = folder / "figures" / f"{one['name']}.png"
+        if not png.is_file():
+            continue
+        for kind, width in WIDTHS.items():
+            drawn = redraw.again(png.with_suffix(".json"), width)
+            copy = target / "figures" / kind / png.with_suffix(".pdf" if drawn else ".png").name
+            data = showing.pdf(drawn) if drawn else png.read_bytes()
+            files.write(copy, lambda path, data=data: path.write_bytes(data))
+        name, made_for = f"figures/{one['name']}", one.get("width", "page")
+        text = latex.figure(f"figures/{made_for}/{copy.name}", one["caption"], one["name"])
         files.write_text(target / f"{name}.tex", text)
         used.append(name)
     return used

@@ -1,0 +1,114 @@
+"""The words of the series: display name, unit and one line for each id, from `notebooks/glossary.yaml`."""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pandas as pd
+import yaml
+from bs4 import BeautifulSoup
+
+from lib.store.series import NOTEBOOKS
+from lib.store.settings import Settings
+
+# Columns of tables whose cells are ids, with the kinds that they may be of
+ID_COLUMNS = {
+    "method": ("methods",), "better": ("methods",), "worse": ("methods",), "features": ("features",),
+    "metric": ("metrics",), "score": ("metrics",), "clusterer": ("clusterers",), "label_use": ("uses of labels",),
+    "purpose": ("purposes",), "descriptor": ("descriptors",), "factor": ("factors",),
+    "property": ("descriptors", "factors"), "moves with": ("descriptors", "factors"),
+}
+HEADINGS = ("metrics", "columns", "descriptors", "factors", "methods", "features", "clusterers")  # first kind first
+IN_TEXT = ("metrics", "methods", "features", "clusterers")  # terms that are explained where a page first names them
+TEXTS = ("p", "li", "th", "td", "figcaption")
+UNTOUCHED = ("a", "abbr", "code", "pre", "math", "button", "script", "style", "svg")
+
+
+class Term(NamedTuple):
+    name: str  # as it is shown
+    unit: str
+    says: str  # one line
+
+
+@functools.cache
+def registry() -> dict[str, dict[str, Term]]:
+    """All terms, by kind and id."""
+    found = yaml.safe_load((NOTEBOOKS / "glossary.yaml").read_text(encoding="utf-8"))
+    terms = {kind: {name: Term(*map(str, term)) for name, term in entries.items()} for kind, entries in found.items()}
+    return terms | {"settings": {name: Term(name, "", f"{about.description[0].upper()}{about.description[1:]}.")
+                                 for name, about in Settings.model_fields.items() if about.description}}
+
+
+def term(name: Any, kinds: Iterable[str] = HEADINGS) -> Term | None:
+    """The term with this id, of the first kind that has it; ids joined by "+" are the terms of their parts, joined."""
+    for kind in kinds:
+        if name in registry()[kind]:
+            return registry()[kind][name]
+    parts = [term(part, kinds) for part in re.split(r" ?\+ ?", name)] if "+" in str(name) else [None]
+    return Term(" + ".join(part.name for part in parts), "", "") if all(parts) else None
+
+
+def shown(name: Any, kinds: Iterable[str] = HEADINGS) -> Any:
+    """The display name of an id; anything else as it is."""
+    known = term(name, kinds) if isinstance(name, str) else None
+    return known.name if known else name
+
+
+def shown_table(data: pd.DataFrame) -> pd.DataFrame:
+    """A table with display names for its columns, and for the cells of those that hold ids (`ID_COLUMNS`)."""
+    cells = {name: [shown(cell, ID_COLUMNS[name]) for cell in column] if name in ID_COLUMNS and column.dtype == object
+             else column for name, column in data.items()}
+    return pd.DataFrame(cells, index=data.index).rename(columns=shown).rename_axis(index=shown)
+
+
+def ids(data: pd.DataFrame) -> dict[str, list[str]]:
+    """What a table shows that the glossary has to know: its columns, and the texts in those that hold ids."""
+    held = {name: sorted({cell for cell in data[name] if isinstance(cell, str)}) for name in ID_COLUMNS if name in data}
+    return {"columns": [str(name) for name in data]} | {name: cells for name, cells in held.items() if cells}
+
+
+def explain(body: BeautifulSoup) -> None:
+    """Say what a term means where a page names it first: `<abbr title>`, in place."""
+    terms = {term.name: term for kind in IN_TEXT for term in registry()[kind].values() if _is_a_term(term.name)}
+    names = "|".join(map(re.escape, sorted(terms, key=len, reverse=True)))
+    pattern, said = re.compile(rf"(?<![\w-])({names})(?![\w-])"), set()
+    for text in [text for tag in body.find_all(TEXTS) for text in tag.find_all(string=pattern)]:
+        if text.find_parent(UNTOUCHED) or text.parent is None:
+            continue
+        parts = pattern.split(text)
+        new = [name for name in dict.fromkeys(parts[1::2]) if name not in said]
+        if not new:
+            continue
+        said |= set(new)
+        pieces = []
+        for part in parts:
+            known = part in new
+            pieces.append(_abbr(body, terms[part]) if known else part)
+            new = [name for name in new if not known or name != part]
+        text.replace_with(*pieces)
+
+
+def _is_a_term(name: str) -> bool:
+    """Is a name no ordinary word that a text may use otherwise?"""
+    return not name.islower() or " " in name and "alone" not in name or name in ("silhouette", "purity")
+
+
+def _abbr(body: BeautifulSoup, one: Term) -> Any:
+    tag = body.new_tag("abbr", title=f"{one.says} Unit: {one.unit}." if one.unit else one.says)
+    tag.string = one.name
+    return tag
+
+
+def to_html() -> str:
+    """The glossary as the body of a page of the book."""
+    out = ["<h1>Glossary</h1>"]
+    for kind, terms in registry().items():
+        out.append(f"<h2>{kind.capitalize()}</h2>")
+        rows = pd.DataFrame([(one.name, name, one.unit, one.says) for name, one in terms.items()],
+                            columns=["name", "id", "unit", "meaning"])
+        out.append(f'<figure class="table">{rows.to_html(index=False, border=0)}</figure>')
+    return "\n".join(out)
