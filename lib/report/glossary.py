@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import html
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ ID_COLUMNS = {
 HEADINGS = ("metrics", "columns", "descriptors", "factors", "methods", "features", "clusterers")  # first kind first
 IN_TEXT = ("metrics", "methods", "features", "clusterers")  # terms that are explained where a page first names them
 TEXTS = ("p", "li", "th", "td", "figcaption")
+JOINS = re.compile(r"( ?\+ ?| · | - |: )")
 UNTOUCHED = ("a", "abbr", "code", "pre", "math", "button", "script", "style", "svg")
 
 
@@ -44,18 +44,20 @@ def registry() -> dict[str, dict[str, Term]]:
 
 
 def term(name: Any, kinds: Iterable[str] = HEADINGS) -> Term | None:
-    """The term with this id, of the first kind that has it; ids joined by "+" are the terms of their parts, joined."""
-    for kind in kinds:
-        if name in registry()[kind]:
-            return registry()[kind][name]
-    parts = [term(part, kinds) for part in re.split(r" ?\+ ?", name)] if "+" in str(name) else [None]
-    return Term(" + ".join(part.name for part in parts), "", "") if all(parts) else None
+    """The term with this id, of the first kind that has it."""
+    return next((registry()[kind][name] for kind in kinds if name in registry()[kind]), None)
+
+
+def parts(name: str, kinds: Iterable[str] = HEADINGS) -> list[str]:
+    """An id, or the ids that a name joins, and between them what joins them: `mfcc+lyrics`, `vae - pca: nmi`."""
+    return [name] if term(name, kinds) else JOINS.split(name)
 
 
 def shown(name: Any, kinds: Iterable[str] = HEADINGS) -> Any:
-    """The display name of an id; anything else as it is."""
-    known = term(name, kinds) if isinstance(name, str) else None
-    return known.name if known else name
+    """The display name of an id, or of ids that are joined; anything else as it is."""
+    if not isinstance(name, str):
+        return name
+    return "".join(one.name if (one := term(part, kinds)) else part for part in parts(name, kinds))
 
 
 def shown_table(data: pd.DataFrame) -> pd.DataFrame:

@@ -86,5 +86,6 @@ def figure(path: str, caption: str, label: str) -> str:
     for. Needs graphicx."""
     wide = r"[width=\linewidth]" if path.endswith(".png") else ""
     said = f"\\caption{{{escape(caption)}}}\n\\label{{fig:{label}}}"
-    text = "\n".join([r"\begin{figure}", r"\centering", f"\\includegraphics{wide}{{{path}}}", said, r"\end{figure}", ""])
+    picture = f"\\includegraphics{wide}{{{path}}}"
+    text = "\n".join([r"\begin{figure}", r"\centering", picture, said, r"\end{figure}", ""])
     return needs(text) + text

@@ -6,6 +6,7 @@ and what it was drawn from (`redraw`). Ids of the glossary are shown by their di
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -20,6 +21,9 @@ from lib.report.glossary import shown
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, INTERACTIVE, MARKERS, PAGE, PALETTE, axes_of, legend_below, listed, say
 from lib.scores.intervals import Interval, interval
+
+LETTER = 0.055  # inches: an average letter of a tick label
+FOR_NAMES = 0.55  # share of a figure's width that names of rows may take
 
 
 @redrawable
@@ -78,8 +82,8 @@ def dots(
     marked: Sequence[bool] | None = None, title: str = "", null_name: str = "null", marked_name: str = "saw labels",
 ) -> Figure:
     """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows: hollow."""
-    figure, ax = axes_of(ax, COLUMN * 1.3, 0.95 + 0.2 * len(names))
-    for i, (row, value) in enumerate(zip(_rows(ax, names, xlabel, title), values, strict=True)):
+    ax, rows = _rows(ax, names, xlabel, title, height=0.2)
+    for i, (row, value) in enumerate(zip(rows, values, strict=True)):
         _span(ax, row, value, PALETTE[0])
         ax.plot(value.mean, row, "o", color=PALETTE[0], mfc="white" if marked is not None and marked[i] else PALETTE[0])
         if nulls is not None and np.isfinite(nulls[i]):
@@ -89,18 +93,24 @@ def dots(
         handles.append(mpl.lines.Line2D([], [], color=GREY, marker="|", ls="", ms=9, mew=1.6, label=null_name))
     if marked is not None and any(marked):
         handles.append(mpl.lines.Line2D([], [], color=PALETTE[0], marker="o", mfc="white", ls="", label=marked_name))
-    legend_below(figure, handles=handles)
+    legend_below(ax.figure, handles=handles)
     said = listed(map(shown, names), [value.mean for value in values])
     say(ax, said + (f"; {null_name}: {listed(map(shown, names), nulls)}" if nulls is not None else ""))
-    return figure
+    return ax.figure
 
 
-def _rows(ax: Axes, names: Sequence[str], xlabel: str, title: str = "") -> np.ndarray:
-    """A row of the panel for each name, from the top down: their heights."""
-    rows = np.arange(len(names))[::-1]
-    ax.set(yticks=rows, yticklabels=[shown(name) for name in names], xlabel=shown(xlabel), title=title,
-           ylim=(-0.7, len(names) - 0.3))
-    return rows
+def _rows(ax: Axes | None, names: Sequence[str], xlabel: str, title: str = "", height: float = 0.2,
+          width: float = COLUMN * 1.3) -> tuple[Axes, np.ndarray]:
+    """A panel with a row for each name, from the top down, and where they are; one of its own has room for the names,
+    with rows of `height` inches or more."""
+    names, rows = [str(shown(name)) for name in names], np.arange(len(names))[::-1]
+    if ax is None:
+        wide = style.wide(min(PAGE, max(width, LETTER * max(map(len, names), default=0) / FOR_NAMES)))
+        names = [textwrap.fill(name, int(FOR_NAMES * wide / LETTER)) for name in names]
+        lines = 1 + max((name.count("\n") for name in names), default=0)
+        ax = style.new(wide, 0.95 + len(names) * max(height, 0.13 * lines))[1]
+    ax.set(yticks=rows, yticklabels=names, xlabel=shown(xlabel), title=title, ylim=(-0.7, len(names) - 0.3))
+    return ax, rows
 
 
 def _span(ax: Axes, row: float, value: Interval, colour) -> None:
@@ -111,16 +121,15 @@ def _span(ax: Axes, row: float, value: Interval, colour) -> None:
 @redrawable
 def rows_of_two(names: Sequence[str], values: dict[str, Sequence[Interval]], xlabel: str) -> Figure:
     """One row per name, with a dot and its 95 % interval for each of two runs, one above the other."""
-    figure, ax = style.new(PAGE, 0.9 + 0.22 * len(names))
-    rows = _rows(ax, names, xlabel)
+    ax, rows = _rows(None, names, xlabel, height=0.22, width=PAGE)
     for i, (run, spans) in enumerate(values.items()):
         at, means = rows + 0.15 - 0.3 * i, [span.mean for span in spans]
         for row, span in zip(at, spans, strict=True):
             _span(ax, row, span, PALETTE[i])
         ax.plot(means, at, MARKERS[i], color=PALETTE[i], label=run)
         say(ax, f"{run}: {listed(names, means)}")
-    legend_below(figure)
-    return figure
+    legend_below(ax.figure)
+    return ax.figure
 
 
 @redrawable
@@ -195,17 +204,17 @@ def heat(
 @redrawable
 def null_strip(values: dict[str, tuple[float, np.ndarray]], xlabel: str, ax=None, title: str = "") -> Figure:
     """Each measured value (dot) over the draws of its null (grey strokes): name -> (value, draws)."""
-    figure, ax = axes_of(ax, COLUMN * 1.3, 0.9 + 0.26 * len(values))
-    for row, (value, draws) in zip(_rows(ax, list(values), xlabel, title), values.values(), strict=True):
+    ax, rows = _rows(ax, list(values), xlabel, title, height=0.26)
+    for row, (value, draws) in zip(rows, values.values(), strict=True):
         ax.plot(draws, np.full(len(draws), row), "|", color=GREY, ms=9, mew=0.8, alpha=0.7)
         ax.plot(value, row, "o", color=PALETTE[1])
     handles = [mpl.lines.Line2D([], [], color=PALETTE[1], marker="o", ls="", label="measured, mean over seeds"),
                mpl.lines.Line2D([], [], color=GREY, marker="|", ls="", ms=9, label="null draws")]
-    legend_below(figure, handles=handles)
+    legend_below(ax.figure, handles=handles)
     names = [shown(name) for name in values]
     say(ax, f"{listed(names, [value for value, _ in values.values()])}; mean of the null draws: "
             f"{listed(names, [np.mean(draws) for _, draws in values.values()])}")
-    return figure
+    return ax.figure
 
 
 @redrawable

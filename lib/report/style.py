@@ -72,18 +72,23 @@ def as_wide_as(width: float) -> Iterator[None]:
         _wide.reset(before)
 
 
+def wide(width: float) -> float:
+    """How wide a figure is that asks for `width` inches."""
+    return _wide.get() or width
+
+
 def new(width: float = COLUMN, height: float | None = None, rows: int = 1, columns: int = 1, squeeze: bool = True,
         **kwargs):
     """A figure and its axes at paper width (inches); panels are stacked where there is no room for them side by side.
 
     pyplot does not know it, so that Jupyter does not show it, without caption and text, at the end of a cell.
     """
-    height, wide = height or 0.7 * width, _wide.get() or width
+    height, inches = height or 0.7 * width, wide(width)
     across = columns
-    if wide < 0.7 * width and columns > 1:
+    if inches < 0.7 * width and columns > 1:
         across = 1 if rows == 1 or rows * columns <= 4 else 2
     down = -(-rows * columns // across)
-    figure = Figure(figsize=(wide, min(height * (0.85 * down / rows if down > rows else 1), TALLEST)))
+    figure = Figure(figsize=(inches, min(height * (0.85 * down / rows if down > rows else 1), TALLEST)))
     axes = figure.subplots(down, across, squeeze=False, **kwargs).ravel()
     for ax in axes[rows * columns:]:
         ax.remove()
