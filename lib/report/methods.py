@@ -74,7 +74,8 @@ def _block(text: str, tables: dict[str, tuple[Sequence[str], Sequence[Sequence[s
     if text.startswith("## "):
         return Block("heading", text.removeprefix("## "))
     name, _, caption = text.removeprefix("TABLE ").partition(": ")
-    return Block("table", caption, name, *tables[name]) if name in tables else Block("text", text)
+    is_table = text.startswith("TABLE ") and name in tables
+    return Block("table", caption, name, *tables[name]) if is_table else Block("text", text)
 
 
 def _tables(s: Settings, record: dict[str, Any], records: dict[str, dict[str, Any]]) -> dict[str, tuple]:
@@ -93,7 +94,8 @@ def _tables(s: Settings, record: dict[str, Any], records: dict[str, dict[str, An
         shown = ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)
         settings.append((name, shown, about.description or ""))
     return {
-        "seeds": (("what", "seeds"), seeds), "versions": (("package", "version"), [*record.get("versions", {}).items()]),
+        "seeds": (("what", "seeds"), seeds),
+        "versions": (("package", "version"), list(record.get("versions", {}).items())),
         "times": (("notebook", "status", "seconds"), times), "settings": (("setting", "value", "meaning"), settings),
         "label_openings": (("notebook", "purpose", "meaning", "openings", "tracks"),
                            labels.ledger(records).astype(str).to_numpy().tolist()),
