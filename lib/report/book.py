@@ -236,8 +236,8 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     shown = {k: Path(v).name if k in ("source", "lyrics") and v else v for k, v in settings.items()}
     times = {k: _duration(e["seconds"]) for k, e in record.get("notebooks", {}).items() if "seconds" in e}
     tables = {
-        "Settings": {k: _text(v) for k, v in shown.items()},
-        "Seeds": {k: _text(v) for k, v in record.get("seeds", {}).items()},
+        "Settings": {k: text(v) for k, v in shown.items()},
+        "Seeds": {k: text(v) for k, v in record.get("seeds", {}).items()},
         "Versions": record.get("versions", {}),
         "Times": times,
     }
@@ -249,7 +249,7 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

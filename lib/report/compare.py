@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from lib.report import book, plots, showing, style
+from lib.report import book, glossary, plots, showing, style
 from lib.report.cells import tidy
 from lib.scores import table as scores
 from lib.scores.intervals import Interval
@@ -56,6 +56,7 @@ def export(first: Path, second: Path, out: Path | None = None) -> Path:
         *_runs(sides), *_findings(sides), *_scores(sides), *_pictures(sides),
     ]), "html.parser")
     contents, _ = tidy(body)
+    glossary.explain(body)
     path = out if out and out.suffix == ".html" else (out or first.parent) / f"{first.name}-and-{second.name}.html"
     title = f"{names[0]} and {names[1]}"
     files.write_text(path, book.template("compare.html").render(title=title, body=str(body), contents=contents))
@@ -84,7 +85,7 @@ def _runs(sides: list[Side]) -> list[str]:
         unsaid |= {"n_tracks", "seconds", "lyrics_information"}  # of composed music only
     names = [n for n in {**sides[0].settings, **sides[1].settings} if n not in unsaid]
     differ = [n for n in names if sides[0].settings.get(n) != sides[1].settings.get(n)]
-    table = pd.DataFrame([{"setting": n} | {s.name: _text(s.settings.get(n, "–")) for s in sides} for n in differ])
+    table = pd.DataFrame([{"setting": n} | {s.name: book.text(s.settings.get(n, "–")) for s in sides} for n in differ])
     out = ["<h2>The two runs</h2>"]
     for side in sides:
         note = "<strong>Synthetic music.</strong> " if side.about["synthetic"] else ""
@@ -111,7 +112,7 @@ def _scores(sides: list[Side]) -> list[str]:
         row = dict(zip(BY, key, strict=True))
         for metric in METRICS:
             for side in sides:
-                row[f"{metric}, {side.name}"] = side.scores.loc[key].get(metric) if metric in side.scores else None
+                row[f"{glossary.shown(metric)}, {side.name}"] = side.scores.loc[key].get(metric)
         rows.append(row)
     table = pd.DataFrame(rows).dropna(axis="columns", how="all")
     only = [len(side.scores) - len(shared) for side in sides]
@@ -190,8 +191,9 @@ def _pictures(sides: list[Side]) -> list[str]:
 
 
 def _table(data: pd.DataFrame, name: str, caption: str) -> str:
-    shown = data.map(lambda value: format(value, ".3f") if isinstance(value, Interval) and value.n else
-                     value if isinstance(value, str) else "–")
+    shown = glossary.shown_table(data).map(
+        lambda value: format(value, ".3f") if isinstance(value, Interval) and value.n else
+        value if isinstance(value, str) else "–")
     return (f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>'
             f"{shown.to_html(index=False, border=0, escape=True)}</figure>")
 
@@ -201,6 +203,3 @@ def _picture(png: bytes, alt: str, name: str, caption: str) -> str:
     return (f'<figure id="fig-{html.escape(name)}"><img src="{source}" alt="{html.escape(alt)}">'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>")
 
-
-def _text(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
