@@ -11,23 +11,6 @@ from lib.report.style import WIDTHS
 from lib.store import files, runs
 from lib.store.errors import Problem
 
-DOCUMENT = r"""\documentclass[11pt,a4paper]{article}
-%% Everything this run exports, to take from. Any LaTeX compiles it; twice, for the references.
-\usepackage[utf8]{inputenc}
-\usepackage[margin=1.7cm]{geometry}
-\usepackage{amsmath,amssymb,booktabs,longtable,graphicx}
-\input{numbers}
-\begin{document}
-\title{%s}\author{}\date{}\maketitle
-\noindent %s
-\listoffigures
-\listoftables
-%s
-\clearpage
-\input{methods}
-\end{document}
-"""
-
 
 def export(folder: Path) -> Path:
     """Write `folder/latex` anew and return its document `all.tex`, which shows every piece.
@@ -48,7 +31,8 @@ def export(folder: Path) -> Path:
     pieces = "\n".join(f"\\input{{{name}}}" + ("\n\\clearpage" if i % 8 == 7 else "") for i, name in enumerate(used))
     said = next((block.text for block in blocks if block.kind == "text" and block is not blocks[0]), "")
     title, about = latex.escape("Latent Genre: figures, tables and methods of one run"), latex.escape(said)
-    document = latex.needs(about) + DOCUMENT % (title, about, pieces)
+    skeleton = Path(__file__).with_name("document.tex").read_text(encoding="utf-8")
+    document = latex.needs(about) + skeleton % (title, about, pieces)
     files.write_text(target / "all.tex", document)
     return target / "all.tex"
 

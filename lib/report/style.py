@@ -6,6 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -28,30 +29,8 @@ FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Z
          "Microsoft YaHei", "Malgun Gothic", "Leelawadee UI", "Nirmala UI")
 INSTALLED = {font.name for font in mpl.font_manager.fontManager.ttflist}
 warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+mpl.style.use(Path(__file__).with_name("paper.mplstyle"))
 mpl.rcParams["font.family"] = ["DejaVu Sans", *(name for name in FONTS if name in INSTALLED)]
-mpl.rcParams.update(
-    {
-        "font.size": 8,
-        "axes.titlesize": 8.5,
-        "axes.labelsize": 8,
-        "xtick.labelsize": 7,
-        "ytick.labelsize": 7,
-        "legend.fontsize": 7,
-        "legend.frameon": False,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlelocation": "left",
-        "axes.titleweight": "bold",
-        "lines.linewidth": 1.3,
-        "lines.markersize": 4,
-        "savefig.dpi": 200,
-        "figure.dpi": 100,
-        "figure.constrained_layout.use": True,
-        "pdf.fonttype": 42,
-        "axes.grid": False,
-        "image.cmap": "cividis",
-    }
-)
 
 
 def no_formula(name: object) -> str:

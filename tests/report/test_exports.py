@@ -236,8 +236,8 @@ def beside(made, other, tmp_path_factory) -> BeautifulSoup:
 def test_shared_scores_stand_side_by_side_with_their_intervals(beside, made, other):
     table = beside.find(id="tab-scores")
     head = [cell.get_text() for cell in table.select("thead th")]
-    assert head[4:6] == [f"nmi, {made.name}", f"nmi, {other.name}"]
-    row = next(row for row in table.select("tbody tr") if row.td.get_text() == "vae")
+    assert head[4:6] == [f"NMI, {made.name}", f"NMI, {other.name}"]
+    row = next(row for row in table.select("tbody tr") if row.td.get_text() == "VAE")
     for folder, cell in zip((made, other), row.find_all("td")[4:6], strict=True):
         scores = artifacts.scores_of(folder)
         values = scores[(scores["method"] == "vae") & (scores["metric"] == "nmi")]["value"]
