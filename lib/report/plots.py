@@ -220,6 +220,7 @@ def null_strip(values: dict[str, tuple[float, np.ndarray]], xlabel: str, ax=None
 @redrawable
 def log_mels(images: dict[str, np.ndarray], seconds: float, columns: int = 4, unit: str = "dB") -> Figure:
     """A grid of log-mel spectrograms: title -> [n_mels, frames]."""
+    columns = columns if style.wide(PAGE) > COLUMN else 2
     rows = -(-len(images) // columns)
     figure, grid = style.new(PAGE, 1.15 * rows + 0.25, rows, columns, sharex=True, sharey=True, squeeze=False)
     low = min(np.percentile(image, 2) for image in images.values())
