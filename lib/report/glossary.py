@@ -20,6 +20,7 @@ ID_COLUMNS = {
     "metric": ("metrics",), "score": ("metrics",), "clusterer": ("clusterers",), "label_use": ("uses of labels",),
     "purpose": ("purposes",), "descriptor": ("descriptors",), "factor": ("factors",),
     "property": ("descriptors", "factors"), "moves with": ("descriptors", "factors"),
+    "comparison": ("methods", "metrics"), "array": ("features",),
 }
 HEADINGS = ("metrics", "columns", "descriptors", "factors", "methods", "features", "clusterers")  # first kind first
 IN_TEXT = ("metrics", "methods", "features", "clusterers")  # terms that are explained where a page first names them
@@ -57,7 +58,8 @@ def shown(name: Any, kinds: Iterable[str] = HEADINGS) -> Any:
     """The display name of an id, or of ids that are joined; anything else as it is."""
     if not isinstance(name, str):
         return name
-    return "".join(one.name if (one := term(part, kinds)) else part for part in parts(name, kinds))
+    return "".join(one.name if (one := term(part, kinds)) else " + " if part == "+" else part
+                   for part in parts(name, kinds))
 
 
 def shown_table(data: pd.DataFrame) -> pd.DataFrame:

@@ -193,6 +193,9 @@ def heat(
                 annot=annotate and data.size <= 160, fmt=f".{digits}f", annot_kws={"size": 6},
                 cbar_kws={"label": shown(label)}, linewidths=0.3)
     ax.set(title=title)
+    room = ax.get_position().width * figure.get_figwidth() / max(columns, 1)
+    upright = LETTER * max((len(str(name)) for name in data.columns), default=0) > room
+    ax.tick_params("x", rotation=90 if upright else 0)
     ax.tick_params(length=0)
     cells = data.stack()
     ends = [f"{word} {cells.iloc[at]:.3g} ({', '.join(map(str, cells.index[at]))})" for word, at in
