@@ -99,13 +99,22 @@ def say(ax: Axes, text: str) -> None:
 
 
 def words(figure: Figure) -> str:
-    """What its plot functions said of a figure, each sentence after the title and the axes of its panel."""
+    """What its plot functions said of a figure, each sentence after the title and the axes of its panel; where they
+    said nothing, how far each panel's data reach."""
     told = []
-    for ax, text in getattr(figure, "said", []):
+    for ax, text in getattr(figure, "said", None) or _reaches(figure):
         axes = " against ".join(dict.fromkeys(filter(None, (ax.get_ylabel(), ax.get_xlabel()))))
         head = ", ".join(filter(None, (ax.get_title(loc="left"), axes)))
         told.append(f"{head}: {text}." if head else f"{text}.")
     return " ".join(" ".join(told).split())
+
+
+def _reaches(figure: Figure) -> list[tuple[Axes, str]]:
+    found = []
+    for ax in (ax for ax in figure.axes if ax.axison and np.isfinite(ax.dataLim.extents).all()):
+        left, low, right, high = ax.dataLim.extents
+        found.append((ax, f"from {left:.3g} to {right:.3g} across and {low:.3g} to {high:.3g} up"))
+    return found
 
 
 def listed(names: Iterable[Any], values: Iterable[float], most: int = 8) -> str:

@@ -148,6 +148,13 @@ def test_a_figure_is_told_by_its_numbers():
         assert text in style.words(figure), (name, style.words(figure))
 
 
+def test_a_figure_without_a_word_tells_how_far_its_data_reach():
+    figure, (left, right) = style.new(rows=1, columns=2)
+    left.plot([1, 2], [3, 4])
+    left.set(xlabel="beta", ylabel="KL")
+    assert style.words(figure) == "KL against beta: from 1 to 2 across and 3 to 4 up."
+
+
 def test_a_figure_is_drawn_again_as_it_was_and_at_another_width(tmp_path):
     for name, (figure, text) in told().items():
         redraw.keep(figure, tmp_path / name)
