@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 
 from lib.report import book, glossary, plots, showing, style
 from lib.report.cells import tidy
+from lib.report.output import table_html
 from lib.scores import table as scores
 from lib.scores.intervals import Interval
 from lib.store import artifacts, files, runs
@@ -194,8 +195,7 @@ def _table(data: pd.DataFrame, name: str, caption: str) -> str:
     shown = glossary.shown_table(data).map(
         lambda value: format(value, ".3f") if isinstance(value, Interval) and value.n else
         value if isinstance(value, str) else "–")
-    return (f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>'
-            f"{shown.to_html(index=False, border=0, escape=True)}</figure>")
+    return table_html(shown, name, caption)
 
 
 def _picture(png: bytes, alt: str, name: str, caption: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
 
+from lib.report.output import table_html
 from lib.store.series import NOTEBOOKS
 from lib.store.settings import Settings
 
@@ -111,8 +112,8 @@ def to_html() -> str:
     """The glossary as the body of a page of the book."""
     out = ["<h1>Glossary</h1>"]
     for kind, terms in registry().items():
-        out.append(f"<h2>{kind.capitalize()}</h2>")
         rows = pd.DataFrame([(one.name, name, one.unit, one.says) for name, one in terms.items()],
                             columns=["name", "id", "unit", "meaning"])
-        out.append(f'<figure class="table">{rows.to_html(index=False, border=0)}</figure>')
+        name = kind.capitalize()
+        out += [f"<h2>{name}</h2>", table_html(rows, f"glossary-{kind.replace(' ', '-')}", f"{name}.")]
     return "\n".join(out)

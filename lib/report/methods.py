@@ -15,6 +15,7 @@ import jinja2
 import pandas as pd
 
 from lib.report import latex
+from lib.report.output import table_html
 from lib.store import artifacts, labels, runs
 from lib.store.errors import Problem
 from lib.store.runs import Run, read_record
@@ -113,9 +114,8 @@ def to_html(blocks: Sequence[Block]) -> str:
         elif block.kind == "text":
             out.append(f"<p>{text}</p>")
         else:
-            rows = pd.DataFrame(block.rows, columns=block.head).to_html(index=False, border=0)
-            out.append(f'<figure class="table" id="tab-methods_{block.name}"><figcaption>{text}</figcaption>'
-                       f"{rows}</figure>")
+            data = pd.DataFrame(block.rows, columns=block.head)
+            out.append(table_html(data, f"methods_{block.name}", block.text))
     return "\n".join(out)
 
 

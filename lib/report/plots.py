@@ -187,7 +187,7 @@ def heat(
     rows, columns = data.shape
     figure, ax = axes_of(ax, min(PAGE, 1.6 + 0.36 * columns), 0.9 + 0.24 * rows)
     limit = np.nanmax(np.abs(data.to_numpy())) if diverging else None
-    data = data.rename(index=shown, columns=shown)
+    data = data.rename(index=shown, columns=shown).rename_axis(index=shown, columns=shown)
     drawn = data.rename(index=style.no_formula, columns=style.no_formula)  # seaborn measures labels
     sns.heatmap(drawn, ax=ax, cmap="vlag" if diverging else "cividis", vmin=-limit if diverging else None, vmax=limit,
                 annot=annotate and data.size <= 160, fmt=f".{digits}f", annot_kws={"size": 6},

@@ -21,7 +21,7 @@ from matplotlib.text import Text
 
 from lib.corpora.items import Sound
 from lib.report import claims, glossary, latex, redraw, style
-from lib.report.output import put
+from lib.report.output import put, table_html
 from lib.report.style import COLUMN, INTERACTIVE, SCREEN
 from lib.scores.intervals import Interval
 from lib.store import files, runs
@@ -116,8 +116,7 @@ def table(run: Run, data: pd.DataFrame, name: str, caption: str | None = None, d
     numeric = [all(map(_is_number, column)) for _, column in data.items()]
     files.write_text(folder / f"{name}.tex", latex.table(shown, caption, name, numeric))
     runs.record(run, "tables", {"name": name, "caption": caption, "ids": glossary.ids(data)})
-    body = shown.to_html(index=False, border=0, classes="dataframe", escape=True)
-    page = f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>{body}</figure>'
+    page = table_html(shown, name, caption)
     files.write_text(folder / f"{name}.html", page)
     put(page, _markdown(list(map(str, shown)), shown.astype(str).to_numpy().tolist(), caption))
 
