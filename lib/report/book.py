@@ -20,7 +20,7 @@ import nbformat
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
-from lib.report import methods
+from lib.report import glossary, methods
 from lib.report.cells import Exporter, flatten_links, markdown, point, put_code_back, set_code_aside, tidy
 from lib.store import artifacts, files, runs
 from lib.store.errors import Problem
@@ -100,9 +100,15 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
                           "REFORMS checklist.", notebook=folder / "run.json"))
         written.append(pages[-1])
         bodies["methods"] = BeautifulSoup(methods.to_html(methods.appendix(folder)), "html.parser")
+        pages.append(Page("glossary", "Glossary", "What every metric, method, set of features, descriptor, factor and "
+                          "setting is called here, its unit, and what it says.", notebook=folder / "run.json"))
+        written.append(pages[-1])
+        bodies["glossary"] = BeautifulSoup(glossary.to_html(), "html.parser")
     for page in written:
         body = bodies[page.name]
         page.contents, page.numbered = tidy(body, _prefix(page.name))
+        if page.name != "glossary":
+            glossary.explain(body)
         page.picture = _picture(body, SHOWN.get(page.name, ((), ""))[1], page.numbered)
         anchors[page.name] = {tag["id"] for tag in body.find_all(id=True)}
         numbers |= {(page.name, one["id"]): one["number"] for one in page.numbered}
@@ -143,7 +149,7 @@ def _exporter() -> Exporter:
 
 def _prefix(name: str) -> str:
     """What the numbers of a page's figures begin with: `9.` in notebook 09, `A1.` in appendix A1, `M.` in methods."""
-    first = "M" if name == "methods" else name.split("_")[0]
+    first = name[0].upper() if name in ("methods", "glossary") else name.split("_")[0]
     return f"{int(first) if first.isdigit() else first}."
 
 
@@ -230,8 +236,8 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     shown = {k: Path(v).name if k in ("source", "lyrics") and v else v for k, v in settings.items()}
     times = {k: _duration(e["seconds"]) for k, e in record.get("notebooks", {}).items() if "seconds" in e}
     tables = {
-        "Settings": {k: _text(v) for k, v in shown.items()},
-        "Seeds": {k: _text(v) for k, v in record.get("seeds", {}).items()},
+        "Settings": {k: text(v) for k, v in shown.items()},
+        "Seeds": {k: text(v) for k, v in record.get("seeds", {}).items()},
         "Versions": record.get("versions", {}),
         "Times": times,
     }
@@ -243,7 +249,7 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

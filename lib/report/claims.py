@@ -60,38 +60,32 @@ def claim(run: Run, name: str, ruling: Ruling | None = None, of: str = "", **num
     if ruling["name"] != entry.get("rule"):
         raise ValueError(f"claim '{name}' is decided by {entry.get('rule')}, not by {ruling['name']}")
     numbers = {key: value for key, value in ruling.items() if key not in ("verdict", "rule", "name")} | numbers
-    verdict, words = ruling["verdict"], {"label": label_of(run)} | numbers
+    words = {"label": label_of(run)} | numbers
     where = {key: value.format(**words) for key, value in entry.get("where", {}).items()}
     rule = ruling["rule"].format(**words | where)
     yes, no = entry.get("yes", entry.get("says", "")), entry.get("no", "")
-    full = f"{name} {of}".strip()
-    if verdict is None:
-        text = UNDECIDED.format(name=full.replace("_", " "), rule=rule)
-    else:
-        text = (yes if verdict else no).format(**words)
-    said = [part for template in (yes, no) for part in string.Formatter().parse(template)]
-    formats = {field: spec for _, field, spec, _ in reversed(said) if field in numbers}  # how a paper prints them
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
-    runs.record(run, "findings", {"name": full, "claim": name, "text": text, "verdict": verdict, "rule": rule,
-                                  "numbers": plain, "formats": formats})
-    why = f"Rule: {rule}." if rule and verdict is not None else ""
-    _box(_kind(verdict, rule), text, html.escape(why), f"finding-{full}")
+    _state(run, f"{name} {of}".strip(), (yes, no), ruling["verdict"], rule, words, numbers, claim=name)
 
 
 def finding(
     run: Run, name: str, yes: str, no: str = "", verdict: bool | None = True, rule: str = "", **numbers
 ) -> None:
     """A claim whose sentences stand in the cell: goes when every notebook uses `claim`."""
-    verdict = None if verdict is None else bool(verdict)
-    if verdict is None:
+    _state(run, name, (yes, no), None if verdict is None else bool(verdict), rule, numbers, numbers)
+
+
+def _state(run: Run, name: str, templates: tuple[str, str], verdict: bool | None, rule: str, words: dict[str, Any],
+           numbers: dict[str, Any], **about: str) -> None:
+    """Show and record one sentence of the two, filled with words, and the numbers that it is made of."""
+    if verdict is None:  # then numbers may be missing
         text = UNDECIDED.format(name=name.replace("_", " "), rule=rule)
     else:
-        text = (yes if verdict else no).format(**numbers)
+        text = templates[0 if verdict else 1].format(**words)
+    said = [part for template in templates for part in string.Formatter().parse(template)]
+    formats = {field: spec for _, field, spec, _ in reversed(said) if field in numbers}  # how a paper prints them
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
-    said = [part for template in (yes, no) for part in string.Formatter().parse(template)]
-    formats = {field: spec for _, field, spec, _ in reversed(said) if field in numbers}
-    runs.record(run, "findings", {"name": name, "text": text, "verdict": verdict, "rule": rule, "numbers": plain,
-                                  "formats": formats})
+    runs.record(run, "findings", about | {"name": name, "text": text, "verdict": verdict, "rule": rule,
+                                          "numbers": plain, "formats": formats})
     why = f"Rule: {rule}." if rule and verdict is not None else ""
     _box(_kind(verdict, rule), text, html.escape(why), f"finding-{name}")
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from lib.report import alt_text, book, plots, showing
+from lib.report import book, glossary, plots, showing, style
 from lib.report.cells import tidy
+from lib.report.output import table_html
 from lib.scores import table as scores
 from lib.scores.intervals import Interval
 from lib.store import artifacts, files, runs
@@ -56,6 +57,7 @@ def export(first: Path, second: Path, out: Path | None = None) -> Path:
         *_runs(sides), *_findings(sides), *_scores(sides), *_pictures(sides),
     ]), "html.parser")
     contents, _ = tidy(body)
+    glossary.explain(body)
     path = out if out and out.suffix == ".html" else (out or first.parent) / f"{first.name}-and-{second.name}.html"
     title = f"{names[0]} and {names[1]}"
     files.write_text(path, book.template("compare.html").render(title=title, body=str(body), contents=contents))
@@ -84,7 +86,7 @@ def _runs(sides: list[Side]) -> list[str]:
         unsaid |= {"n_tracks", "seconds", "lyrics_information"}  # of composed music only
     names = [n for n in {**sides[0].settings, **sides[1].settings} if n not in unsaid]
     differ = [n for n in names if sides[0].settings.get(n) != sides[1].settings.get(n)]
-    table = pd.DataFrame([{"setting": n} | {s.name: _text(s.settings.get(n, "–")) for s in sides} for n in differ])
+    table = pd.DataFrame([{"setting": n} | {s.name: book.text(s.settings.get(n, "–")) for s in sides} for n in differ])
     out = ["<h2>The two runs</h2>"]
     for side in sides:
         note = "<strong>Synthetic music.</strong> " if side.about["synthetic"] else ""
@@ -111,7 +113,7 @@ def _scores(sides: list[Side]) -> list[str]:
         row = dict(zip(BY, key, strict=True))
         for metric in METRICS:
             for side in sides:
-                row[f"{metric}, {side.name}"] = side.scores.loc[key].get(metric) if metric in side.scores else None
+                row[f"{glossary.shown(metric)}, {side.name}"] = side.scores.loc[key].get(metric)
         rows.append(row)
     table = pd.DataFrame(rows).dropna(axis="columns", how="all")
     only = [len(side.scores) - len(shared) for side in sides]
@@ -129,10 +131,9 @@ def _chart(sides: list[Side], shared: list[tuple]) -> list[str]:
     names = [" · ".join(str(part) for part in key[:3]) for key in known]
     figure = plots.rows_of_two(names, {side.name: [side.scores.loc[key]["nmi"] for key in known] for side in sides},
                                  "NMI with labels")
-    figure.draw_without_rendering()
     said = "NMI of k-means clusters with the labels in both runs"
     said += f", for the {len(known)} settings with the highest in {sides[0].name}." if len(known) == MOST else "."
-    return [_picture(showing.png(figure), f"{said} {alt_text.describe(figure)}", "nmi", said)]
+    return [_picture(showing.png(figure), f"{said} {style.words(figure)}", "nmi", said)]
 
 
 def _findings(sides: list[Side]) -> list[str]:
@@ -181,7 +182,7 @@ def _pictures(sides: list[Side]) -> list[str]:
     """The key figure of each notebook, as both runs have it."""
     out = []
     for _, name in book.SHOWN.values():
-        found = [side.folder / "figures" / "page" / f"{name}.png" for side in sides]
+        found = [side.folder / "figures" / f"{name}.png" for side in sides]
         if all(name in side.pictures and path.is_file() for side, path in zip(sides, found, strict=True)):
             pair = [_picture(path.read_bytes(), f"{side.name}: {side.pictures[name]['alt']}", f"{name}-{i}",
                              f"{side.name}: {side.pictures[name]['caption']}")
@@ -191,10 +192,10 @@ def _pictures(sides: list[Side]) -> list[str]:
 
 
 def _table(data: pd.DataFrame, name: str, caption: str) -> str:
-    shown = data.map(lambda value: format(value, ".3f") if isinstance(value, Interval) and value.n else
-                     value if isinstance(value, str) else "–")
-    return (f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>'
-            f"{shown.to_html(index=False, border=0, escape=True)}</figure>")
+    shown = glossary.shown_table(data).map(
+        lambda value: format(value, ".3f") if isinstance(value, Interval) and value.n else
+        value if isinstance(value, str) else "–")
+    return table_html(shown, name, caption)
 
 
 def _picture(png: bytes, alt: str, name: str, caption: str) -> str:
@@ -202,6 +203,3 @@ def _picture(png: bytes, alt: str, name: str, caption: str) -> str:
     return (f'<figure id="fig-{html.escape(name)}"><img src="{source}" alt="{html.escape(alt)}">'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>")
 
-
-def _text(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

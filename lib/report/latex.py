@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import pandas as pd
+
+# Escaped by ourselves: of pylatexenc's 1,553 letters 337 become commands that LaTeX lacks without further packages
+# or encodings (Cyrillic, eth, thorn, ogonek, ...), and a paper would not compile.
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -53,18 +57,13 @@ def macro(*parts: str) -> str:
     return "LG" + "".join(word[0].upper() + word[1:] for word in words)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "", label: str = "",
-          numbers: Sequence[bool] = ()) -> str:
+def table(data: pd.DataFrame, caption: str = "", label: str = "", numbers: Sequence[bool] = ()) -> str:
     """A table with booktabs' rules, made smaller where it would not fit its column or page. All text is escaped.
 
     `numbers` says which columns are set flush right. With a caption it floats. Needs booktabs and graphicx.
     """
-    columns = "".join("r" if number else "l" for number in numbers) or "l" * len(head)
-    lines = [" & ".join(map(escape, row)) + r" \\" for row in (head, *rows)]
-    body = "\n".join([f"\\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:],
-                      r"\bottomrule", r"\end{tabular}"])
     body = "\n".join([
-        r"\begingroup\setbox0=\hbox{\small", body + "}%",
+        r"\begingroup\setbox0=\hbox{\small", rows(data, "".join("r" if n else "l" for n in numbers)).strip() + "}%",
         r"\ifdim\ht0>0.4\textheight\setbox0=\hbox{\resizebox{!}{0.8\textheight}{\box0}}\fi",  # half hangs below
         r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi\endgroup",
     ])
@@ -74,8 +73,19 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "",
     return needs(body) + body + "\n"
 
 
+def rows(data: pd.DataFrame, columns: str = "", **options: str) -> str:
+    """A table's rows and rules, escaped, as a tabular or another `environment`; `columns` is its column format."""
+    head = [escape(str(name)) for name in data]
+    style = data.set_axis(range(len(head)), axis=1).reset_index(drop=True).style.hide(axis="index")
+    style = style.format(lambda cell: escape(str(cell))).format_index(lambda i: head[i], axis=1)
+    return style.to_latex(hrules=True, column_format=columns or "l" * len(head), **options)
+
+
 def figure(path: str, caption: str, label: str) -> str:
-    """A floating figure that shows the picture at `path` as it is (made for its width). Needs graphicx."""
+    """A floating figure that shows the PDF at `path` as it is (made for its width), or a PNG as wide as there is room
+    for. Needs graphicx."""
+    wide = r"[width=\linewidth]" if path.endswith(".png") else ""
     said = f"\\caption{{{escape(caption)}}}\n\\label{{fig:{label}}}"
-    text = "\n".join([r"\begin{figure}", r"\centering", f"\\includegraphics{{{path}}}", said, r"\end{figure}", ""])
+    picture = f"\\includegraphics{wide}{{{path}}}"
+    text = "\n".join([r"\begin{figure}", r"\centering", picture, said, r"\end{figure}", ""])
     return needs(text) + text

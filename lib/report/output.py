@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from html import escape
 
+import pandas as pd
 from IPython.display import display
 
 
@@ -13,3 +15,9 @@ def put(html: str, text: str, png: bytes | None = None, markdown: bool = True) -
     if png is not None:
         bundle["image/png"] = base64.b64encode(png).decode()
     display(bundle, raw=True)
+
+
+def table_html(data: pd.DataFrame, name: str, caption: str) -> str:
+    """A table of texts with its caption, as pages have them."""
+    body = data.to_html(index=False, border=0, classes="dataframe")
+    return f'<figure class="table" id="tab-{name}"><figcaption>{escape(caption)}</figcaption>{body}</figure>'

@@ -6,26 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lib.report import latex, methods, numbers
+from lib.report import latex, methods, numbers, redraw, showing
+from lib.report.style import WIDTHS
 from lib.store import files, runs
 from lib.store.errors import Problem
-
-DOCUMENT = r"""\documentclass[11pt,a4paper]{article}
-%% Everything this run exports, to take from. Any LaTeX compiles it; twice, for the references.
-\usepackage[utf8]{inputenc}
-\usepackage[margin=1.7cm]{geometry}
-\usepackage{amsmath,amssymb,booktabs,longtable,graphicx}
-\input{numbers}
-\begin{document}
-\title{%s}\author{}\date{}\maketitle
-\noindent %s
-\listoffigures
-\listoftables
-%s
-\clearpage
-\input{methods}
-\end{document}
-"""
 
 
 def export(folder: Path) -> Path:
@@ -47,26 +31,27 @@ def export(folder: Path) -> Path:
     pieces = "\n".join(f"\\input{{{name}}}" + ("\n\\clearpage" if i % 8 == 7 else "") for i, name in enumerate(used))
     said = next((block.text for block in blocks if block.kind == "text" and block is not blocks[0]), "")
     title, about = latex.escape("Latent Genre: figures, tables and methods of one run"), latex.escape(said)
-    document = latex.needs(about) + DOCUMENT % (title, about, pieces)
+    skeleton = Path(__file__).with_name("document.tex").read_text(encoding="utf-8")
+    document = latex.needs(about) + skeleton % (title, about, pieces)
     files.write_text(target / "all.tex", document)
     return target / "all.tex"
 
 
 def _copy_figures(folder: Path, target: Path, figures: list[dict[str, Any]]) -> list[str]:
-    """Copy each figure's PDF, at the width that it was made for and at the other, and write it as a float."""
+    """Draw each figure as PDF at the width of a column and of a page, or copy its PNG where it cannot be drawn again
+    (see `redraw`), and write it as a float, at the width that it was made for."""
     used = []
     for one in figures:
-        found = False
-        for width in ("column", "page"):
-            source = folder / "figures" / width / f"{one['name']}.pdf"
-            if source.is_file():
-                found = True
-                copy = target / "figures" / width / source.name
-                files.write(copy, lambda path, source=source: shutil.copyfile(source, path))
-        if not found:
-            continue  # of a run before figures had widths
-        name = f"figures/{one['name']}"
-        text = latex.figure(f"figures/{one.get('width', 'page')}/{one['name']}.pdf", one["caption"], one["name"])
+        png = folder / "figures" / f"{one['name']}.png"
+        if not png.is_file():
+            continue
+        for kind, width in WIDTHS.items():
+            drawn = redraw.again(png.with_suffix(".json"), width)
+            copy = target / "figures" / kind / png.with_suffix(".pdf" if drawn else ".png").name
+            data = showing.pdf(drawn) if drawn else png.read_bytes()
+            files.write(copy, lambda path, data=data: path.write_bytes(data))
+        name, made_for = f"figures/{one['name']}", one.get("width", "page")
+        text = latex.figure(f"figures/{made_for}/{copy.name}", one["caption"], one["name"])
         files.write_text(target / f"{name}.tex", text)
         used.append(name)
     return used

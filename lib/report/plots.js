@@ -101,7 +101,7 @@
     const box = make("div", { class: "plots" }), legend = make("div", { class: "legend", role: "group", "aria-label": "Groups shown" });
     const spoken = make("output", { class: "unseen" });
     const holders = panels.map(() => make("div", {}, box));
-    (image.closest("picture") || image).before(box);
+    image.before(box);
     box.after(legend, spoken);
     image.classList.add("on-paper");
     const shown = {};

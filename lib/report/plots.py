@@ -1,24 +1,32 @@
-"""Every picture and printed table of the series: one visual language, made for a paper.
+"""Pictures that several notebooks need: one visual language, made for a paper.
 
-Plot functions take data and an optional `ax` and return the figure. `show` and `table` put a result into the page,
-with a caption, and into the run's folder (PDF and PNG at the widths of a column and of a page; CSV, LaTeX and HTML).
+Plot functions take data and an optional `ax` and return the figure, which knows in words what it shows (`style.say`)
+and what it was drawn from (`redraw`). Ids of the glossary are shown by their display names.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.report import style
-from lib.report.style import COLUMN, GREY, INTERACTIVE, MARKERS, PAGE, PALETTE, axes_of
+from lib.report.glossary import shown
+from lib.report.redraw import redrawable
+from lib.report.style import COLUMN, GREY, INTERACTIVE, MARKERS, PAGE, PALETTE, axes_of, legend_below, listed, say
 from lib.scores.intervals import Interval, interval
 
+LETTER = 0.055  # inches: an average letter of a tick label
+FOR_NAMES = 0.55  # share of a figure's width that names of rows may take
 
+
+@redrawable
 def scatter(
     points: np.ndarray, labels: Sequence[str], ax=None, title: str = "", axes: str = "component", legend: bool = True,
     names: Sequence[str] | None = None,
@@ -27,65 +35,57 @@ def scatter(
 
     `names` [N] is what a point is called then, beside its label; default: the index of `labels`, if it has one.
     """
-    figure, ax = style.axes_of(ax, COLUMN * 1.35, COLUMN * 0.95)
+    figure, ax = axes_of(ax, COLUMN * 1.35, COLUMN * 0.95)
     names = labels.index if names is None and isinstance(labels, pd.Series) else names
     names = None if names is None else np.asarray(names).astype(str)
     labels = np.asarray(labels).astype(str)
-    for i, name in enumerate(np.unique(labels)):
+    kinds, counts = np.unique(labels, return_counts=True)
+    for i, name in enumerate(kinds):
         rows = labels == name
-        drawn = ax.scatter(
-            points[rows, 0],
-            points[rows, 1],
-            s=7,
-            lw=0,
-            alpha=0.75,
-            color=PALETTE[i % 10],
-            marker=MARKERS[(i // 10 + i) % len(MARKERS)],
-            label=name,
-            gid=INTERACTIVE,
-        )
+        drawn = ax.scatter(*points[rows, :2].T, s=7, lw=0, alpha=0.75, color=PALETTE[i % 10],
+                           marker=MARKERS[(i // 10 + i) % len(MARKERS)], label=name, gid=INTERACTIVE)
         drawn.names = [] if names is None else names[rows].tolist()
     ax.set(xlabel=f"{axes} 1", ylabel=f"{axes} 2", title=title)
-    if legend and len(np.unique(labels)) <= 20:
+    if legend and len(kinds) <= 20:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, handletextpad=0.1)
+    say(ax, f"{_spread(points)} ({listed(kinds, counts, 12)})")
     return figure
 
 
+def _spread(points: np.ndarray) -> str:
+    """Where points [N, 2+] lie, in words."""
+    (left, low), (right, high) = np.nanmin(points[:, :2], axis=0), np.nanmax(points[:, :2], axis=0)
+    return f"{len(points)} points from {left:.3g} to {right:.3g} across and {low:.3g} to {high:.3g} up"
+
+
+@redrawable
 def shaded(
     points: np.ndarray, values: Sequence[float], label: str, ax=None, title: str = "", axes: str = "component"
 ) -> Figure:
     """The first two columns of points [N, 2+] coloured by a number [N]: cividis from its 2nd to its 98th percentile,
     grey where there is none."""
-    figure, ax = style.axes_of(ax, COLUMN * 1.35, COLUMN * 0.95)
+    figure, ax = axes_of(ax, COLUMN * 1.35, COLUMN * 0.95)
     values = np.asarray(values, dtype=float)
     known = np.isfinite(values)
     ax.scatter(*points[~known, :2].T, s=7, lw=0, color="#bbbbbb")
     low, high = np.percentile(values[known], [2, 98]) if known.any() else (0, 1)
     mesh = ax.scatter(*points[known, :2].T, s=7, lw=0, c=values[known], vmin=low, vmax=high)
-    figure.colorbar(mesh, ax=ax, label=label, shrink=0.8, aspect=30, extend="both")
+    figure.colorbar(mesh, ax=ax, label=shown(label), shrink=0.8, aspect=30, extend="both")
     ax.set(xlabel=f"{axes} 1", ylabel=f"{axes} 2", title=title)
+    say(ax, f"{_spread(points)}, coloured by {shown(label)} from {low:.3g} to {high:.3g}")
     return figure
 
 
+@redrawable
 def dots(
-    names: Sequence[str],
-    values: Sequence[Interval],
-    xlabel: str,
-    ax=None,
-    nulls: Sequence[float] | None = None,
-    marked: Sequence[bool] | None = None,
-    title: str = "",
-    null_name: str = "null",
-    marked_name: str = "saw labels",
+    names: Sequence[str], values: Sequence[Interval], xlabel: str, ax=None, nulls: Sequence[float] | None = None,
+    marked: Sequence[bool] | None = None, title: str = "", null_name: str = "null", marked_name: str = "saw labels",
 ) -> Figure:
     """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows: hollow."""
-    figure, ax = style.axes_of(ax, COLUMN * 1.3, 0.95 + 0.2 * len(names))
-    rows = np.arange(len(names))[::-1]
+    ax, rows = _rows(ax, names, xlabel, title, height=0.2)
     for i, (row, value) in enumerate(zip(rows, values, strict=True)):
-        hollow = marked is not None and marked[i]
-        if np.isfinite(value.low):
-            ax.plot([value.low, value.high], [row, row], color=PALETTE[0], lw=1.6)
-        ax.plot(value.mean, row, "o", color=PALETTE[0], mfc="white" if hollow else PALETTE[0])
+        _span(ax, row, value, PALETTE[0])
+        ax.plot(value.mean, row, "o", color=PALETTE[0], mfc="white" if marked is not None and marked[i] else PALETTE[0])
         if nulls is not None and np.isfinite(nulls[i]):
             ax.plot(nulls[i], row, "|", color=GREY, ms=9, mew=1.6)
     handles = [mpl.lines.Line2D([], [], color=PALETTE[0], marker="o", label="mean, 95 % interval over seeds")]
@@ -93,9 +93,10 @@ def dots(
         handles.append(mpl.lines.Line2D([], [], color=GREY, marker="|", ls="", ms=9, mew=1.6, label=null_name))
     if marked is not None and any(marked):
         handles.append(mpl.lines.Line2D([], [], color=PALETTE[0], marker="o", mfc="white", ls="", label=marked_name))
-    ax.set(yticks=rows, yticklabels=names, xlabel=xlabel, title=title, ylim=(-0.7, len(names) - 0.3))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    return figure
+    legend_below(ax.figure, handles=handles)
+    said = listed(map(shown, names), [value.mean for value in values])
+    say(ax, said + (f"; {null_name}: {listed(map(shown, names), nulls)}" if nulls is not None else ""))
+    return ax.figure
 
 
 def beside_null(rows: pd.DataFrame, metric: str, xlabel: str, null_name: str = "null", ax=None,
@@ -107,55 +108,72 @@ def beside_null(rows: pd.DataFrame, metric: str, xlabel: str, null_name: str = "
                 null_name=null_name)
 
 
+def _rows(ax: Axes | None, names: Sequence[str], xlabel: str, title: str = "", height: float = 0.2,
+          width: float = COLUMN * 1.3) -> tuple[Axes, np.ndarray]:
+    """A panel with a row for each name, from the top down, and where they are; one of its own has room for the names,
+    with rows of `height` inches or more."""
+    names, rows = [str(shown(name)) for name in names], np.arange(len(names))[::-1]
+    if ax is None:
+        wide = style.wide(min(PAGE, max(width, LETTER * max(map(len, names), default=0) / FOR_NAMES)))
+        names = [textwrap.fill(name, int(FOR_NAMES * wide / LETTER)) for name in names]
+        lines = 1 + max((name.count("\n") for name in names), default=0)
+        ax = style.new(wide, 0.95 + len(names) * max(height, 0.13 * lines))[1]
+    ax.set(yticks=rows, yticklabels=names, xlabel=shown(xlabel), title=title, ylim=(-0.7, len(names) - 0.3))
+    return ax, rows
+
+
+def _span(ax: Axes, row: float, value: Interval, colour) -> None:
+    if np.isfinite(value.low):
+        ax.plot([value.low, value.high], [row, row], color=colour, lw=1.6)
+
+
+@redrawable
 def rows_of_two(names: Sequence[str], values: dict[str, Sequence[Interval]], xlabel: str) -> Figure:
     """One row per name, with a dot and its 95 % interval for each of two runs, one above the other."""
-    figure, ax = style.new(PAGE, 0.9 + 0.22 * len(names))
-    rows = np.arange(len(names))[::-1]
+    ax, rows = _rows(None, names, xlabel, height=0.22, width=PAGE)
     for i, (run, spans) in enumerate(values.items()):
-        at = rows + 0.15 - 0.3 * i
+        at, means = rows + 0.15 - 0.3 * i, [span.mean for span in spans]
         for row, span in zip(at, spans, strict=True):
-            if np.isfinite(span.low):
-                ax.plot([span.low, span.high], [row, row], color=PALETTE[i], lw=1.4)
-        ax.plot([span.mean for span in spans], at, MARKERS[i], color=PALETTE[i], label=run)
-    ax.set(yticks=rows, yticklabels=names, xlabel=xlabel, ylim=(-0.7, len(names) - 0.3))
-    figure.legend(loc="outside lower center", ncols=2)
-    return figure
+            _span(ax, row, span, PALETTE[i])
+        ax.plot(means, at, MARKERS[i], color=PALETTE[i], label=run)
+        say(ax, f"{run}: {listed(names, means)}")
+    legend_below(ax.figure)
+    return ax.figure
 
 
+@redrawable
 def curves(
-    data: dict[str, pd.DataFrame],
-    xlabel: str,
-    ylabel: str,
-    ax=None,
-    log_x: bool = False,
-    lines: dict[str, float | pd.Series] | None = None,
-    title: str = "",
-    legend: bool = True,
+    data: dict[str, pd.DataFrame], xlabel: str, ylabel: str, ax=None, log_x: bool = False,
+    lines: dict[str, float | pd.Series] | None = None, title: str = "", legend: bool = True,
 ) -> Figure:
     """Curves with 95 % bands: name -> table [x, seed]. `lines` are references: a constant, or a series over x."""
     figure, ax = axes_of(ax)
+    told = []
     for i, (name, values) in enumerate(data.items()):
         spans = [interval(row) for row in values.to_numpy()]
-        x = values.index.to_numpy(float)
-        ax.plot(x, [s.mean for s in spans], marker=MARKERS[i % 10], color=PALETTE[i % 10], label=name)
+        x, means = values.index.to_numpy(float), np.array([s.mean for s in spans])
+        ax.plot(x, means, marker=MARKERS[i % 10], color=PALETTE[i % 10], label=shown(name))
         ax.fill_between(x, [s.low for s in spans], [s.high for s in spans], color=PALETTE[i % 10], alpha=0.18, lw=0)
+        told.append(_course(shown(name), x, means))
     for i, (name, value) in enumerate((lines or {}).items()):
-        style = dict(color=GREY, ls=("--", ":", "-.")[i % 3], lw=1.1, label=name)
+        look = dict(color=GREY, ls=("--", ":", "-.")[i % 3], lw=1.1, label=shown(name))
         if isinstance(value, pd.Series):
-            ax.plot(value.index.to_numpy(float), value.to_numpy(), **style)
+            ax.plot(value.index.to_numpy(float), value.to_numpy(), **look)
+            told.append(_course(shown(name), value.index.to_numpy(float), value.to_numpy(float)))
         else:
-            ax.axhline(value, **style)
+            ax.axhline(value, **look)
+            told.append(f"line {shown(name)} at {value:.3g}")
     if not np.isfinite(ax.dataLim.intervalx).all():
         ax.text(0.5, 0.5, "no value to draw", transform=ax.transAxes, ha="center", color=GREY)
         ax.tick_params(bottom=False, labelbottom=False)  # the other axis may be shared
     elif log_x:
-        ax.set_xscale("log", base=2)
-        ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
-    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+        style.powers_of_two(ax)
+    ax.set(xlabel=shown(xlabel), ylabel=shown(ylabel), title=title)
     if legend and len(data) + len(lines or {}) > 3:
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
     elif legend and (len(data) > 1 or lines):
         ax.legend()
+    say(ax, "; ".join(filter(None, told)))
     return figure
 
 
@@ -168,55 +186,62 @@ def panels(found: dict[str, tuple[dict[str, pd.DataFrame], dict[str, float | pd.
     return figure
 
 
+def _course(name: str, x: np.ndarray, y: np.ndarray) -> str:
+    """A curve in words: its ends, and its top if that lies between them."""
+    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    if not len(y):
+        return ""
+    top = int(np.argmax(y))
+    ends = f"{name} from {y[0]:.3g} at {x[0]:.3g} to {y[-1]:.3g} at {x[-1]:.3g}"
+    return ends + (f", highest {y[top]:.3g} at {x[top]:.3g}" if 0 < top < len(y) - 1 else "")
+
+
+@redrawable
 def heat(
-    data: pd.DataFrame,
-    ax=None,
-    title: str = "",
-    label: str = "",
-    diverging: bool = False,
-    annotate: bool = True,
+    data: pd.DataFrame, ax=None, title: str = "", label: str = "", diverging: bool = False, annotate: bool = True,
     digits: int = 2,
 ) -> Figure:
     """A table as a picture, values written in when there are few."""
     rows, columns = data.shape
-    figure, ax = style.axes_of(ax, min(PAGE, 1.6 + 0.36 * columns), 0.9 + 0.24 * rows)
+    figure, ax = axes_of(ax, min(PAGE, 1.6 + 0.36 * columns), 0.9 + 0.24 * rows)
     limit = np.nanmax(np.abs(data.to_numpy())) if diverging else None
-    data = data.rename(index=style.no_formula, columns=style.no_formula)  # seaborn measures labels
-    sns.heatmap(
-        data,
-        ax=ax,
-        cmap="vlag" if diverging else "cividis",
-        vmin=-limit if diverging else None,
-        vmax=limit,
-        annot=annotate and data.size <= 160,
-        fmt=f".{digits}f",
-        annot_kws={"size": 6},
-        cbar_kws={"label": label},
-        linewidths=0.3,
-    )
+    data = data.rename(index=shown, columns=shown).rename_axis(index=shown, columns=shown)
+    drawn = data.rename(index=style.no_formula, columns=style.no_formula)  # seaborn measures labels
+    sns.heatmap(drawn, ax=ax, cmap="vlag" if diverging else "cividis", vmin=-limit if diverging else None, vmax=limit,
+                annot=annotate and data.size <= 160, fmt=f".{digits}f", annot_kws={"size": 6},
+                cbar_kws={"label": shown(label)}, linewidths=0.3)
     ax.set(title=title)
+    room = ax.get_position().width * figure.get_figwidth() / max(columns, 1)
+    upright = LETTER * max((len(str(name)) for name in data.columns), default=0) > room
+    ax.tick_params("x", rotation=90 if upright else 0)
     ax.tick_params(length=0)
+    cells = data.stack()
+    ends = [f"{word} {cells.iloc[at]:.3g} ({', '.join(map(str, cells.index[at]))})" for word, at in
+            (("lowest", int(cells.argmin())), ("highest", int(cells.argmax())))] if len(cells) else ["no value"]
+    say(ax, f"{rows} rows by {columns} columns, {', '.join(ends)}")
     return figure
 
 
+@redrawable
 def null_strip(values: dict[str, tuple[float, np.ndarray]], xlabel: str, ax=None, title: str = "") -> Figure:
     """Each measured value (dot) over the draws of its null (grey strokes): name -> (value, draws)."""
-    figure, ax = style.axes_of(ax, COLUMN * 1.3, 0.9 + 0.26 * len(values))
-    rows = np.arange(len(values))[::-1]
+    ax, rows = _rows(ax, list(values), xlabel, title, height=0.26)
     for row, (value, draws) in zip(rows, values.values(), strict=True):
         ax.plot(draws, np.full(len(draws), row), "|", color=GREY, ms=9, mew=0.8, alpha=0.7)
         ax.plot(value, row, "o", color=PALETTE[1])
-    handles = [
-        mpl.lines.Line2D([], [], color=PALETTE[1], marker="o", ls="", label="measured, mean over seeds"),
-        mpl.lines.Line2D([], [], color=GREY, marker="|", ls="", ms=9, label="null draws"),
-    ]
-    ax.set(yticks=rows, yticklabels=list(values), xlabel=xlabel, title=title, ylim=(-0.7, len(values) - 0.3))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    return figure
+    handles = [mpl.lines.Line2D([], [], color=PALETTE[1], marker="o", ls="", label="measured, mean over seeds"),
+               mpl.lines.Line2D([], [], color=GREY, marker="|", ls="", ms=9, label="null draws")]
+    legend_below(ax.figure, handles=handles)
+    names = [shown(name) for name in values]
+    say(ax, f"{listed(names, [value for value, _ in values.values()])}; mean of the null draws: "
+            f"{listed(names, [np.mean(draws) for _, draws in values.values()])}")
+    return ax.figure
 
 
+@redrawable
 def log_mels(images: dict[str, np.ndarray], seconds: float, columns: int = 4, unit: str = "dB") -> Figure:
     """A grid of log-mel spectrograms: title -> [n_mels, frames]."""
+    columns = columns if style.wide(PAGE) > COLUMN else 2
     rows = -(-len(images) // columns)
     figure, grid = style.new(PAGE, 1.15 * rows + 0.25, rows, columns, sharex=True, sharey=True, squeeze=False)
     low = min(np.percentile(image, 2) for image in images.values())
@@ -224,23 +249,17 @@ def log_mels(images: dict[str, np.ndarray], seconds: float, columns: int = 4, un
     for ax in grid.flat[len(images) :]:
         ax.set_axis_off()
     for ax, (title, image) in zip(grid.flat, images.items(), strict=False):
-        mesh = ax.imshow(
-            image,
-            origin="lower",
-            aspect="auto",
-            extent=(0, seconds, 0, len(image)),
-            vmin=low,
-            vmax=high,
-            cmap="magma",
-            interpolation="nearest",
-        )
+        mesh = ax.imshow(image, origin="lower", aspect="auto", extent=(0, seconds, 0, len(image)), vmin=low, vmax=high,
+                         cmap="magma", interpolation="nearest")
         ax.set_title(title, fontsize=7)
+        say(ax, f"spectrogram, mean {np.mean(image):.3g} {unit}")
     figure.supxlabel("time, s", fontsize=8)
     figure.supylabel("mel band", fontsize=8)
     figure.colorbar(mesh, ax=grid, label=unit, shrink=0.8, aspect=30)
     return figure
 
 
+@redrawable
 def causes(links: dict[tuple[str, str], Interval]) -> Figure:
     """Causal chains as a diagram: (cause, consequence) -> measured effect, written on the arrow. One row per chain."""
     chains: list[list[str]] = []
@@ -248,18 +267,20 @@ def causes(links: dict[tuple[str, str], Interval]) -> Figure:
         chain = next((chain for chain in chains if chain[-1] == cause), None)
         chain.append(consequence) if chain else chains.append([cause, consequence])
     figure, ax = style.new(PAGE, 0.2 + 0.85 * len(chains))
+    size = min(1, 1.25 * figure.get_figwidth() / PAGE)  # of letters: a diagram has no axes to give way
     ax.set(xlim=(-0.4, max(map(len, chains)) - 0.6), ylim=(-0.6, len(chains) - 0.4))
     ax.set_axis_off()
     for row, chain in enumerate(reversed(chains)):
         for column, name in enumerate(chain):
             box = dict(boxstyle="round,pad=0.5", fc="white", ec=PALETTE[0])
-            ax.text(column, row, name, ha="center", va="center", fontsize=8, bbox=box)
+            ax.text(column, row, name, ha="center", va="center", fontsize=8 * size, bbox=box)
         for column, pair in enumerate(zip(chain[:-1], chain[1:], strict=True)):
             arrow = dict(arrowstyle="-|>", color=GREY, shrinkA=0, shrinkB=0)
             ax.annotate("", (column + 0.72, row), (column + 0.28, row), arrowprops=arrow)
             effect = links[pair]
             said = f"{effect.mean:+.2f}\n[{effect.low:+.2f}, {effect.high:+.2f}]"
-            ax.text(column + 0.5, row + 0.08, said, ha="center", va="bottom", fontsize=7)
+            ax.text(column + 0.5, row + 0.08, said, ha="center", va="bottom", fontsize=7 * size)
+            say(ax, f"from {pair[0]} to {pair[1]} {said}")
     return figure
 
 
@@ -278,12 +299,21 @@ def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float], n: int
 
 def histories(latents, ax=None, title: str = "") -> Figure:
     """Training and held-out loss over epochs: a line for each seed of one setting, until it stops."""
-    figure, ax = style.axes_of(ax)
-    for i, name in enumerate(("train_loss", "held_out_loss")):
-        values = latents.history.sel(curve=name).values
-        lines = ax.plot(np.arange(1, values.shape[1] + 1), values.T, color=PALETTE[i], lw=0.8, alpha=0.7)
-        lines[0].set_label(name.replace("_", " "))
-    low, high = np.nanpercentile(latents.history.sel(curve=["train_loss", "held_out_loss"]).values, [0, 97])
+    names = ("train_loss", "held_out_loss")
+    return losses({name.replace("_", " "): latents.history.sel(curve=name).values for name in names}, ax, title)
+
+
+@redrawable
+def losses(values: dict[str, np.ndarray], ax=None, title: str = "") -> Figure:
+    """Losses over epochs, name -> [seed, epoch]: a line for each seed."""
+    figure, ax = axes_of(ax)
+    for i, (name, runs) in enumerate(values.items()):
+        lines = ax.plot(np.arange(1, runs.shape[1] + 1), runs.T, color=PALETTE[i], lw=0.8, alpha=0.7)
+        lines[0].set_label(name)
+        ends = [run[np.isfinite(run)][-1] for run in runs if np.isfinite(run).any()]
+        say(ax, f"{name} from {np.nanmean(runs[:, 0]):.3g} at the first epoch to {np.mean(ends):.3g} at the last, "
+                f"means of {len(runs)} seeds")
+    low, high = np.nanpercentile(np.concatenate(list(values.values())), [0, 97])
     ax.set(xlabel="epoch", ylabel="loss per track", title=title, ylim=(0.95 * low, 1.05 * high))
     ax.legend()
     return figure

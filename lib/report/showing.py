@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 import soundfile
 import soxr
-from matplotlib import colors
-from matplotlib import pyplot as plt
+from matplotlib import colors, rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from lib.corpora.items import Sound
-from lib.report import alt_text, claims, latex, plots, widths
-from lib.report.output import put
-from lib.report.style import COLUMN, INTERACTIVE, SCREEN, WIDTHS
+from lib.report import claims, glossary, latex, redraw, style
+from lib.report.output import put, table_html
+from lib.report.style import COLUMN, INTERACTIVE, SCREEN
 from lib.scores.intervals import Interval
 from lib.store import files, runs
 from lib.store.runs import Run
@@ -32,32 +32,34 @@ BOXES = "Boxes stand for letters that no font installed here has."
 
 # --- into the page and the folder --------------------------------------------------------------------------------
 def show(run: Run, figure: Figure, name: str, caption: str | None = None, alt: str = "", **values: Any) -> None:
-    """Put a figure into the page, with caption and alternative text, and save it (see `_save`).
+    """Put a figure into the page, with caption and alternative text, and save it as PNG in `figures`, with what it
+    takes to draw it again at another width (see `redraw`).
 
-    The alternative text is the caption and what the figure's own numbers say (`alt_text`), or `alt` and these. Points
+    The alternative text is the caption, or `alt`, and what the figure's own functions say of it (`style.say`). Points
     drawn by `scatter` come with their data, from which the book makes a plot to point at. The caption is that of
     `claims.yaml`, filled with `values`, unless one is given.
     """
     caption = claims.caption(run, "figures", name, **values) if caption is None else caption
-    made_for = "column" if figure.get_size_inches()[0] <= 1.05 * COLUMN else "page"
+    folder, made_for = run.folder / "figures", "column" if figure.get_figwidth() <= 1.05 * COLUMN else "page"
+    redraw.keep(figure, folder / f"{name}.json")
     _plain_dollars(figure)
     with warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", message="Glyph .* missing from font")
-        _lay_out(figure, made_for)  # tick labels exist only then
-    if any("missing from font" in str(warning.message) for warning in said):
-        caption = f"{caption} {BOXES}"
-    alt, plots = f"{alt or caption} {alt_text.describe(figure)}".strip(), _interactive(figure)
-    pictures = _save(run, figure, name, made_for)
-    sources = {kind: f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-               for kind, picture in pictures.items()}
+        picture = png(figure)
+    files.write(folder / f"{name}.png", lambda path: path.write_bytes(picture))
+    missing = [warning for warning in said if "missing from font" in str(warning.message)]
+    for warning in said:
+        if warning not in missing:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    caption = f"{caption} {BOXES}" if missing else caption
+    alt, plots = f"{alt or caption} {style.words(figure)}".strip(), _interactive(figure)
     runs.record(run, "figures", {"name": name, "caption": caption, "alt": alt, "width": made_for})
-    width = round(WIDTHS[made_for] * SCREEN[made_for])
-    image = f'<img src="{sources[made_for]}" alt="{html.escape(alt)}" width="{width}">'
-    if made_for == "page":  # on a phone its letters would be too small
-        image = f'<picture><source media="(max-width: 36rem)" srcset="{sources["column"]}">{image}</picture>'
+    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    width = round(figure.get_figwidth() * SCREEN[made_for])
+    image = f'<img src="{source}" alt="{html.escape(alt)}" width="{width}">'
     points = f'<script type="application/json" class="points">{plots}</script>' if plots else ""
     page = f'<figure id="fig-{name}">{image}{points}<figcaption>{html.escape(caption)}</figcaption></figure>'
-    put(page, caption, pictures[made_for], markdown=False)
+    put(page, caption, picture, markdown=False)
 
 
 def _plain_dollars(figure: Figure) -> None:
@@ -65,45 +67,26 @@ def _plain_dollars(figure: Figure) -> None:
     for ax in figure.axes:
         for axis in (ax.xaxis, ax.yaxis):
             axis.get_ticklabels()  # makes them
-    for text in figure.findobj(plots.mpl.text.Text):
+    for text in figure.findobj(Text):
         if "$" in text.get_text().replace("\\$", "") and "\\mathdefault" not in text.get_text():
             text.set_parse_math(False)
-
-
-def _save(run: Run, figure: Figure, name: str, made_for: str) -> dict[str, bytes]:
-    """Save `figures/column/NAME` and `figures/page/NAME` as PDF and PNG, and close the figure; returns both PNGs.
-
-    The width that the figure was made for, and is laid out for, comes first: the other one may move its panels.
-    """
-    found = {}
-    for kind in sorted(WIDTHS, key=lambda kind: kind != made_for):
-        if kind != made_for:
-            _lay_out(figure, kind)
-        found[kind], folder = png(figure), run.folder / "figures" / kind
-        files.write(folder / f"{name}.png", lambda path, data=found[kind]: path.write_bytes(data))
-        files.write(
-            folder / f"{name}.pdf",
-            lambda path: FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None}),
-        )
-    plt.close(figure)
-    return found
-
-
-def _lay_out(figure: Figure, kind: str) -> None:
-    """Give a figure the width of a column or a page, and place everything for good: once for all its files."""
-    figure.set_layout_engine("constrained")
-    widths.fit(figure, WIDTHS[kind])
-    figure.get_layout_engine().execute(figure)
-    figure.set_layout_engine("none")
 
 
 def png(figure: Figure, dpi: float | None = None) -> bytes:
     """A figure as a PNG file (default: the resolution of saved figures)."""
     picture, before = io.BytesIO(), figure.dpi
-    figure.dpi = dpi or plots.mpl.rcParams["savefig.dpi"]
+    figure.dpi = dpi or rcParams["savefig.dpi"]
     FigureCanvasAgg(figure).print_png(picture, metadata={"Software": None})  # `savefig` would draw twice
     figure.dpi = before
     return picture.getvalue()
+
+
+def pdf(figure: Figure) -> bytes:
+    """A figure as a PDF file, the same each time."""
+    _plain_dollars(figure)
+    drawn = io.BytesIO()
+    FigureCanvasPdf(figure).print_pdf(drawn, metadata={"CreationDate": None})
+    return drawn.getvalue()
 
 
 def _interactive(figure: Figure) -> str:
@@ -124,20 +107,18 @@ def _interactive(figure: Figure) -> str:
 def table(run: Run, data: pd.DataFrame, name: str, caption: str | None = None, digits: int = 3, index: bool = False,
           **values: Any) -> None:
     """Put a table into the page and save it as CSV, LaTeX (booktabs) and HTML. Its caption is that of `claims.yaml`,
-    filled with `values`, unless one is given."""
+    filled with `values`, unless one is given. Ids are shown by the names of the glossary; the CSV keeps them."""
     caption = claims.caption(run, "tables", name, **values) if caption is None else caption
-    shown = data.map(lambda value: _cell(value, digits)).rename_axis(columns=None)
     folder = run.folder / "tables"
     files.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=index))
-    flat = shown.reset_index() if index else shown
-    numeric = [all(_is_number(value) for value in data[column]) if column in data else False for column in flat]
-    rows = flat.astype(str).to_numpy().tolist()
-    files.write_text(folder / f"{name}.tex", latex.table([str(c) for c in flat], rows, caption, name, numeric))
-    runs.record(run, "tables", {"name": name, "caption": caption})
-    body = shown.to_html(index=index, border=0, classes="dataframe", escape=True)
-    page = f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>{body}</figure>'
+    data = data.reset_index() if index else data
+    shown = glossary.shown_table(data).map(lambda value: _cell(value, digits)).rename_axis(columns=None)
+    numeric = [all(map(_is_number, column)) for _, column in data.items()]
+    files.write_text(folder / f"{name}.tex", latex.table(shown, caption, name, numeric))
+    runs.record(run, "tables", {"name": name, "caption": caption, "ids": glossary.ids(data)})
+    page = table_html(shown, name, caption)
     files.write_text(folder / f"{name}.html", page)
-    put(page, _markdown([str(c) for c in flat], rows, caption))
+    put(page, _markdown(list(map(str, shown)), shown.astype(str).to_numpy().tolist(), caption))
 
 
 def _markdown(columns: list[str], rows: list[list[str]], caption: str) -> str:

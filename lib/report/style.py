@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from lib.report import fonts
 
 COLUMN, PAGE = 3.35, 6.9  # widths in inches: one column and a full page of a two-column paper
 TALLEST = 8.6  # inches: a page
@@ -25,47 +29,98 @@ FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Z
          "Microsoft YaHei", "Malgun Gothic", "Leelawadee UI", "Nirmala UI")
 INSTALLED = {font.name for font in mpl.font_manager.fontManager.ttflist}
 warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-mpl.rcParams["font.family"] = [*fonts.add(), "DejaVu Sans", *(name for name in FONTS if name in INSTALLED)]
-mpl.rcParams.update(
-    {
-        "font.size": 8,
-        "axes.titlesize": 8.5,
-        "axes.labelsize": 8,
-        "xtick.labelsize": 7,
-        "ytick.labelsize": 7,
-        "legend.fontsize": 7,
-        "legend.frameon": False,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlelocation": "left",
-        "axes.titleweight": "bold",
-        "lines.linewidth": 1.3,
-        "lines.markersize": 4,
-        "savefig.dpi": 200,
-        "figure.dpi": 100,
-        "figure.constrained_layout.use": True,
-        "pdf.fonttype": 42,
-        "axes.grid": False,
-        "image.cmap": "cividis",
-    }
-)
+mpl.style.use(Path(__file__).with_name("paper.mplstyle"))
+mpl.rcParams["font.family"] = ["DejaVu Sans", *(name for name in FONTS if name in INSTALLED)]
 
 
 def no_formula(name: object) -> str:
     return str(name).replace("$", "\\$")
 
 
-def new(width: float = COLUMN, height: float | None = None, rows: int = 1, columns: int = 1, **kwargs):
-    """A figure and its axes at paper width (inches).
+# --- figures of a width ------------------------------------------------------------------------------------------
+_wide: ContextVar[float | None] = ContextVar("inches that every new figure is wide", default=None)
+
+
+@contextlib.contextmanager
+def as_wide_as(width: float) -> Iterator[None]:
+    """Within it, all new figures are `width` inches wide, whatever they ask for."""
+    before = _wide.set(width)
+    try:
+        yield
+    finally:
+        _wide.reset(before)
+
+
+def wide(width: float) -> float:
+    """How wide a figure is that asks for `width` inches."""
+    return _wide.get() or width
+
+
+def new(width: float = COLUMN, height: float | None = None, rows: int = 1, columns: int = 1, squeeze: bool = True,
+        **kwargs):
+    """A figure and its axes at paper width (inches); panels are stacked where there is no room for them side by side.
 
     pyplot does not know it, so that Jupyter does not show it, without caption and text, at the end of a cell.
     """
-    figure = Figure(figsize=(width, height or 0.7 * width))
-    return figure, figure.subplots(rows, columns, **kwargs)
+    height, inches = height or 0.7 * width, wide(width)
+    across = columns
+    if inches < 0.7 * width and columns > 1:
+        across = 1 if rows == 1 or rows * columns <= 4 else 2
+    down = -(-rows * columns // across)
+    figure = Figure(figsize=(inches, min(height * (0.85 * down / rows if down > rows else 1), TALLEST)))
+    axes = figure.subplots(down, across, squeeze=False, **kwargs).ravel()
+    for ax in axes[rows * columns:]:
+        ax.remove()
+    axes = axes[:rows * columns].reshape(rows, columns)
+    return figure, (axes if not squeeze else axes.squeeze() if axes.size > 1 else axes[0, 0])
 
 
 def axes_of(ax: Axes | None, width: float = COLUMN, height: float | None = None) -> tuple[Figure, Axes]:
-    if ax is not None:
-        return ax.figure, ax
-    figure, ax = new(width, height)
-    return figure, ax
+    return (ax.figure, ax) if ax is not None else new(width, height)
+
+
+def powers_of_two(ax: Axes) -> None:
+    """A logarithmic axis across, marked in plain numbers."""
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def legend_below(figure: Figure, **options: Any) -> None:
+    """A legend under all panels, in two columns where there is room."""
+    legend = figure.legend(loc="outside lower center", ncols=2 if figure.get_figwidth() > COLUMN else 1, **options)
+    if figure.get_figwidth() <= COLUMN:
+        figure.set_figheight(figure.get_figheight() + 0.08 * len(legend.get_texts()))
+
+
+# --- figures in words --------------------------------------------------------------------------------------------
+def say(ax: Axes, text: str) -> None:
+    """Add to what a figure says to those who do not see it: a sentence without its full stop on one panel."""
+    ax.figure.said = [*getattr(ax.figure, "said", []), (ax, text)]
+
+
+def words(figure: Figure) -> str:
+    """What its plot functions said of a figure, each sentence after the title and the axes of its panel; where they
+    said nothing, how far each panel's data reach."""
+    told = []
+    for ax, text in getattr(figure, "said", None) or _reaches(figure):
+        axes = " against ".join(dict.fromkeys(filter(None, (ax.get_ylabel(), ax.get_xlabel()))))
+        head = ", ".join(filter(None, (ax.get_title(loc="left"), axes)))
+        told.append(f"{head}: {text}." if head else f"{text}.")
+    return " ".join(" ".join(told).split())
+
+
+def _reaches(figure: Figure) -> list[tuple[Axes, str]]:
+    found = []
+    for ax in (ax for ax in figure.axes if ax.axison and np.isfinite(ax.dataLim.extents).all()):
+        left, low, right, high = ax.dataLim.extents
+        found.append((ax, f"from {left:.3g} to {right:.3g} across and {low:.3g} to {high:.3g} up"))
+    return found
+
+
+def listed(names: Iterable[Any], values: Iterable[float], most: int = 8) -> str:
+    """Names with their values; of many only the extremes."""
+    pairs = [(str(name), float(value)) for name, value in zip(names, values, strict=True) if np.isfinite(value)]
+    if len(pairs) <= most:
+        return ", ".join(f"{name} {value:.3g}" for name, value in pairs)
+    low, high = min(pairs, key=lambda pair: pair[1]), max(pairs, key=lambda pair: pair[1])
+    return f"{len(pairs)} rows, highest {high[0]} {high[1]:.3g}, lowest {low[0]} {low[1]:.3g}"

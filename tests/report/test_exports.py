@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 import run_notebooks
 from lib.report import (
-    alt_text,
     claims,
     compare,
     exports,
@@ -29,8 +28,6 @@ from lib.report import (
     pdf,
     plots,
     showing,
-    style,
-    widths,
 )
 from lib.scores.intervals import interval
 from lib.store import artifacts, runs
@@ -241,8 +238,8 @@ def beside(made, other, tmp_path_factory) -> BeautifulSoup:
 def test_shared_scores_stand_side_by_side_with_their_intervals(beside, made, other):
     table = beside.find(id="tab-scores")
     head = [cell.get_text() for cell in table.select("thead th")]
-    assert head[4:6] == [f"nmi, {made.name}", f"nmi, {other.name}"]
-    row = next(row for row in table.select("tbody tr") if row.td.get_text() == "vae")
+    assert head[4:6] == [f"NMI, {made.name}", f"NMI, {other.name}"]
+    row = next(row for row in table.select("tbody tr") if row.td.get_text() == "VAE")
     for folder, cell in zip((made, other), row.find_all("td")[4:6], strict=True):
         scores = artifacts.scores_of(folder)
         values = scores[(scores["method"] == "vae") & (scores["metric"] == "nmi")]["value"]
@@ -282,59 +279,6 @@ def test_a_run_is_not_compared_with_itself_with_nothing_or_with_what_shares_noth
     shutil.copy(made / "run.json", audit)
     with pytest.raises(Problem, match="share no setting"):
         compare.export(made, audit)
-
-
-# --- figures ------------------------------------------------------------------------------------------------------
-
-
-def panels(n_rows: int = 1, n_columns: int = 3):
-    figure, axes = style.new(style.PAGE, 2.5, n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
-    for i, ax in enumerate(axes.flat):
-        plots.dots([f"row {j}" for j in range(4)], [interval([0.1 * i + j, j + 0.2]) for j in range(4)], "NMI", ax)
-    return figure
-
-
-@pytest.mark.parametrize("shape", [(1, 2), (1, 3), (2, 2), (2, 3)])
-@pytest.mark.parametrize("width", [style.COLUMN, style.PAGE])
-def test_a_figure_fits_its_width_without_losing_or_covering_anything(shape, width):
-    figure = panels(*shape)
-    widths.fit(figure, width)
-    figure.draw_without_rendering()
-    assert figure.get_size_inches()[0] == pytest.approx(width) and figure.get_size_inches()[1] <= style.TALLEST
-    boxes = [ax.get_tightbbox() for ax in figure.axes]  # with their labels
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-    whole = figure.get_window_extent()
-    assert all(box.x0 >= whole.x0 - 1 and box.x1 <= whole.x1 + 1 and box.y0 >= whole.y0 - 1 for box in boxes)
-
-
-def test_a_figure_is_told_by_its_numbers():
-    figure = panels(1, 2)
-    figure.draw_without_rendering()
-    assert "row 3 3.1" in alt_text.describe(figure) and alt_text.describe(figure).count("row 0") == 2
-    x = np.arange(5.0)
-    told = {
-        "points": (plots.scatter(np.c_[x, x], ["a", "a", "b", "b", "b"]), "5 points from 0 to 4 across"),
-        "curve": (plots.curves({"VAE": pd.DataFrame({0: x, 1: x})}, "beta", "NMI", lines={"chance": 0.5}),
-                  "VAE from 0 at 0 to 4 at 4; line chance at 0.5"),
-        "heat": (plots.heat(pd.DataFrame([[1.0, 2], [3, 9]], index=["p", "q"], columns=["r", "s"])),
-                 "highest 9 (q, s)"),
-        "null": (plots.null_strip({"VAE": (0.5, np.array([0.1, 0.3]))}, "silhouette"), "VAE 0.5; grey strokes: VAE"),
-        "two": (plots.rows_of_two(["u", "v"], {"A": [interval([1, 2]), interval([3, 4])],
-                                                 "B": [interval([5, 6]), interval([7, 8])]}, "NMI"), "B: u 5.5, v 7.5"),
-    }
-    for name, (figure, text) in told.items():
-        figure.draw_without_rendering()
-        assert text in alt_text.describe(figure), name
-
-
-def test_another_figure_is_told_otherwise():
-    """A placebo: the words follow the numbers."""
-    texts = []
-    for values in ([1.0, 2, 3], [3.0, 2, 1]):
-        figure = plots.curves({"x": pd.DataFrame({0: values})}, "a", "b")
-        figure.draw_without_rendering()
-        texts.append(alt_text.describe(figure))
-    assert texts[0] != texts[1]
 
 
 @pytest.mark.parametrize("value, spec", [(-0.0183, ".2%"), ([-0.0183, -0.136, 0.0994, 3], ".2%"), (0.5, "+.0%"),

@@ -1,10 +1,13 @@
 """Figures and findings: what reaches the page and the folder."""
 
+import json
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from lib.report import claims, output, plots, showing, style
+from lib.report import claims, output, plots, redraw, showing, style
 from lib.scores.intervals import interval
 from lib.store import runs
 
@@ -29,7 +32,7 @@ def test_show_escapes_saves_and_records(prepared_run, shown):
     page = shown(lambda: showing.show(run, figure, "one", 'Caption with <b> & "quotes".'))
     assert 'id="fig-one"' in page and "&lt;b&gt;" in page and "<b>" not in page.replace("&lt;b&gt;", "")
     assert 'alt="Caption with' in page
-    for file in ("column/one.pdf", "column/one.png", "page/one.pdf", "page/one.png"):
+    for file in ("one.png", "one.json"):
         assert (run.folder / "figures" / file).stat().st_size > 1000
     assert runs.load_records(run.folder)["04_vae"]["figures"][0]["name"] == "one"
 
@@ -54,7 +57,7 @@ def test_the_same_figure_is_the_same_bytes(prepared_run, shown):
     for _ in range(2):
         figure = plots.curves({"x": pd.DataFrame({0: [1.0, 2], 1: [1.5, 2.5]}, index=[1, 2])}, "beta", "NMI")
         shown(lambda figure=figure: showing.show(run, figure, "again", "Twice."))
-        files.append((run.folder / "figures" / "column" / "again.png").read_bytes())
+        files.append((run.folder / "figures" / "again.png").read_bytes())
     assert files[0] == files[1]
 
 
@@ -115,6 +118,97 @@ def test_findings_follow_their_verdict(prepared_run, shown, verdict, kind, text)
     assert recorded["numbers"] == {"gap": 0.25} and text in recorded["text"]
     again = shown(lambda: claims.recall(run, ["f", "missing"]))
     assert text in again and "Not in this run: missing" in again
+
+
+def told() -> dict:
+    """A figure of each plot function that needs data alone, and what it says."""
+    x = np.arange(5.0)
+    pairs = {"A": [interval([1, 2]), interval([3, 4])], "B": [interval([5, 6]), interval([7, 8])]}
+    return {
+        "points": (plots.scatter(np.c_[x, x], ["a", "a", "b", "b", "b"]), "5 points from 0 to 4 across"),
+        "shaded": (plots.shaded(np.c_[x, x], x, "tempo"), "coloured by tempo from 0.08 to 3.92"),
+        "dots": (plots.dots(["vae", "pca"], pairs["A"], "nmi", nulls=[0.1, 0.2]),
+                 "NMI: VAE 1.5, PCA 3.5; null: VAE 0.1"),
+        "curve": (plots.curves({"vae": pd.DataFrame({0: x, 1: x})}, "beta", "nmi", lines={"chance": 0.5}),
+                  "NMI against beta: VAE from 0 at 0 to 4 at 4; line chance at 0.5"),
+        "heat": (plots.heat(pd.DataFrame([[1.0, 2], [3, 9]], index=["p", "q"], columns=["r", "kl"])),
+                 "highest 9 (q, KL)"),
+        "null": (plots.null_strip({"vae": (0.5, np.array([0.1, 0.3]))}, "silhouette"),
+                 "VAE 0.5; mean of the null draws: VAE 0.2"),
+        "two": (plots.rows_of_two(["u", "v"], pairs, "NMI"), "B: u 5.5, v 7.5"),
+        "mels": (plots.log_mels({"jazz": np.ones((4, 6))}, 30.0), "jazz: spectrogram, mean 1 dB"),
+        "causes": (plots.causes({("a", "b"): interval([1.0, 2])}), "from a to b +1.50"),
+        "losses": (plots.losses({"train loss": np.array([[3.0, 2.0, np.nan]])}),
+                   "train loss from 3 at the first epoch to 2"),
+    }
+
+
+def test_a_figure_is_told_by_its_numbers():
+    for name, (figure, text) in told().items():
+        assert text in style.words(figure), (name, style.words(figure))
+
+
+def test_a_figure_without_a_word_tells_how_far_its_data_reach():
+    figure, (left, right) = style.new(rows=1, columns=2)
+    left.plot([1, 2], [3, 4])
+    left.set(xlabel="beta", ylabel="KL")
+    assert style.words(figure) == "KL against beta: from 1 to 2 across and 3 to 4 up."
+
+
+def test_a_figure_is_drawn_again_as_it_was_and_at_another_width(tmp_path):
+    for name, (figure, text) in told().items():
+        redraw.keep(figure, tmp_path / name)
+        assert showing.png(redraw.again(tmp_path / name, None)) == showing.png(figure), name
+        for width in style.WIDTHS.values():
+            narrow = redraw.again(tmp_path / name, width)
+            assert narrow.get_figwidth() == width and text in style.words(narrow)
+    assert showing.pdf(narrow) == showing.pdf(redraw.again(tmp_path / name, width))
+
+
+def test_what_was_drawn_on_later_or_by_hand_is_not_drawn_again(tmp_path):
+    later, by_hand = told()["curve"][0], style.new()[0]
+    later.axes[0].axhline(0.3)
+    unknown = told()["dots"][0]
+    unknown.made_by[0][2] = (object(),)
+    for figure in (later, by_hand, unknown):
+        (tmp_path / "figure").write_text("of an earlier run")
+        redraw.keep(figure, tmp_path / "figure")
+        assert redraw.again(tmp_path / "figure", style.PAGE) is None
+    for module, name in (("lib.store.files", "write_text"), ("os", "system")):
+        (tmp_path / "evil").write_text(json.dumps([module, name, {"tuple": ["/tmp/x"]}, {"dict": []}]))
+        with pytest.raises(ValueError, match="draws figures"):
+            redraw.again(tmp_path / "evil", 3.0)
+
+
+def panels(rows: int, columns: int):
+    figure, axes = style.new(style.PAGE, 2.5, rows, columns, sharex=True, sharey=True, squeeze=False)
+    for i, ax in enumerate(axes.flat):
+        plots.dots([f"row {j}" for j in range(4)], [interval([0.1 * i + j, j + 0.2]) for j in range(4)], "NMI", ax)
+    return figure
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (1, 3), (2, 2), (2, 3)])
+@pytest.mark.parametrize("width", [style.COLUMN, style.PAGE])
+def test_a_figure_fits_its_width_without_losing_or_covering_anything(shape, width):
+    with style.as_wide_as(width):
+        figure = panels(*shape)
+    figure.draw_without_rendering()
+    assert figure.get_size_inches()[0] == pytest.approx(width) and figure.get_size_inches()[1] <= style.TALLEST
+    boxes = [ax.get_tightbbox() for ax in figure.axes]  # with their labels
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    whole = figure.get_window_extent()
+    assert all(box.x0 >= whole.x0 - 1 and box.x1 <= whole.x1 + 1 and box.y0 >= whole.y0 - 1 for box in boxes)
+
+
+@pytest.mark.parametrize("width", [None, *style.WIDTHS.values()])
+def test_long_names_leave_room_for_what_is_drawn(width):
+    """The comparison's rows are called by method, setting and features: they once left no room for the panel."""
+    names = [f"contrastive_vae · members=3 umap={i} · mfcc_delta + modulation + descriptors" for i in range(22)]
+    with warnings.catch_warnings(), style.as_wide_as(width):
+        warnings.simplefilter("error")
+        figure = plots.dots(names, [interval([0.1, 0.2])] * 22, "NMI", nulls=[0.0] * 22, marked=[True] * 22)
+        figure.draw_without_rendering()
+    assert figure.axes[0].get_position().width > 0.3
 
 
 def test_banner_says_synthetic(prepared_run, shown):

@@ -1,8 +1,6 @@
-"""Remembered tables, compiled functions, cut fonts: what is kept must not change what comes out."""
+"""Remembered tables, compiled functions: what is kept must not change what comes out."""
 
 import dataclasses
-import io
-import itertools
 
 import numpy as np
 import pandas as pd
@@ -10,12 +8,9 @@ import pytest
 import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from matplotlib import pyplot as plt
 
 from lib.models import umap, vae
 from lib.models.latents import pca_latents
-from lib.report import fonts
-from lib.report.style import new
 from lib.scores import table as scores
 from lib.store import remembering, runs
 
@@ -146,23 +141,3 @@ def test_umap_is_umap_and_what_it_compiles_is_kept():
     np.testing.assert_array_equal(found[1], plain)
     assert found.shape == (2, 60, 2) and not np.array_equal(found[0], found[1])
     assert any("smooth_knn_dist" in path.name for path in runs.numba_folder().rglob("*.nbi"))
-
-
-def test_cut_fonts_draw_the_same_letters():
-    pictures = []
-    for family in ([fonts.NAME, "DejaVu Sans"], ["DejaVu Sans"]):
-        with plt.rc_context({"font.family": family}):
-            figure, ax = new()
-            ax.set(title="Größe of an office, R² ≥ 0", xlabel=r"β/2 → $\sigma^2$", ylabel="жанр")  # not in the cut
-            for y, (style, weight) in enumerate(itertools.product(("normal", "italic"), ("normal", "bold"))):
-                ax.text(0.5, y / 4, "AVAT fi ffl", style=style, weight=weight)
-            figure.savefig(picture := io.BytesIO(), dpi=100)
-            pictures.append(picture.getvalue())
-            plt.close(figure)
-    assert pictures[0] == pictures[1]
-
-
-def test_without_a_place_to_keep_them_fonts_are_whole(monkeypatch, tmp_path):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path / "file" / "cache"))
-    assert fonts.add() == []

@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lib.report.glossary import shown
 from lib.report.plots import curves, scatter
-from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, new
+from lib.report.redraw import redrawable
+from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, powers_of_two, say
 
 Panels = dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]]
 
 
 # title -> (model -> tables of `paradox.measured`, table of `paradox.linear_theory`)
+@redrawable
 def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) -> Figure:
     """Information read against the rate that was spent, nats: model -> rate [seed], model -> source -> read [seed].
 
@@ -28,6 +31,7 @@ def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) ->
             values = sources[source].dropna()
             ax.plot(spent[model].loc[values.index], values, MARKERS[i], color=PALETTE[i], mfc=face, ls="",
                     label=f"{model}, {source}")
+            say(ax, f"{model}, {source}: {values.mean():.3g} nats read of {spent[model].mean():.3g} spent, means")
     top = max(float(values.max()) for sources in read.values() for values in sources.values())
     ax.plot([0, 1.15 * top], [0, 1.15 * top], color=GREY, ls="--", lw=1, label="bound for samples")
     ax.set(xlabel="KL, nats", ylabel="genre read by a linear probe, nats")
@@ -35,6 +39,7 @@ def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) ->
     return figure
 
 
+@redrawable
 def captured(table: pd.DataFrame) -> Figure:
     """Shares of variance of each property (a row of `association.captured` each): what the features carry, and what
     clusters and dimensions keep of it."""
@@ -46,11 +51,15 @@ def captured(table: pd.DataFrame) -> Figure:
              ("clusters within", "clusters", 0, PALETTE[0]))
     for column, name, i, face in kinds:
         ax.plot(table[column], rows, MARKERS[i], color=PALETTE[i], mfc=face, ls="", label=name)
-    ax.set(yticks=rows, yticklabels=table["property"], xlabel="share of variance within genre", xlim=(0, 1))
-    figure.legend(loc="outside lower center", ncols=2)
+    names = [shown(name) for name in table["property"]]
+    ax.set(yticks=rows, yticklabels=names, xlabel="share of variance within genre", xlim=(0, 1))
+    legend_below(figure)
+    for column, name in (("features", "features"), *(kind[:2] for kind in kinds)):
+        say(ax, f"{name}: {listed(names, table[column])}")
     return figure
 
 
+@redrawable
 def planes(points: np.ndarray, clusters: np.ndarray, values: pd.DataFrame) -> Figure:
     """Two leading dimensions of a latent [track, 2]: coloured by cluster, and shaded by each property [track, name],
     from dark (its 2nd percentile) to bright (its 98th), which its title gives."""
@@ -60,10 +69,13 @@ def planes(points: np.ndarray, clusters: np.ndarray, values: pd.DataFrame) -> Fi
         low, high = np.nanpercentile(column, [2, 98])
         ax.scatter(*points.T, s=7, lw=0, c=column, vmin=low, vmax=high)
         digits = ",.0f" if max(abs(low), abs(high)) >= 100 else ".2g"
-        ax.set(title=f"{name}, {low:{digits}} to {high:{digits}}", xlabel="leading dimension 1")
+        ax.set(title=f"{shown(name)}, {low:{digits}} to {high:{digits}}", xlabel="leading dimension 1")
+        along = [column.corr(pd.Series(side, column.index), "spearman") for side in points.T]
+        say(ax, f"rank correlation {along[0]:.2f} with dimension 1 and {along[1]:.2f} with dimension 2")
     return figure
 
 
+@redrawable
 def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float], n: int = 12) -> Figure:
     """The first `n` eigenvalues of each covariance, on a logarithmic scale, with levels to compare them with."""
     figure, ax = new()
@@ -73,10 +85,13 @@ def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float], n: int
     for i, (name, level) in enumerate(levels.items()):
         ax.axhline(level, color=GREY, ls=("--", ":", "-.")[i % 3], lw=1, label=name)
     ax.set(xlabel="component", ylabel="eigenvalue", yscale="log")
+    say(ax, f"largest: {listed(spectra, [values[0] for values in spectra.values()])}; "
+            f"levels: {listed(levels, levels.values())}")
     ax.legend()
     return figure
 
 
+@redrawable
 def against_theory(panels: Panels) -> Figure:
     """Measurement beside linear theory, a row per panel: active dimensions and rate over beta, and the rate-distortion
     curve."""
@@ -92,9 +107,12 @@ def against_theory(panels: Panels) -> Figure:
         row[2].set(xlabel="rate KL, nats", ylabel="squared error")
         row[0].set_title(title)
         row[2].legend()
+        say(row[2], "; ".join(f"{model} from error {tables['error'].mean(axis=1).min():.3g} to "
+                              f"{tables['error'].mean(axis=1).max():.3g}" for model, tables in models.items()))
     return figure
 
 
+@redrawable
 def kl_spectrum(panels: Panels, n: int = 6) -> Figure:
     """KL of the `n` leading dimensions over beta: theory as lines, the first model full, the second hollow."""
     figure, axes = new(PAGE, 2.6, 1, len(panels), sharey=True, squeeze=False)
@@ -103,10 +121,13 @@ def kl_spectrum(panels: Panels, n: int = 6) -> Figure:
             ax.plot(theory.index, theory[name], color=PALETTE[i % 10], lw=1)
             for tables, face in zip(models.values(), (PALETTE[i % 10], "white"), strict=True):
                 ax.plot(tables[name].mean(axis=1), MARKERS[i % 10], color=PALETTE[i % 10], mfc=face, ls="")
-        ax.set_xscale("log", base=2)
-        ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+        powers_of_two(ax)
         ax.set(xlabel="beta", ylabel="KL of a dimension, nats" if ax is axes[0, 0] else "", title=title)
         kinds = ({"ls": "-", "label": "linear theory"}, {"ls": "", "marker": "o", "label": list(models)[0]},
                  {"ls": "", "marker": "o", "mfc": "white", "label": list(models)[1]})
         ax.legend(handles=[mpl.lines.Line2D([], [], color=GREY, **kind) for kind in kinds])
+        leading = {model: tables["kl 1"].mean(axis=1) for model, tables in models.items() if "kl 1" in tables}
+        say(ax, "leading dimension: " + "; ".join(f"{model} from {one.iloc[0]:.3g} at beta {one.index[0]:g} to "
+                                                  f"{one.iloc[-1]:.3g} at {one.index[-1]:g}"
+                                                  for model, one in leading.items()))
     return figure

@@ -1,0 +1,119 @@
+"""The words of the series: display name, unit and one line for each id, from `notebooks/glossary.yaml`."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pandas as pd
+import yaml
+from bs4 import BeautifulSoup
+
+from lib.report.output import table_html
+from lib.store.series import NOTEBOOKS
+from lib.store.settings import Settings
+
+# Columns of tables whose cells are ids, with the kinds that they may be of
+ID_COLUMNS = {
+    "method": ("methods",), "better": ("methods",), "worse": ("methods",), "features": ("features",),
+    "metric": ("metrics",), "score": ("metrics",), "clusterer": ("clusterers",), "label_use": ("uses of labels",),
+    "purpose": ("purposes",), "descriptor": ("descriptors",), "factor": ("factors",),
+    "property": ("descriptors", "factors"), "moves with": ("descriptors", "factors"),
+    "comparison": ("methods", "metrics"), "array": ("features",),
+}
+HEADINGS = ("metrics", "columns", "descriptors", "factors", "methods", "features", "clusterers")  # first kind first
+IN_TEXT = ("metrics", "methods", "features", "clusterers")  # terms that are explained where a page first names them
+TEXTS = ("p", "li", "th", "td", "figcaption")
+JOINS = re.compile(r"( ?\+ ?| · | - |: )")
+UNTOUCHED = ("a", "abbr", "code", "pre", "math", "button", "script", "style", "svg")
+
+
+class Term(NamedTuple):
+    name: str  # as it is shown
+    unit: str
+    says: str  # one line
+
+
+@functools.cache
+def registry() -> dict[str, dict[str, Term]]:
+    """All terms, by kind and id."""
+    found = yaml.safe_load((NOTEBOOKS / "glossary.yaml").read_text(encoding="utf-8"))
+    terms = {kind: {name: Term(*map(str, term)) for name, term in entries.items()} for kind, entries in found.items()}
+    return terms | {"settings": {name: Term(name, "", f"{about.description[0].upper()}{about.description[1:]}.")
+                                 for name, about in Settings.model_fields.items() if about.description}}
+
+
+def term(name: Any, kinds: Iterable[str] = HEADINGS) -> Term | None:
+    """The term with this id, of the first kind that has it."""
+    return next((registry()[kind][name] for kind in kinds if name in registry()[kind]), None)
+
+
+def parts(name: str, kinds: Iterable[str] = HEADINGS) -> list[str]:
+    """An id, or the ids that a name joins, and between them what joins them: `mfcc+lyrics`, `vae - pca: nmi`."""
+    return [name] if term(name, kinds) else JOINS.split(name)
+
+
+def shown(name: Any, kinds: Iterable[str] = HEADINGS) -> Any:
+    """The display name of an id, or of ids that are joined; anything else as it is."""
+    if not isinstance(name, str):
+        return name
+    return "".join(one.name if (one := term(part, kinds)) else " + " if part == "+" else part
+                   for part in parts(name, kinds))
+
+
+def shown_table(data: pd.DataFrame) -> pd.DataFrame:
+    """A table with display names for its columns, and for the cells of those that hold ids (`ID_COLUMNS`)."""
+    cells = {name: [shown(cell, ID_COLUMNS[name]) for cell in column] if name in ID_COLUMNS and column.dtype == object
+             else column for name, column in data.items()}
+    return pd.DataFrame(cells, index=data.index).rename(columns=shown).rename_axis(index=shown)
+
+
+def ids(data: pd.DataFrame) -> dict[str, list[str]]:
+    """What a table shows that the glossary has to know: its columns, and the texts in those that hold ids."""
+    held = {name: sorted({cell for cell in data[name] if isinstance(cell, str)}) for name in ID_COLUMNS if name in data}
+    return {"columns": [str(name) for name in data]} | {name: cells for name, cells in held.items() if cells}
+
+
+def explain(body: BeautifulSoup) -> None:
+    """Say what a term means where a page names it first: `<abbr title>`, in place."""
+    terms = {term.name: term for kind in IN_TEXT for term in registry()[kind].values() if _is_a_term(term.name)}
+    names = "|".join(map(re.escape, sorted(terms, key=len, reverse=True)))
+    pattern, said = re.compile(rf"(?<![\w-])({names})(?![\w-])"), set()
+    for text in [text for tag in body.find_all(TEXTS) for text in tag.find_all(string=pattern)]:
+        if text.find_parent(UNTOUCHED) or text.parent is None:
+            continue
+        parts = pattern.split(text)
+        new = [name for name in dict.fromkeys(parts[1::2]) if name not in said]
+        if not new:
+            continue
+        said |= set(new)
+        pieces = []
+        for part in parts:
+            known = part in new
+            pieces.append(_abbr(body, terms[part]) if known else part)
+            new = [name for name in new if not known or name != part]
+        text.replace_with(*pieces)
+
+
+def _is_a_term(name: str) -> bool:
+    """Is a name no ordinary word that a text may use otherwise?"""
+    return not name.islower() or " " in name and "alone" not in name or name in ("silhouette", "purity")
+
+
+def _abbr(body: BeautifulSoup, one: Term) -> Any:
+    tag = body.new_tag("abbr", title=f"{one.says} Unit: {one.unit}." if one.unit else one.says)
+    tag.string = one.name
+    return tag
+
+
+def to_html() -> str:
+    """The glossary as the body of a page of the book."""
+    out = ["<h1>Glossary</h1>"]
+    for kind, terms in registry().items():
+        rows = pd.DataFrame([(one.name, name, one.unit, one.says) for name, one in terms.items()],
+                            columns=["name", "id", "unit", "meaning"])
+        name = kind.capitalize()
+        out += [f"<h2>{name}</h2>", table_html(rows, f"glossary-{kind.replace(' ', '-')}", f"{name}.")]
+    return "\n".join(out)
