@@ -8,7 +8,6 @@ and models are fitted on training rows. The runs stacked together are always all
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,7 +15,6 @@ import numpy as np
 import torch
 import xarray as xr
 from sklearn.cluster import KMeans
-from torch.optim.adam import adam
 
 from lib.models.vae import ModelConfig, StackedVAE
 
@@ -96,7 +94,9 @@ def fit(
     kept = StackedVAE(config, seeds, betas).to(where)  # each run's weights at its best epoch
     generators = [torch.Generator().manual_seed(1_000_003 * (seed + 1)) for seed in seeds]
     noise_held = noise_of(generators, n_held, config.latent_dim).to(where)
-    stepper = _Adam(model, schedule.learning_rate)
+    optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
+    for weight in model.parameters():
+        weight.grad = torch.zeros_like(weight)
     n_batches = max(1, round(n_rows / schedule.batch_size))  # a remainder is spread over the batches
     orders = [np.random.default_rng([seed, 2]) for seed in seeds]
     runs = torch.arange(n_runs, device=where)  # those that have not stopped: the stack shrinks to them
@@ -116,9 +116,9 @@ def fit(
         total = torch.zeros(len(here), device=where)
         parts = [part.tensor_split(n_batches, 1) for part in (data[runs[:, None], rows], labels[rows], noise)]
         for x_batch, y_batch, eps in zip(*parts, strict=True):
-            stepper.gradient.zero_()
+            optimiser.zero_grad(set_to_none=False)
             total += model.loss_and_gradient(x_batch, y_batch, eps, warmth(epoch))
-            stepper.step()
+            optimiser.step()
         out = held_rows[runs]
         with torch.no_grad():
             out_loss, out_error, out_kl = model.loss(data[runs[:, None], out], labels[out], noise_held[runs])
@@ -139,48 +139,19 @@ def fit(
         if not going.any():
             break
         if not going.all():
-            stepper.leave(going)
+            _leave(model, optimiser, going)
             runs, best, waited = runs[going], best[going], waited[going]
     return kept, _describe(kept, data, labels, splits, seeds, np.stack(history))
 
 
-class _Adam:
-    """Adam (Kingma and Ba 2015) on all weights of a stack as one vector, from which runs can leave."""
-
-    def __init__(self, model: StackedVAE, learning_rate: float):
-        self.model, self.learning_rate = model, learning_rate
-        flat = torch.cat([w.detach().flatten() for w in model.parameters()])
-        self.count = torch.zeros((), device=flat.device)  # steps taken
-        self._point(flat, torch.zeros_like(flat), torch.zeros_like(flat))
-
-    def _point(self, flat: torch.Tensor, mean: torch.Tensor, square: torch.Tensor) -> None:
-        """Let the model's weights, and their gradients, be views of one vector each."""
-        self.flat, self.mean, self.square, self.gradient = flat, mean, square, torch.zeros_like(flat)
-        start = 0
-        for name, w in list(self.model.named_parameters()):
-            shape = (self.model.n_runs, *w.shape[1:])
-            part = slice(start, start + math.prod(shape))
-            view, start = torch.nn.Parameter(flat[part].view(shape)), part.stop
-            view.grad = self.gradient[part].view(shape)
-            setattr(self.model, name, view)
-
-    @torch.no_grad()
-    def step(self) -> None:
-        adam(
-            [self.flat], [self.gradient], [self.mean], [self.square], [], [self.count], fused=True, amsgrad=False,
-            beta1=0.9, beta2=0.999, lr=self.learning_rate, weight_decay=0.0, eps=1e-8, maximize=False,
-        )
-
-    @torch.no_grad()
-    def leave(self, going: torch.Tensor) -> None:
-        """Take the runs out of the stack that are not `going` [R]."""
-        sizes, shapes = zip(*((w.numel(), w.shape) for w in self.model.parameters()), strict=True)
-        rest = [
-            torch.cat([part.view(shape)[going].flatten() for part, shape in zip(v.split(sizes), shapes, strict=True)])
-            for v in (self.flat, self.mean, self.square)
-        ]
-        self.model.n_runs, self.model.beta = int(going.sum()), self.model.beta[going]
-        self._point(*rest)
+def _leave(model: StackedVAE, optimiser: torch.optim.Optimizer, going: torch.Tensor) -> None:
+    """Take the runs that are not `going` [R] out of a stack, and out of what its optimiser remembers."""
+    model.n_runs, model.beta = int(going.sum()), model.beta[going]
+    for weight in model.parameters():
+        weight.data = weight.data[going]
+        weight.grad = None if weight.grad is None else weight.grad[going]
+        memory = optimiser.state[weight]
+        memory.update({name: value[going] for name, value in memory.items() if value.ndim})  # not the count of steps
 
 
 def _warmth(epoch: int, cycles: int, epochs: int) -> float:
