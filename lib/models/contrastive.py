@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from lib.models import training, umap
 from lib.models.latents import hashed, stored
-from lib.models.vae import kl_per_dimension
+from lib.models.vae import kl_per_dimension, sample
 from lib.store.arithmetic import modulation
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
@@ -160,8 +160,7 @@ def fit(x: np.ndarray, seed: int, train: np.ndarray, choice: Protocol) -> tuple[
     """
     where, rng = training.device(), stream(seed, "order of batches")
     data, n_crops = torch.from_numpy(x).to(where), len(x)
-    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         model = ContrastiveVAE(x.shape[-1], choice.latent_dim, choice.width).to(where).train()
         n_batches = max(1, round(len(train) / choice.batch_size))
         optimiser = torch.optim.AdamW(model.parameters(), lr=choice.learning_rate, fused=True)
@@ -189,7 +188,7 @@ def _terms(model: ContrastiveVAE, clean: Tensor, choice: Protocol) -> Tensor:
     """Squared error, KL and NT-Xent of a batch [2B, D] whose second half are the other crops of the first."""
     x = nn.functional.dropout(clean + choice.noise * torch.randn_like(clean), choice.dropout)
     mu, log_var = model.encode(x)
-    z = mu + torch.randn_like(mu) * torch.exp(0.5 * log_var)
+    z = sample(mu, log_var, torch.randn_like(mu))
     error = (model.decoder(z) - clean).square().sum(-1).mean()
     kl = kl_per_dimension(mu, log_var).sum(-1).mean()
     return torch.stack([error, kl, nt_xent(*model.projection(mu).chunk(2), choice.temperature)])
@@ -213,38 +212,29 @@ def contrastive_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], choic
 
 def _networks(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol, groups: np.ndarray) -> xr.Dataset:
     blocks = crop_statistics(log_mel.to_numpy(), _rate(log_mel), choice.crop_seconds, choice.n_crops)
-    made = []
-    for seed in seeds:
+
+    def one(seed: int) -> dict[str, np.ndarray]:
         train, _ = training.split(log_mel.sizes["track"], seed, run.settings.held_out, groups)
         x = balanced(blocks, train)
         model, history = fit(x, seed, train, choice)
-        made.append(_describe(model, x, seed, train, history))
         print(f"contrastive VAE {seed}: error {history[-1, 0]:.1f}, KL {history[-1, 1]:.1f} nats, "
               f"NT-Xent {history[-1, 2]:.2f}", flush=True)
-    return xr.concat(made, dim="seed")
+        return _describe(model, x, seed) | {"train": training.rows_of(train, x.shape[1]), "history": history.T}
+
+    return training.seed_by_seed(seeds, one, ["error", "kl", "contrast"])
 
 
 @torch.no_grad()
-def _describe(model: ContrastiveVAE, x: np.ndarray, seed: int, train: np.ndarray, history: np.ndarray) -> xr.Dataset:
-    """One network's latents of all tracks, from crops x [crop, track, D]."""
+def _describe(model: ContrastiveVAE, x: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """One network's latents of all tracks, by name, from crops x [crop, track, D]."""
     data = torch.from_numpy(x).to(training.device())
     mu, log_var = model.encode(data.flatten(0, 1))
     mu, log_var = mu.unflatten(0, data.shape[:2]), log_var.unflatten(0, data.shape[:2])
     error = (model.decoder(mu) - data).square().sum(-1).mean(0)
     middle = len(x) // 2
-    noise = torch.randn(mu.shape[1:], generator=torch.Generator().manual_seed(2_000_003 * (seed + 1))).to(mu.device)
-    z = mu[middle] + noise * torch.exp(0.5 * log_var[middle])
-    variables = {
-        "mu": (("seed", "track", "latent"), mu.mean(0)[None]), "z": (("seed", "track", "latent"), z[None]),
-        "kl": (("seed", "latent"), kl_per_dimension(mu, log_var).mean((0, 1))[None]),
-        "error": (("seed", "track"), error[None]),
-    }
-    return xr.Dataset(
-        {name: (dims, value.cpu().numpy()) for name, (dims, value) in variables.items()}
-        | {"train": (("seed", "track"), np.isin(np.arange(x.shape[1]), train)[None]),
-           "history": (("curve", "seed", "epoch"), history.T[:, None])},
-        coords={"seed": [seed], "curve": ["error", "kl", "contrast"]},
-    )
+    z = sample(mu[middle], log_var[middle], training.code_noise(seed, mu[middle]))
+    found = {"mu": mu.mean(0), "z": z, "kl": kl_per_dimension(mu, log_var).mean((0, 1)), "error": error}
+    return {name: value.cpu().numpy() for name, value in found.items()}
 
 
 def numbers(seeds: list[int], choice: Protocol) -> list[int]:
@@ -275,9 +265,7 @@ def _join(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol, g
         mine = networks.mu.sel(seed=numbers([seed], choice)).values
         points = side_by_side([side_by_side(list(mine)), clip])
         found.append(umap.umap(points, choice.umap_dim, [seed], min_dist=0.0)[0])  # its advice before clustering
-    mu = np.stack(found)
-    dims = ("seed", "track", "latent")
-    return xr.Dataset({"mu": (dims, mu), "z": (dims, mu)}, coords={"seed": seeds})
+    return training.as_latents(seeds, mu=found, z=found)
 
 
 def side_by_side(parts: list[np.ndarray]) -> np.ndarray:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from lib.models import training
 from lib.models.latents import epoch_table, hashed, schedule_of, stored
-from lib.models.vae import kl_per_dimension
+from lib.models.vae import kl_per_dimension, sample
 from lib.store import artifacts
 from lib.store.runs import Run
 from lib.store.streams import stream
@@ -96,7 +96,7 @@ class ConvVAE(nn.Module):
     def loss(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, summed squared error and KL (nats), means over the batch. `noise` is [B, L]."""
         mu, log_var = self.encode(x)
-        error = (self.decode(mu + noise * torch.exp(0.5 * log_var)) - x).square().sum((1, 2, 3)).mean()
+        error = (self.decode(sample(mu, log_var, noise)) - x).square().sum((1, 2, 3)).mean()
         kl = kl_per_dimension(mu, log_var).sum(-1).mean()
         return error + self.beta * kl, error, kl
 
@@ -126,22 +126,34 @@ def linear_steps(run: Run, log_mel: xr.DataArray, mfcc: pd.DataFrame, seeds: lis
     form of `training.latents`.
     """
     raw, groups = images(log_mel.to_numpy()), artifacts.load(run, "tracks").loc[mfcc.index, "group"].to_numpy()
-    rows: dict[str, list] = {"PCA of the same images": [], "PCA of their statistics over time": [],
-                             "PCA of MFCC statistics": []}
-    for seed in seeds:
+    inputs: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "PCA of the same images": lambda train: scaled(raw, train),
+        "PCA of their statistics over time": lambda train: _over_time(scaled(raw, train)),
+        "PCA of MFCC statistics": lambda train: training.standardise(mfcc.to_numpy(), train),
+    }
+
+    def whitened(made: Callable[[np.ndarray], np.ndarray], seed: int) -> dict:
         train, _ = training.split(len(raw), seed, run.settings.held_out, groups)
-        x = scaled(raw, train)
-        timeless = np.concatenate([x.mean(-1), x.std(-1)], axis=1)
-        for found, each in zip(rows.values(), (x, timeless, training.standardise(mfcc.to_numpy(), train)), strict=True):
-            flat = each.reshape(len(each), -1)
-            flat = flat - flat[train].mean(0)
-            pca = PCA(min(rank, len(train) - 1, flat.shape[1]), whiten=True, svd_solver="randomized", random_state=seed)
-            mu = pca.fit(flat[train]).transform(flat)
-            error = ((pca.inverse_transform(mu) - flat) ** 2).sum(1)
-            found.append(xr.Dataset({"mu": (("track", "latent"), mu), "error": (("track",), error),
-                                     "train": (("track",), np.isin(np.arange(len(x)), train))}))
-    return {name: xr.concat(found, dim="seed").assign_coords(seed=seeds, track=mfcc.index.to_numpy())
-            for name, found in rows.items()}
+        flat = made(train).reshape(len(raw), -1)
+        flat = flat - flat[train].mean(0)
+        pca = _components(flat[train], rank, seed, whiten=True)
+        mu = pca.transform(flat)
+        error = ((pca.inverse_transform(mu) - flat) ** 2).sum(1)
+        return {"mu": mu, "error": error, "train": training.rows_of(train, len(raw))}
+
+    found = {name: training.seed_by_seed(seeds, functools.partial(whitened, made)) for name, made in inputs.items()}
+    return {name: one.assign_coords(track=mfcc.index.to_numpy()) for name, one in found.items()}
+
+
+def _over_time(x: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation over blocks of images [track, 2, band, block]: [track, 4, band]."""
+    return np.concatenate([x.mean(-1), x.std(-1)], axis=1)
+
+
+def _components(x: np.ndarray, rank: int, seed: int, whiten: bool = False) -> PCA:
+    """`rank` principal components of x [row, D], or as many as there are."""
+    rank = min(rank, len(x) - 1, x.shape[1])
+    return PCA(rank, whiten=whiten, svd_solver="randomized", random_state=seed).fit(x)
 
 
 class Fitted(NamedTuple):
@@ -169,12 +181,10 @@ def fit(
     train, held = training.split(len(raw), seed, schedule.held_out, groups)
     x = scaled(raw, train)
     flat = x.reshape(len(x), -1)
-    rank = min(latent_dim, len(train) - 1, flat.shape[1])
-    pca = PCA(rank, svd_solver="randomized", random_state=seed).fit(flat[train])
+    pca = _components(flat[train], latent_dim, seed)
     pca_error = ((pca.inverse_transform(pca.transform(flat)) - flat) ** 2).sum(1)
     data = torch.from_numpy(x).to(where)
-    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         model = ConvVAE(x.shape[1:], pca.components_, np.sqrt(pca.explained_variance_), beta).to(where)
     n_batches = max(1, round(len(train) / schedule.batch_size))
     linear = [model.linear_in, model.linear_out]
@@ -183,13 +193,13 @@ def fit(
     fastest, steps = [schedule.learning_rate, schedule.learning_rate / SLOWER], schedule.epochs * n_batches
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, fastest, steps, pct_start=0.1)
     order, generator = stream(seed, "order of batches"), torch.Generator().manual_seed(1_000_003 * (seed + 1))
-    noise_held = torch.randn(len(held), rank, generator=generator).to(where)
+    noise_held = torch.randn(len(held), model.latent_dim, generator=generator).to(where)
     best, best_state, history = np.inf, model.state_dict(), []
     for epoch in range(schedule.epochs):
         total = 0.0
         for rows in np.array_split(order.permutation(train), n_batches):
             optimiser.zero_grad(set_to_none=True)
-            loss, _, _ = model.loss(data[rows], torch.randn(len(rows), rank, generator=generator).to(where))
+            loss, _, _ = model.loss(data[rows], torch.randn(len(rows), model.latent_dim, generator=generator).to(where))
             loss.backward()
             optimiser.step()
             rate.step()
@@ -218,38 +228,30 @@ def conv_latents(
              "label_use": "none"}
     schedule = schedule_of(run)._replace(epochs=run.settings.conv_epochs, learning_rate=LEARNING_RATE)
     made_of = {**about, "schedule": schedule._asdict(), "module": VERSION, "x": hashed(log_mel.to_numpy())}
-    make = functools.partial(_all_seeds, images(log_mel.to_numpy()), seeds, schedule, latent_dim, beta, about)
+    x = images(log_mel.to_numpy())
+
+    def make(groups: np.ndarray) -> xr.Dataset:
+        made = training.seed_by_seed(seeds, lambda seed: _describe(
+            fit(x, seed, schedule, latent_dim, beta, groups, epoch_table(about, 1, seed)), seed
+        ))
+        return made.assign_coords(kind=["input", "reconstruction"])
+
     return stored(run, made_of, seeds, about, log_mel.track.to_numpy(), make)
 
 
-def _all_seeds(x, seeds, schedule, latent_dim, beta, about, groups) -> xr.Dataset:
-    made = []
-    for seed in seeds:
-        progress = epoch_table(about, 1, seed)
-        made.append(_describe(fit(x, seed, schedule, latent_dim, beta, groups, progress), seed))
-    return xr.concat(made, dim="seed")
-
-
 @torch.no_grad()
-def _describe(fitted: Fitted, seed: int) -> xr.Dataset:
+def _describe(fitted: Fitted, seed: int) -> dict[str, np.ndarray]:
+    """One seed's latents of all tracks, by name."""
     data = torch.from_numpy(fitted.x).to(training.device())
     mu, log_var = fitted.model.encode(data)
     decoded = fitted.model.decode(mu)
-    noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(2_000_003 * (seed + 1))).to(mu.device)
     shown = fitted.held[:3]
-    pair = torch.stack([data[shown, 0], decoded[shown, 0]])
-    variables = {
-        "mu": (("track", "latent"), mu), "z": (("track", "latent"), mu + noise * (0.5 * log_var).exp()),
-        "kl": (("latent",), kl_per_dimension(mu, log_var).mean(0)),
-        "error": (("track",), (decoded - data).square().sum((1, 2, 3))),
-        "variance": (("track",), data.square().sum((1, 2, 3))),
-        "examples": (("kind", "example", "band", "block"), pair),
+    found = {
+        "mu": mu, "z": sample(mu, log_var, training.code_noise(seed, mu)),
+        "kl": kl_per_dimension(mu, log_var).mean(0),
+        "error": (decoded - data).square().sum((1, 2, 3)), "variance": data.square().sum((1, 2, 3)),
+        "examples": torch.stack([data[shown, 0], decoded[shown, 0]]),
     }
-    known = {"train": (("track",), np.isin(np.arange(len(data)), fitted.train)),
-             "pca_error": (("track",), fitted.pca_error), "history": (("curve", "epoch"), fitted.history.T)}
-    return xr.Dataset(
-        {name: (("seed", *dims), np.asarray(value.cpu() if isinstance(value, Tensor) else value)[None])
-         for name, (dims, value) in (variables | known).items()},
-        coords={"seed": [seed], "kind": ["input", "reconstruction"],
-                "curve": ["train_loss", "held_out_loss", "held_out_error", "held_out_kl"]},
-    )
+    known = {"train": training.rows_of(fitted.train, len(data)), "pca_error": fitted.pca_error,
+             "history": fitted.history.T}
+    return {name: value.cpu().numpy() for name, value in found.items()} | known

@@ -156,28 +156,16 @@ def pca_latents(
     made_of = {**about, "held_out": run.settings.held_out, "x": hashed(x.to_numpy()), **_special(weights, n_train)}
 
     def make(groups: np.ndarray) -> xr.Dataset:
-        mus, errors, trains, loadings = [], [], [], []
-        for seed in seeds:
+        def one(seed: int) -> dict[str, np.ndarray]:
             train, _ = training.split(len(x), seed, run.settings.held_out, groups, n_train)
             scaled = training.standardise(x.to_numpy(), train, weights)
             model = PCA(min(dim, *scaled[train].shape), svd_solver="full").fit(scaled[train])
             scores = model.transform(scaled)
-            mus.append(scores)
-            errors.append(((model.inverse_transform(scores) - scaled) ** 2).sum(1))
-            trains.append(np.isin(np.arange(len(x)), train))
-            loadings.append(model.components_)
-        mu = np.stack(mus).astype(np.float32)
-        return xr.Dataset(
-            {
-                "mu": (("seed", "track", "latent"), mu),
-                "z": (("seed", "track", "latent"), mu),
-                "kl": (("seed", "latent"), np.zeros_like(mu[:, 0])),
-                "error": (("seed", "track"), np.stack(errors)),
-                "train": (("seed", "track"), np.stack(trains)),
-                "loadings": (("seed", "latent", "feature"), np.stack(loadings)),
-            },
-            coords={"seed": seeds, "feature": [str(name) for name in x.columns]},
-        )
+            error, mu = ((model.inverse_transform(scores) - scaled) ** 2).sum(1), scores.astype(np.float32)
+            return {"mu": mu, "z": mu, "kl": np.zeros_like(mu[0]), "error": error, "loadings": model.components_,
+                    "train": training.rows_of(train, len(x))}
+
+        return training.seed_by_seed(seeds, one).assign_coords(feature=[str(name) for name in x.columns])
 
     return stored(run, made_of, seeds, about, x.index, make)
 
@@ -187,12 +175,9 @@ def raw_latents(
 ) -> xr.Dataset:
     """The features themselves, standardised on each seed's training rows, in the form of `mlp_latents`."""
     rows = [training.split(len(x), seed, run.settings.held_out, _groups(run, x.index)) for seed in seeds]
-    mu = np.stack([training.standardise(x.to_numpy(), train, weights) for train, _ in rows])
-    return xr.Dataset(
-        {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu)},
-        coords={"seed": seeds, "track": x.index.to_numpy()},
-        attrs={"method": "raw", "setting": f"dim={x.shape[1]}", "features": features, "label_use": "none"},
-    )
+    mu = [training.standardise(x.to_numpy(), train, weights) for train, _ in rows]
+    found = training.as_latents(seeds, mu=mu, z=mu).assign_coords(track=x.index.to_numpy())
+    return found.assign_attrs(method="raw", setting=f"dim={x.shape[1]}", features=features, label_use="none")
 
 
 def umap_latents(
@@ -210,9 +195,7 @@ def umap_latents(
     def make(groups: np.ndarray) -> xr.Dataset:
         points = training.standardise(x.to_numpy(), np.arange(len(x)), weights)
         mu = umap.umap(points, dim, seeds, min_dist=0.0, n_epochs=200, init="pca")
-        return xr.Dataset(
-            {"mu": (("seed", "track", "latent"), mu), "z": (("seed", "track", "latent"), mu)}, coords={"seed": seeds}
-        )
+        return training.as_latents(seeds, mu=mu, z=mu)
 
     return stored(run, made_of, seeds, about, x.index, make)
 

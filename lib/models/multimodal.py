@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lib.models import training
-from lib.models.vae import ModelConfig, StackedVAE, kl_per_dimension
+from lib.models.vae import ModelConfig, StackedVAE, kl_per_dimension, sample
 from lib.store.streams import stream
 
 STEPS, BATCH, LEARNING_RATE = 120, 64, 1e-2  # short: it is trained anew for every dose and every control
@@ -64,7 +64,7 @@ class StackedMVAE(nn.Module):
         total = torch.zeros_like(present[0])
         for subset, (among, eps) in enumerate(zip([torch.ones_like(each[0]), *each], noise, strict=True)):
             mu, log_var = product(mus, log_vars, present * among)
-            z = mu + eps * torch.exp(0.5 * log_var)
+            z = sample(mu, log_var, eps)
             total = total + self.beta * kl_per_dimension(mu, log_var).sum(-1)
             for m in range(len(xs)) if subset == 0 else [subset - 1]:
                 total = total + present[m] * (self.views[m].decode(z) - xs[m]).square().sum(-1)

@@ -9,6 +9,7 @@ of variance beta/2 (Lucas et al. 2019, arXiv 1911.02469, eq. 4, up to scale); py
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import asdict, dataclass
 
@@ -97,64 +98,37 @@ class StackedVAE(nn.Module):
         self.config, self.n_runs = config, len(seeds)
         betas = [config.beta] * len(seeds) if betas is None else betas
         self.register_buffer("beta", torch.tensor(betas, dtype=torch.float32))
-        extra_enc = config.label_dim if config.y_encoder else 0
-        extra_dec = config.label_dim if config.y_decoder else 0
-        widths = [config.n_features + extra_enc, *config.hidden]
-        out = 2 * config.latent_dim if config.stochastic else config.latent_dim
-        shapes = {f"enc{i}": pair for i, pair in enumerate(zip(widths, [*config.hidden, out], strict=True))}
-        widths = [config.latent_dim + extra_dec, *reversed(config.hidden)]
-        outs = [*reversed(config.hidden), config.n_features]
-        shapes |= {f"dec{i}": pair for i, pair in enumerate(zip(widths, outs, strict=True))}
-        self.n_enc = self.n_dec = len(config.hidden) + 1
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        for name, (fan_in, fan_out) in shapes.items():
-            bound = 1 / math.sqrt(fan_in)
-            weight = torch.stack(
-                [torch.empty(fan_in, fan_out).uniform_(-bound, bound, generator=g) for g in generators]
-            )
-            bias = torch.stack([torch.empty(1, fan_out).uniform_(-bound, bound, generator=g) for g in generators])
-            self.register_parameter(f"{name}_weight", nn.Parameter(weight))  # [R, in, out]
-            self.register_parameter(f"{name}_bias", nn.Parameter(bias))  # [R, 1, out]
-        if extra_enc or extra_dec:
-            table = torch.stack([torch.randn(config.n_labels, config.label_dim, generator=g) for g in generators])
-            self.embedding = nn.Parameter(table)  # [R, K, E]
         self.mixing = False  # a mixture prior is N(0, I) until `place_mixture`
-        n_priors = {"standard": 0, "label": config.n_labels, "mixture": config.n_components}[config.prior]
-        if n_priors:
-            shape = (self.n_runs, n_priors, config.latent_dim)
-            self.prior_mean, self.prior_log_var = nn.Parameter(torch.zeros(shape)), nn.Parameter(torch.zeros(shape))
-        if config.prior == "mixture":
-            self.prior_logit = nn.Parameter(torch.zeros(self.n_runs, n_priors))
-        if config.auxiliary:
-            self.reader_weight = nn.Parameter(torch.zeros(self.n_runs, config.latent_dim, config.n_labels))
-            self.reader_bias = nn.Parameter(torch.zeros(self.n_runs, 1, config.n_labels))
-        if config.learned_variance:
-            self.decoder_log_var = nn.Parameter(torch.zeros(self.n_runs, 1))
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        for name, (fan_in, fan_out) in layers(config).items():
+            for kind, rows in (("weight", fan_in), ("bias", 1)):  # [R, in, out] and [R, 1, out]
+                shape, bound = (rows, fan_out), 1 / math.sqrt(fan_in)
+                drawn = [torch.empty(shape).uniform_(-bound, bound, generator=g) for g in generators]
+                self.register_parameter(f"{name}_{kind}", nn.Parameter(torch.stack(drawn)))
+        if config.y_encoder or config.y_decoder:
+            table = [torch.randn(config.n_labels, config.label_dim, generator=g) for g in generators]
+            self.embedding = nn.Parameter(torch.stack(table))  # [R, K, E]
+        for name, shape in extras(config).items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(self.n_runs, *shape)))
 
-    def _layers(self, x: Tensor, part: str, n: int) -> list[Tensor]:
-        """x [R, B, in] and what each of n layers makes of it, the last [R, B, out]; ReLU between layers, none after."""
-        found = [x]
-        for i in range(n):
+    def _network(self, part: str, x: Tensor, y: Tensor | None) -> Tensor:
+        """What the layers "enc" or "dec" make of x [R, B, in]: [R, B, out]; ReLU between layers, none after.
+
+        y [R, B] are class numbers, for a network that reads them: it finds their embedding beside x.
+        """
+        if getattr(self.config, f"y_{part}oder"):
+            x = torch.cat([x, self.embedding[self._runs(), y]], -1)
+        for i in range(len(self.config.hidden) + 1):
+            x = x.relu_() if i else x
             x = torch.baddbmm(getattr(self, f"{part}{i}_bias"), x, getattr(self, f"{part}{i}_weight"))
-            found.append(x.relu_() if i < n - 1 else x)
-        return found
-
-    def _encoder(self, x: Tensor, label: Tensor | None) -> list[Tensor]:
-        return self._layers(torch.cat([x, label], -1) if self.config.y_encoder else x, "enc", self.n_enc)
-
-    def _decoder(self, z: Tensor, label: Tensor | None) -> list[Tensor]:
-        return self._layers(torch.cat([z, label], -1) if self.config.y_decoder else z, "dec", self.n_dec)
-
-    def _label(self, y: Tensor | None) -> Tensor | None:
-        """The embedding [R, B, E] of class numbers y [R, B]; None where neither network reads them."""
-        return self.embedding[self._runs(), y] if self.config.y_encoder or self.config.y_decoder else None
+        return x
 
     def _runs(self) -> Tensor:
         return torch.arange(self.n_runs, device=self.beta.device)[:, None]
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [R, B, D], y [R, B] -> mu [R, B, L], log_var [R, B, L] (-inf for an autoencoder)."""
-        h = self._encoder(x, self._label(y))[-1]
+        h = self._network("enc", x, y)
         if not self.config.stochastic:
             return h, torch.full_like(h, -torch.inf)
         mu, log_var = h.chunk(2, dim=-1)
@@ -162,7 +136,7 @@ class StackedVAE(nn.Module):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """z [R, B, L], y [R, B] -> reconstruction [R, B, D]."""
-        return self._decoder(z, self._label(y))[-1]
+        return self._network("dec", z, y)
 
     def loss(self, x: Tensor, y: Tensor | None, noise: Tensor, warmth: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, summed squared error and KL (nats), each a mean over the batch: [R]. `noise` is [R, B, L].
@@ -171,103 +145,28 @@ class StackedVAE(nn.Module):
         error / v + D log v + 2 KL, so that v plays beta/2.
         """
         mu, log_var = self.encode(x, y)
-        if not self.config.stochastic:
-            error = (self.decode(mu, y) - x).square().sum(-1).mean(-1)
-            return error, error, torch.zeros_like(error)
-        z = mu + noise * torch.exp(0.5 * log_var)
+        z = sample(mu, log_var, noise)
         error = (self.decode(z, y) - x).square().sum(-1).mean(-1)
-        price, kl = self._price(mu, log_var, z, y, warmth)
-        return self._over_variance(error, x.shape[-1]) + price, error, kl
-
-    def _over_variance(self, error: Tensor, n_features: int) -> Tensor:
-        if not self.config.learned_variance:
-            return error
-        log_v = self.decoder_log_var[:, 0]
-        return error * torch.exp(-log_v) + n_features * log_v
-
-    def _price(self, mu: Tensor, log_var: Tensor, z: Tensor, y: Tensor | None, warmth: float) -> tuple[Tensor, Tensor]:
-        """What the loss adds to the error, and the KL; [R] each, means over the batch."""
-        if self.config.prior == "mixture" and self.mixing:
-            kl = paid = self._kl_to_mixture(z, mu, log_var).mean(-1)
+        if not self.config.stochastic:
+            return error, error, torch.zeros_like(error)
+        kl, paid = self._kl(mu, log_var, z, y)
+        if self.config.learned_variance:
+            log_v = self.decoder_log_var[:, 0]
+            loss = error * torch.exp(-log_v) + x.shape[-1] * log_v + 2 * warmth * paid
         else:
-            each = kl_per_dimension(mu, log_var, *self._prior_of(y)).mean(-2)  # [R, L]
-            kl, paid = each.sum(-1), each.clamp(min=self.config.free_bits).sum(-1)
-        price = self._nat(warmth) * paid
+            loss = error + self.beta * warmth * paid
         if self.config.auxiliary:
             logits = torch.baddbmm(self.reader_bias, z, self.reader_weight).log_softmax(-1)
-            price = price - self.config.auxiliary * logits.gather(-1, y.unsqueeze(-1))[..., 0].mean(-1)
-        return price, kl
+            loss = loss - self.config.auxiliary * logits.gather(-1, y.unsqueeze(-1))[..., 0].mean(-1)
+        return loss, error, kl
 
-    def _nat(self, warmth: float) -> Tensor:
-        """What a nat costs [R]."""
-        return torch.full_like(self.beta, 2 * warmth) if self.config.learned_variance else self.beta * warmth
-
-    @torch.no_grad()
-    def loss_and_gradient(self, x: Tensor, y: Tensor | None, noise: Tensor, warmth: float = 1.0) -> Tensor:
-        """The loss [R] of a batch; its gradient is left in the `.grad` of every weight, which must be there and zero.
-
-        The same as `loss(x, y, noise, warmth)[0].sum().backward()`, but by hand: on networks so small, a third of the
-        time would be autograd's bookkeeping. Runs share no weight, so gradients do not mix. Terms of the price that few
-        models have are left to autograd.
-        """
-        label, size, width = self._label(y), x.shape[1], self.config.latent_dim
-        inward = self._encoder(x, label)
-        mu = z = inward[-1][..., :width]
-        if self.config.stochastic:
-            raw = inward[-1][..., width:]
-            log_var = raw.clamp(*LOG_VAR)
-            spread = noise * torch.exp(0.5 * log_var)
-            z = mu + spread
-        outward = self._decoder(z, label)
-        slope = outward[-1] - x
-        error = slope.square().sum((1, 2)) / size
-        loss = self._over_variance(error, x.shape[-1])
-        slope *= 2 / size
-        if self.config.learned_variance:
-            share = torch.exp(-self.decoder_log_var)  # [R, 1]
-            slope *= share[:, None]
-            self.decoder_log_var.grad += x.shape[-1] - error[:, None] * share
-        slope = self._chain(outward, slope, "dec", 0)
-        slope, to_label = slope[..., :width], slope[..., width:]
-        if self.config.stochastic:
-            price, to_mu, to_log_var, to_z = self._price_slopes(mu, log_var, z, y, warmth)
-            loss, slope = loss + price, slope + to_z
-            to_log_var = torch.addcmul(to_log_var, slope, spread, value=0.5) * (raw == log_var)
-            slope = torch.cat([slope + to_mu, to_log_var], -1)
-        slope = self._chain(inward, slope, "enc", x.shape[-1])
-        if self.config.y_encoder:
-            to_label = to_label + slope if self.config.y_decoder else slope
-        if label is not None:
-            self.embedding.grad.index_put_((self._runs(), y), to_label, accumulate=True)
-        return loss
-
-    def _chain(self, found: list[Tensor], slope: Tensor, part: str, start: int) -> Tensor:
-        """From the slope of the loss at the end of `_layers` to that at its input, columns from `start` on; the slopes
-        of the weights are left in their `.grad`."""
-        for i in reversed(range(len(found) - 1)):
-            weight, bias = getattr(self, f"{part}{i}_weight"), getattr(self, f"{part}{i}_bias")
-            torch.bmm(found[i].transpose(1, 2), slope, out=weight.grad)
-            torch.sum(slope, 1, keepdim=True, out=bias.grad)
-            slope = torch.bmm(slope, (weight if i else weight[:, start:]).transpose(1, 2))
-            if i:
-                slope *= found[i].sign()  # ReLU
-        return slope
-
-    def _price_slopes(self, mu: Tensor, log_var: Tensor, z: Tensor, y: Tensor | None, warmth: float) -> tuple:
-        """The price [R], and its slopes at mu, log_var and z [R, B, L] (0.0: none)."""
-        if self.config.prior == "standard" and not self.config.auxiliary:
-            variance, nat = log_var.exp(), self._nat(warmth)
-            each = 0.5 * (mu.square() + variance - log_var).mean(1) - 0.5  # [R, L]
-            price = nat * each.clamp(min=self.config.free_bits).sum(-1)
-            nat = nat[:, None, None] / mu.shape[1]
-            if self.config.free_bits:
-                nat = nat * (each >= self.config.free_bits)[:, None]
-            return price, nat * mu, 0.5 * nat * (variance - 1), 0.0
-        with torch.enable_grad():
-            ends = [end.detach().requires_grad_() for end in (mu, log_var, z)]
-            price = self._price(*ends, y, warmth)[0]
-            price.sum().backward()
-        return price.detach(), *(0.0 if end.grad is None else end.grad for end in ends)
+    def _kl(self, mu: Tensor, log_var: Tensor, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The KL [R] in nats, mean over the batch, and what of it is paid for (with free bits, less than all)."""
+        if self.config.prior == "mixture" and self.mixing:
+            kl = self._kl_to_mixture(z, mu, log_var).mean(-1)
+            return kl, kl
+        each = kl_per_dimension(mu, log_var, *self._prior_of(y)).mean(-2)  # [R, L]
+        return each.sum(-1), each.clamp(min=self.config.free_bits).sum(-1)
 
     def _prior_of(self, y: Tensor | None) -> tuple[Tensor, Tensor] | tuple[()]:
         """Mean and log variance of each row's prior [R, B, L]; nothing for N(0, I)."""
@@ -302,10 +201,36 @@ class StackedVAE(nn.Module):
         return kl_per_dimension(mu, log_var, *self._prior_of(y)).mean(1)
 
 
+def layers(config: ModelConfig) -> dict[str, tuple[int, int]]:
+    """What goes into each layer and what comes out, by name: enc0, ..., dec0, ..."""
+    to_enc, to_dec = (config.label_dim * reads for reads in (config.y_encoder, config.y_decoder))
+    code = config.latent_dim * (2 if config.stochastic else 1)
+    encoder = itertools.pairwise([config.n_features + to_enc, *config.hidden, code])
+    decoder = itertools.pairwise([config.latent_dim + to_dec, *reversed(config.hidden), config.n_features])
+    return {f"{part}{i}": pair for part, pairs in (("enc", encoder), ("dec", decoder)) for i, pair in enumerate(pairs)}
+
+
+def extras(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Shapes, without the run axis, of the parameters that start at zero: of a learned prior and of other remedies."""
+    n = {"standard": 0, "label": config.n_labels, "mixture": config.n_components}[config.prior]
+    found = {"prior_mean": (n, config.latent_dim), "prior_log_var": (n, config.latent_dim)} if n else {}
+    if config.prior == "mixture":
+        found["prior_logit"] = (n,)
+    if config.auxiliary:
+        found |= {"reader_weight": (config.latent_dim, config.n_labels), "reader_bias": (1, config.n_labels)}
+    return found | ({"decoder_log_var": (1,)} if config.learned_variance else {})
+
+
+def sample(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
+    """A draw from N(mu, var), from standard `noise`; mu itself where log_var is -inf."""
+    return mu + noise * torch.exp(0.5 * log_var)
+
+
 def kl_per_dimension(
-    mu: Tensor, log_var: Tensor, prior_mean: Tensor | float = 0.0, prior_log_var: Tensor | float = 0.0
+    mu: Tensor, log_var: Tensor, prior_mean: Tensor | float = 0.0, prior_log_var: Tensor | None = None
 ) -> Tensor:
     """KL(N(mu, var) || N(prior mean, prior var)) in nats, elementwise (Kingma and Welling 2014, appendix B)."""
-    prior_log_var = torch.as_tensor(prior_log_var, device=mu.device)
-    ratio = ((mu - prior_mean).square() + log_var.exp()) * torch.exp(-prior_log_var)
-    return 0.5 * (ratio - 1 - log_var + prior_log_var)
+    square = (mu - prior_mean).square() + log_var.exp()
+    if prior_log_var is None:  # a variance of one
+        return 0.5 * (square - 1 - log_var)
+    return 0.5 * (square * torch.exp(-prior_log_var) - 1 - log_var + prior_log_var)

@@ -52,28 +52,6 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("changes", MODELS.values(), ids=MODELS)
-@pytest.mark.parametrize("placed", [False, True])
-def test_gradient_by_hand_is_that_of_autograd(changes, placed):
-    torch.manual_seed(0)
-    config = ModelConfig(**{"n_features": 7, "latent_dim": 3, "hidden": (6, 5), "beta": 2.0, "n_labels": 4} | changes)
-    model = StackedVAE(config, [0, 1, 2], [0.5, 1.0, 4.0])
-    model.mixing = placed and config.prior == "mixture"
-    with torch.no_grad():
-        for value in model.parameters():
-            value += 0.3 * torch.randn_like(value)
-        model.get_parameter(f"enc{model.n_enc - 1}_bias")[:, :, -1] -= 25 * placed  # a log variance at its lower end
-    x, y, noise = torch.randn(3, 9, 7), torch.randint(0, 4, (3, 9)), torch.randn(3, 9, 3)
-    wanted = model.loss(x, y, noise, 0.7)[0]
-    wanted.sum().backward()
-    slopes = {name: torch.zeros_like(v) if v.grad is None else v.grad for name, v in model.named_parameters()}
-    for value in model.parameters():
-        value.grad = torch.zeros_like(value)
-    torch.testing.assert_close(model.loss_and_gradient(x, y, noise, 0.7), wanted.detach())
-    for name, value in model.named_parameters():
-        torch.testing.assert_close(value.grad, slopes[name], atol=1e-5, rtol=1e-4)
-
-
 def test_same_as_nn_linear():
     """One layer of the stack computes what nn.Linear does with its weights."""
     model = StackedVAE(ModelConfig(5, latent_dim=2, hidden=(), stochastic=False), [3])
@@ -190,6 +168,62 @@ def test_runs_that_stop_leave_the_stack_and_disturb_nobody(more):
         _, alone = training.fit(gaussian(60), config, [i], schedule, y)
         assert alone.sizes["epoch"] == lengths[i]
         np.testing.assert_allclose(together.weights.values[i], alone.weights.values[0], atol=1e-3)
+
+
+def test_fifty_steps_are_those_of_a_plain_loop():
+    """The trainer's weights after 50 steps are those of `nn.Linear`s, autograd and default Adam, run by run."""
+    x, seeds = gaussian(250), [0, 1]
+    schedule = training.Schedule(epochs=5, batch_size=20, held_out=0.2)  # 10 batches each
+    _, latents = training.fit(x, ModelConfig(6, 2, (8,), beta=2.0), seeds, schedule)
+    assert (latents.history.sel(curve="held_out_loss").argmin("epoch") == 4).all(), "an earlier epoch was kept"
+    for i, seed in enumerate(seeds):
+        start = StackedVAE(ModelConfig(6, 2, (8,)), [seed])
+        layers = {name: torch.nn.Linear(*start.get_parameter(f"{name}_weight").shape[1:])
+                  for name in ("enc0", "enc1", "dec0", "dec1")}
+        for name, layer in layers.items():
+            layer.weight.data = start.get_parameter(f"{name}_weight")[0].T.detach().clone()
+            layer.bias.data = start.get_parameter(f"{name}_bias")[0, 0].detach().clone()
+        train, held = training.split(250, seed, 0.2)
+        data = torch.from_numpy(training.standardise(x, train))
+        order, generator = np.random.default_rng([seed, 2]), torch.Generator().manual_seed(1_000_003 * (seed + 1))
+        torch.randn(len(held), 2, generator=generator)
+        optimiser = torch.optim.Adam([value for layer in layers.values() for value in layer.parameters()])
+        for _ in range(5):
+            rows, noise = torch.from_numpy(order.permutation(train)), torch.randn(len(train), 2, generator=generator)
+            for batch, eps in zip(data[rows].split(20), noise.split(20), strict=True):
+                mu, log_var = layers["enc1"](layers["enc0"](batch).relu()).chunk(2, 1)
+                made = layers["dec1"](layers["dec0"](mu + eps * torch.exp(0.5 * log_var)).relu())
+                kl = 0.5 * (mu**2 + log_var.exp() - 1 - log_var)
+                optimiser.zero_grad()
+                (((made - batch) ** 2).sum() / 20 + 2 * kl.sum() / 20).backward()
+                optimiser.step()
+        found = torch.cat([part.detach().flatten() for one in layers.values() for part in (one.weight.T, one.bias)])
+        np.testing.assert_allclose(latents.weights.values[i], found, atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", MODELS.values(), ids=MODELS)
+def test_runs_that_leave_take_their_part_of_adam_with_them(changes):
+    """20 steps of three runs and 30 of the two that are left: as each alone, with default Adam, over 50 steps."""
+    config = ModelConfig(**{"n_features": 6, "latent_dim": 2, "hidden": (5,), "n_labels": 4} | changes)
+    torch.manual_seed(0)
+    x, y, noise = torch.randn(50, 3, 9, 6), torch.randint(0, 4, (50, 3, 9)), torch.randn(50, 3, 9, 2)
+
+    def steps(model, optimiser, numbers, runs):
+        for t in numbers:
+            optimiser.zero_grad()
+            model.loss(x[t, runs], y[t, runs], noise[t, runs])[0].sum().backward()
+            optimiser.step()
+
+    model = StackedVAE(config, [0, 1, 2], [1.0, 2.0, 4.0])
+    optimiser = torch.optim.Adam(model.parameters(), fused=True)
+    steps(model, optimiser, range(20), [0, 1, 2])
+    training._leave(model, optimiser, torch.tensor([True, False, True]))
+    steps(model, optimiser, range(20, 50), [0, 2])
+    for i, (seed, beta) in enumerate([(0, 1.0), (2, 4.0)]):
+        alone = StackedVAE(config, [seed], [beta])
+        steps(alone, torch.optim.Adam(alone.parameters()), range(50), [seed])
+        for together, one in zip(model.parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(together[i], one[0], atol=1e-5, rtol=1e-5)
 
 
 def test_split_keeps_groups_together_and_pairs_by_seed():

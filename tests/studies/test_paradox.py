@@ -17,7 +17,7 @@ from lib.scores import table as scores
 from lib.scores.verdict import examine
 from lib.store import series
 from lib.store.settings import Settings
-from lib.studies.paradox import experiments, rules
+from lib.studies.paradox import experiments, predictions, rules
 from tests import contrary
 
 B = 99  # permutations
@@ -320,41 +320,41 @@ def test_results_contrary_to_the_predictions_are_shown_as_failed(kind):
     against = {"up": -0.2, "down": 0.2, "same": 0.2, "not up": 0.2}
     for change, held in ((move, True), (against, False)):
         tables = {}
-        for entry in experiments.predictions(kind):
+        for entry in predictions.written(kind):
             moved = {
                 m: start + change[entry[m]]
                 for m, start in (("nmi", 0.1), ("silhouette", 0.3), ("active_dims", 2), ("kl", 1))
                 if m in entry
             }
             tables[entry["name"]] = contrary.rows(**moved)
-        table = experiments.judged(kind, tables, base)
+        table = predictions.judged(kind, tables, base)
         ruling = rules.predictions_hold(table)
         assert ruling["verdict"] is held and set(table["held"]) == {held}, table
         assert ruling["held"] == (len(table) if held else 0)
-        assert all(entry["name"] in ruling["failed"] for entry in experiments.predictions(kind)) is not held
+        assert all(entry["name"] in ruling["failed"] for entry in predictions.written(kind)) is not held
 
 
 def test_a_guess_that_gives_back_little_explains_nothing():
-    taken, names = contrary.effect(-0.2), [entry["name"] for entry in experiments.predictions("guesses")]
+    taken, names = contrary.effect(-0.2), [entry["name"] for entry in predictions.written("guesses")]
     base = contrary.rows(nmi=0.1)
     for rise, explains in ((0.02, False), (0.15, True)):
         tables = dict.fromkeys(names, base) | {names[0]: contrary.rows(nmi=0.1 + rise)}
-        ruling = rules.restores(experiments.judged("guesses", tables, base), taken)
+        ruling = rules.restores(predictions.judged("guesses", tables, base), taken)
         assert ruling["verdict"] is explains and (ruling["names"] == names[0]) is explains
 
 
 def test_predictions_are_complete_and_change_what_they_say():
     base = ModelConfig(40, beta=4, y_encoder=True, y_decoder=True, n_labels=10)
     for kind in ("guesses", "remedies"):
-        names = [entry["name"] for entry in experiments.predictions(kind)]
+        names = [entry["name"] for entry in predictions.written(kind)]
         assert len(names) == len(set(names))
-        for entry in experiments.predictions(kind):
+        for entry in predictions.written(kind):
             assert entry["nmi"] in ("up", "down", "same", "not up")
-            new = experiments.changed(base, entry["change"])
+            new = predictions.changed(base, entry["change"])
             assert new != base and all(
                 getattr(new, k) in (v, tuple(v) if isinstance(v, list) else v) for k, v in entry["change"].items()
             )
-    free = experiments.changed(base, {"prior": "mixture", "y_encoder": False, "y_decoder": False})
+    free = predictions.changed(base, {"prior": "mixture", "y_encoder": False, "y_decoder": False})
     assert free.label_use == "none" and free.n_components == 10
 
 
@@ -371,11 +371,11 @@ def test_trials_are_trained_once_and_scored(tmp_path):
             for c in ({"beta": 1.0}, {"beta": 4.0, "y_decoder": False})
         ]
     )
-    rows, configs = experiments.trials(run, x, genre, stored)
-    assert set(rows) == {entry["name"] for kind in ("guesses", "remedies") for entry in experiments.predictions(kind)}
+    rows, configs = predictions.trials(run, x, genre, stored)
+    assert set(rows) == {entry["name"] for kind in ("guesses", "remedies") for entry in predictions.written(kind)}
     assert configs["mixture prior, no labels (VaDE)"].label_use == "none"
     assert set(rows["free bits"]["setting"]) == {"free bits"} and len(rows["smaller beta"])
-    assert len(experiments.judged("remedies", rows, rows["free bits"])) == 20
+    assert len(predictions.judged("remedies", rows, rows["free bits"])) == 20
 
 
 # --- 8: the designed experiment ---

@@ -260,79 +260,9 @@ def swept(run: Run, x: pd.DataFrame, labels: pd.Series, name: str) -> dict[float
     return sweep_latents(run, method, x, model, betas, seeds, labels=given, schedule=schedule)
 
 
-def predictions(kind: str) -> list[dict]:
-    """The predictions of one kind ("guesses" or "remedies"), as they were written before the run."""
-    return yaml.safe_load((NOTEBOOKS / "predictions.yaml").read_text())[kind]
-
-
-def changed(config: ModelConfig, change: dict) -> ModelConfig:
-    """The model with a prediction's change made to it; what it then no longer needs is taken out."""
-    values = config.asdict() | change
-    values["hidden"] = tuple(values["hidden"])
-    if values["prior"] == "mixture":
-        values["n_components"] = values["n_labels"]
-    if not (values["y_encoder"] or values["y_decoder"] or values["auxiliary"] or values["prior"] == "label"):
-        values["n_labels"] = 0
-    return ModelConfig(**values)
-
-
-def trials(
-    run: Run, x: pd.DataFrame, labels: pd.Series, stored: pd.DataFrame
-) -> tuple[dict[str, pd.DataFrame], dict[str, ModelConfig]]:
-    """Every change of the predictions made to the earlier study's CVAE: score rows and configuration by name.
-
-    Settings of notebook 07 are read from its rows in `stored`; the others are trained on the seeds of a sweep, and
-    scored without nulls.
-    """
-    told = config(run, x.shape[1], labels, beta=run.settings.beta)
-    known = [
-        config(run, x.shape[1], labels, beta=b, y_encoder=e, y_decoder=d)
-        for b in (1.0, run.settings.beta)
-        for e, d in ((True, False), (False, True), (True, True))
-    ]
-    rows, configs = {}, {}
-    for entry in predictions("guesses") + predictions("remedies"):
-        name, one = entry["name"], changed(told, entry["change"])
-        configs[name] = one
-        if one in known:
-            rows[name] = of_setting(stored, "cvae", one.setting)
-            continue
-        found = mlp_latents(
-            run,
-            "cvae_trial" if one.reads_labels else "vade",
-            x,
-            one,
-            run.settings.seeds(run.settings.n_seeds_sweep),
-            labels=labels if one.reads_labels else None,
-        )
-        rows[name] = scores.score(run, found.assign_attrs(setting=name), labels, nulls=False)
-    return rows, configs
-
-
 def of_setting(stored: pd.DataFrame, method: str, setting: str) -> pd.DataFrame:
     """The rows of one method and setting on MFCC statistics in the score table."""
     return stored[(stored["method"] == method) & (stored["setting"] == setting) & (stored["features"] == "mfcc")]
-
-
-def judged(kind: str, tables: dict[str, pd.DataFrame], base: pd.DataFrame) -> pd.DataFrame:
-    """Every prediction beside its result: name, metric, predicted, change (paired over seeds), held.
-
-    `tables` name -> score rows of the changed model, `base` those of the unchanged one.
-    """
-    rows = []
-    for entry in predictions(kind):
-        for metric in [m for m in ("nmi", "silhouette", "active_dims", "kl") if m in entry]:
-            change = intervals.paired(scores.of_seed(tables[entry["name"]], metric), scores.of_seed(base, metric))
-            rows.append(
-                {
-                    "name": entry["name"],
-                    "metric": metric,
-                    "predicted": entry[metric],
-                    "change": change,
-                    "held": rules.judge(entry[metric], change),
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 # --- 8: the designed experiment --------------------------------------------------------------------------------

@@ -1,0 +1,84 @@
+"""What was predicted of changes to the earlier study's CVAE (notebooks/predictions.yaml), and what became of it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import yaml
+
+from lib.models.latents import mlp_latents
+from lib.models.vae import ModelConfig
+from lib.scores import intervals
+from lib.scores import table as scores
+from lib.store.runs import Run
+from lib.store.series import NOTEBOOKS
+from lib.studies.paradox import experiments, rules
+
+
+def written(kind: str) -> list[dict]:
+    """The predictions of one kind ("guesses" or "remedies"), as they were written before the run."""
+    return yaml.safe_load((NOTEBOOKS / "predictions.yaml").read_text())[kind]
+
+
+def changed(config: ModelConfig, change: dict) -> ModelConfig:
+    """The model with a prediction's change made to it; what it then no longer needs is taken out."""
+    values = config.asdict() | change
+    values["hidden"] = tuple(values["hidden"])
+    if values["prior"] == "mixture":
+        values["n_components"] = values["n_labels"]
+    if not (values["y_encoder"] or values["y_decoder"] or values["auxiliary"] or values["prior"] == "label"):
+        values["n_labels"] = 0
+    return ModelConfig(**values)
+
+
+def trials(
+    run: Run, x: pd.DataFrame, labels: pd.Series, stored: pd.DataFrame
+) -> tuple[dict[str, pd.DataFrame], dict[str, ModelConfig]]:
+    """Every change of the predictions made to the earlier study's CVAE: score rows and configuration by name.
+
+    Settings of notebook 07 are read from its rows in `stored`; the others are trained on the seeds of a sweep, and
+    scored without nulls.
+    """
+    told = experiments.config(run, x.shape[1], labels, beta=run.settings.beta)
+    known = [
+        experiments.config(run, x.shape[1], labels, beta=b, y_encoder=e, y_decoder=d)
+        for b in (1.0, run.settings.beta)
+        for e, d in ((True, False), (False, True), (True, True))
+    ]
+    rows, configs = {}, {}
+    for entry in written("guesses") + written("remedies"):
+        name, one = entry["name"], changed(told, entry["change"])
+        configs[name] = one
+        if one in known:
+            rows[name] = experiments.of_setting(stored, "cvae", one.setting)
+            continue
+        found = mlp_latents(
+            run,
+            "cvae_trial" if one.reads_labels else "vade",
+            x,
+            one,
+            run.settings.seeds(run.settings.n_seeds_sweep),
+            labels=labels if one.reads_labels else None,
+        )
+        rows[name] = scores.score(run, found.assign_attrs(setting=name), labels, nulls=False)
+    return rows, configs
+
+
+def judged(kind: str, tables: dict[str, pd.DataFrame], base: pd.DataFrame) -> pd.DataFrame:
+    """Every prediction beside its result: name, metric, predicted, change (paired over seeds), held.
+
+    `tables` name -> score rows of the changed model, `base` those of the unchanged one.
+    """
+    rows = []
+    for entry in written(kind):
+        for metric in [m for m in ("nmi", "silhouette", "active_dims", "kl") if m in entry]:
+            change = intervals.paired(scores.of_seed(tables[entry["name"]], metric), scores.of_seed(base, metric))
+            rows.append(
+                {
+                    "name": entry["name"],
+                    "metric": metric,
+                    "predicted": entry[metric],
+                    "change": change,
+                    "held": rules.judge(entry[metric], change),
+                }
+            )
+    return pd.DataFrame(rows)
