@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import librosa  # noqa: E402
+import librosa
 import numpy as np
 import pandas as pd
 import soundfile
@@ -24,8 +24,7 @@ from lib.store import engine, files, runs
 from lib.store.errors import Problem, Unusable
 from lib.store.settings import Settings, digest
 
-CALL_EVERYTHING = "lib.features.extraction:call_everything"
-TIMEOUT = 120.0  # seconds for one clip
+LIMIT = 120.0  # seconds for one clip
 
 
 # --- one item ----------------------------------------------------------------------------------------------------
@@ -200,7 +199,7 @@ def _extract_missing(
     while todo:
         warm(clear=cleared)
         inputs = [(items[missing[path]].spec, seconds) for path in todo]
-        outcomes = engine.run("lib.features.extraction:analyse", inputs, jobs, TIMEOUT)
+        outcomes = engine.run(analyse, inputs, jobs, LIMIT)
         finished = set()
         with contextlib.closing(outcomes):
             for outcome in outcomes:
@@ -235,7 +234,7 @@ def warm(clear: bool = False) -> None:
                         path.unlink(missing_ok=True)
                 if marker.exists():
                     return
-                with contextlib.closing(engine.run(CALL_EVERYTHING, [()], 1, 600)) as outcomes:
+                with contextlib.closing(engine.run(call_everything, [()], 1, 600)) as outcomes:
                     outcome = next(outcomes)
                 if outcome.kind == "done":
                     marker.touch()
