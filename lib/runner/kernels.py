@@ -1,8 +1,8 @@
 """Kernels of this interpreter, that start in no time and die with the runner.
 
-Importing torch, scikit-learn and the rest costs a kernel FIGURE. So kernels are
-copies of one process that has imported them: the standard library's fork server. Nothing that it imports may start
-threads or use the GPU: neither survives a fork.
+The imports of the eleven notebooks cost 35 s of CPU, kernel by kernel; once for all, 4 s. Two at once on two cores, that
+should be 15 s of a run. So kernels are copies of one process that has imported them: the standard library's fork
+server. Nothing that it imports may start threads or use the GPU: neither survives a fork.
 """
 
 from __future__ import annotations
