@@ -16,11 +16,11 @@ import pandas as pd
 import soundfile
 from filelock import FileLock
 
-from lib.corpora import folder, registry
+from lib.corpora import registry
 from lib.corpora.items import Item, LogMel, Sound
 from lib.features import audio
 from lib.features.audio import HOP_LENGTH, LOUDEST, N_FFT, POOL, SAMPLE_RATE, SILENCE
-from lib.store import engine, files, runs
+from lib.store import engine, files, remembering, runs
 from lib.store.errors import Problem, Unusable
 from lib.store.settings import Settings, digest
 
@@ -169,10 +169,9 @@ def _cache_path(content: str, seconds: float) -> Path:
 
 @functools.cache
 def version() -> str:
-    """Short hash of everything that turns a file into features: this module, the decoder and librosa."""
-    sources = [Path(__file__), Path(audio.__file__), Path(folder.__file__)]
-    content = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
-    return digest([*content, librosa.__version__, np.__version__, soundfile.__libsndfile_version__], 8)
+    """Short hash of everything that turns a file into features: this module, the decoder and the packages."""
+    code = remembering.code_of("features/extraction.py", "features/audio.py", "corpora/folder.py")
+    return digest([code, soundfile.__libsndfile_version__], 8)
 
 
 def _fingerprints(items: list[Item]) -> list[str | Unusable]:

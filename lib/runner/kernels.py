@@ -1,8 +1,8 @@
 """Kernels of this interpreter, that start in no time and die with the runner.
 
-The imports of the eleven notebooks cost 35 s of CPU, kernel by kernel; once for all, 4 s. Two at once on two cores, that
-should be 15 s of a run. So kernels are copies of one process that has imported them: the standard library's fork
-server. Nothing that it imports may start threads or use the GPU: neither survives a fork.
+The imports of the eleven notebooks cost 35 s of CPU, kernel by kernel; once for all, 4 s. Two at once, on two cores,
+that is 15 s of a run (reckoned, not timed). So kernels are copies of one process that has imported them: the standard
+library's fork server. Nothing that it imports may start threads or use the GPU: neither survives a fork.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from lib.runner import keys
 from lib.store import engine, remembering, runs
 from lib.store.series import PRELOADED, ROOT
 
@@ -54,7 +53,7 @@ class Kernels:
         inherited = os.environ.get("PYTHONPATH")
         return engine.ONE_THREAD | {
             "NUMBA_CACHE_DIR": str(runs.numba_folder()),
-            remembering.CODE: keys.code(),
+            remembering.IN_RUN: "1",
             "PYTHONHASHSEED": "0",
             "PYTHONPATH": os.pathsep.join([str(ROOT), *([inherited] if inherited else [])]),
             "IPYTHONDIR": str(self.folder / "ipython"),  # no start-up files of the user's

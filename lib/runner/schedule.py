@@ -27,7 +27,7 @@ from lib.runner import keys, notebook
 from lib.runner.kernels import Kernels
 from lib.runner.notebook import Failed
 from lib.runner.request import Request
-from lib.store import files, runs
+from lib.store import files, remembering, runs
 from lib.store.errors import Problem
 from lib.store.series import Series
 from lib.store.settings import Settings
@@ -120,7 +120,7 @@ def _record(
     entries |= {name: {"status": "not run"} for name in names}
     about = {"status": "running", "started": time.time(), "seconds": 0.0, "jobs": jobs}
     return (about if names else {name: before[name] for name in about}) | {
-        "ran": names, "settings": json.loads(settings.model_dump_json()), "versions": keys.versions(),
+        "ran": names, "settings": json.loads(settings.model_dump_json()), "versions": remembering.versions(),
         "seeds": _seeds(settings), "notebooks": entries,
     }
 
