@@ -2,7 +2,7 @@
 
 Training: 32 runs of the VAE (40-128-64-10, batch 32) one by one as `nn.Module`s with default Adam, a `DataLoader` and
 torch's own number of threads, against `lib.models.training.fit`, stacked, in as many processes as there are cores. The
-two must reach the same held-out loss. Features: librosa's own functions, file by file (each loads the file, makes its
+two must reach the same held-out loss. Features: librosa's own functions, file by file (each loads it and makes its
 STFT), against `lib.features.extraction` on all cores. They must be equal.
 """
 
@@ -82,7 +82,7 @@ def training_speed(n_runs: int, epochs: int) -> None:
     slow, plain = timed(lambda: plain_loop(seeds, epochs))
     jobs = engine.cores()
     parts = [(seeds[i::jobs], epochs) for i in range(jobs) if seeds[i::jobs]]
-    quick, outcomes = timed(lambda: list(engine.run("tests.bench:stacked", parts, timeout=3600)))
+    quick, outcomes = timed(lambda: list(engine.run(stacked, parts, limit=3600)))
     ours = [loss for outcome in outcomes for loss in outcome.value]
     print(f"  plain loop {slow:6.1f} s, held-out loss {np.mean(plain):.2f} +- {np.std(plain) / len(plain) ** 0.5:.2f}")
     print(f"  stacked    {quick:6.1f} s, held-out loss {np.mean(ours):.2f} +- {np.std(ours) / len(ours) ** 0.5:.2f}, "
@@ -146,10 +146,10 @@ def feature_speed(n_clips: int) -> None:
         jobs = (("", librosa_core, our_core, 5), (" with descriptors", librosa_all, our_all, 1))
         for name, theirs, ours, rounds in jobs:  # in turns, and the median of each: a second tells little
             theirs(paths[0]), ours(paths[0])  # what is compiled or loaded once
-            task, times = f"tests.bench:{ours.__name__}", []
+            times = []
             for _ in range(rounds):
                 slow, naive = timed(lambda call=theirs: [call(path) for path in paths])
-                with contextlib.closing(engine.run(task, [(p,) for p in paths])) as outcomes:
+                with contextlib.closing(engine.run(ours, [(p,) for p in paths])) as outcomes:
                     first = next(outcomes)  # the workers are up: in a run of hundreds of clips their start is nothing
                     quick, rest = timed(lambda left=outcomes: list(left))
                 times.append((slow, quick * n_clips / len(rest)))
@@ -168,7 +168,7 @@ def timed(call) -> tuple[float, object]:
     return time.perf_counter() - start, result
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=100)
@@ -178,3 +178,9 @@ if __name__ == "__main__":
     training_speed(options.runs, options.epochs)
     print("features ...", flush=True)
     feature_speed(options.clips)
+
+
+if __name__ == "__main__":
+    from tests import bench  # workers import its functions by this name
+
+    bench.main()

@@ -10,22 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import librosa  # noqa: E402
+import librosa
 import numpy as np
 import pandas as pd
 import soundfile
 from filelock import FileLock
 
-from lib.corpora import folder, registry
+from lib.corpora import registry
 from lib.corpora.items import Item, LogMel, Sound
 from lib.features import audio
 from lib.features.audio import HOP_LENGTH, LOUDEST, N_FFT, POOL, SAMPLE_RATE, SILENCE
-from lib.store import engine, files, runs
+from lib.store import engine, files, remembering, runs
 from lib.store.errors import Problem, Unusable
 from lib.store.settings import Settings, digest
 
-CALL_EVERYTHING = "lib.features.extraction:call_everything"
-TIMEOUT = 120.0  # seconds for one clip
+LIMIT = 120.0  # seconds for one clip
 
 
 # --- one item ----------------------------------------------------------------------------------------------------
@@ -170,10 +169,9 @@ def _cache_path(content: str, seconds: float) -> Path:
 
 @functools.cache
 def version() -> str:
-    """Short hash of everything that turns a file into features: this module, the decoder and librosa."""
-    sources = [Path(__file__), Path(audio.__file__), Path(folder.__file__)]
-    content = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
-    return digest([*content, librosa.__version__, np.__version__, soundfile.__libsndfile_version__], 8)
+    """Short hash of everything that turns a file into features: this module, the decoder and the packages."""
+    code = remembering.code_of("features/extraction.py", "features/audio.py", "corpora/folder.py")
+    return digest([code, soundfile.__libsndfile_version__], 8)
 
 
 def _fingerprints(items: list[Item]) -> list[str | Unusable]:
@@ -200,7 +198,7 @@ def _extract_missing(
     while todo:
         warm(clear=cleared)
         inputs = [(items[missing[path]].spec, seconds) for path in todo]
-        outcomes = engine.run("lib.features.extraction:analyse", inputs, jobs, TIMEOUT)
+        outcomes = engine.run(analyse, inputs, jobs, LIMIT)
         finished = set()
         with contextlib.closing(outcomes):
             for outcome in outcomes:
@@ -235,7 +233,7 @@ def warm(clear: bool = False) -> None:
                         path.unlink(missing_ok=True)
                 if marker.exists():
                     return
-                with contextlib.closing(engine.run(CALL_EVERYTHING, [()], 1, 600)) as outcomes:
+                with contextlib.closing(engine.run(call_everything, [()], 1, 600)) as outcomes:
                     outcome = next(outcomes)
                 if outcome.kind == "done":
                     marker.touch()

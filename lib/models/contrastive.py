@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from lib.models import training, umap
-from lib.models.latents import hashed, stored
+from lib.models.latents import stored
 from lib.models.vae import kl_per_dimension, sample
 from lib.store.arithmetic import modulation
 from lib.store.runs import Run
@@ -32,7 +32,6 @@ PROTOCOL = NOTEBOOKS / "best_row.yaml"
 N_MFCC, N_CORRELATED = 20, 10  # cepstral coefficients kept; those whose correlations in time are kept
 BAND_GROUP = 4  # mel bands averaged before their modulation is measured
 MODULATION_EDGES = np.geomspace(0.4, 6.0, 11)  # Hz
-VERSION = 2  # raise when a change here changes numbers
 
 
 class Protocol(BaseModel):
@@ -204,8 +203,8 @@ def contrastive_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], choic
     about = {"method": "contrastive_vae", "setting": f"beta={choice.beta:g} contrast={choice.contrast:g}",
              "features": "log_mel_crops", "label_use": "none"}
     recipe = choice.model_dump(exclude={"members", "umap_dim"})
-    made_of = {**about, "protocol": recipe, "module": VERSION, "held_out": run.settings.held_out,
-               "x": hashed(log_mel.to_numpy())}
+    made_of = {**about, "protocol": recipe, "held_out": run.settings.held_out,
+               "x": log_mel.to_numpy()}
     make = functools.partial(_networks, run, log_mel, seeds, choice)
     return stored(run, made_of, seeds, about, log_mel.track.to_numpy(), make)
 
@@ -250,8 +249,8 @@ def best_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Prot
     """
     about = {"method": "contrastive_vae", "features": "log_mel_crops", "label_use": "none",
              "setting": f"members={choice.members} statistics umap={choice.umap_dim}"}
-    made_of = {**about, "protocol": choice.model_dump(), "module": VERSION, "held_out": run.settings.held_out,
-               "x": hashed(log_mel.to_numpy())}
+    made_of = {**about, "protocol": choice.model_dump(), "held_out": run.settings.held_out,
+               "x": log_mel.to_numpy()}
     make = functools.partial(_join, run, log_mel, seeds, choice)
     return stored(run, made_of, seeds, about, log_mel.track.to_numpy(), make)
 

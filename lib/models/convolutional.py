@@ -20,7 +20,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from lib.models import training
-from lib.models.latents import epoch_table, hashed, schedule_of, stored
+from lib.models.latents import epoch_table, schedule_of, stored
 from lib.models.vae import kl_per_dimension, sample
 from lib.store import artifacts
 from lib.store.runs import Run
@@ -31,7 +31,6 @@ ROWS, COLUMNS = 16, 8  # by how much the convolutions shrink the image
 START_LOG_VAR = -3.0  # of every latent dimension, so that PCA's codes pass almost unharmed at first
 LEARNING_RATE, WEIGHT_DECAY = 4e-3, 0.01
 SLOWER = 40  # times slower learns the linear path, whose weights are small: at full speed it forgets PCA at once
-VERSION = 2  # raise when a change here changes numbers
 
 
 class Residual(nn.Module):
@@ -227,7 +226,7 @@ def conv_latents(
     about = {"method": "conv_vae", "setting": f"beta={beta:g} dim={latent_dim}", "features": "log_mel",
              "label_use": "none"}
     schedule = schedule_of(run)._replace(epochs=run.settings.conv_epochs, learning_rate=LEARNING_RATE)
-    made_of = {**about, "schedule": schedule._asdict(), "module": VERSION, "x": hashed(log_mel.to_numpy())}
+    made_of = {**about, "schedule": schedule._asdict(), "x": log_mel.to_numpy()}
     x = images(log_mel.to_numpy())
 
     def make(groups: np.ndarray) -> xr.Dataset:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,12 +16,10 @@ from sklearn.decomposition import PCA
 from lib.models import training, umap
 from lib.models.training import Schedule
 from lib.models.vae import ModelConfig, StackedVAE
-from lib.store import artifacts
+from lib.store import artifacts, remembering
 from lib.store.labels import must_be_open
 from lib.store.runs import Run
-from lib.store.settings import digest, from_json, to_json
-
-VERSION = 3  # raise when a change here changes numbers: stored latents of an older version are not used
+from lib.store.settings import from_json, to_json
 
 
 def restore(latents: xr.Dataset) -> StackedVAE:
@@ -85,9 +82,9 @@ def sweep_latents(
     """
     schedule = schedule or schedule_of(run)
     codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule)
-    made_of = {beta: {**one, **_special(weights, n_train)} for beta, one in made_of.items()}
-    with artifacts.making(run, _name(made_of[betas[-1]])) as missing:  # the last one to be stored
-        if missing or not all(artifacts.has(run, _name(made_of[beta])) for beta in betas):
+    names = {beta: _name({**one, **_special(weights, n_train)}) for beta, one in made_of.items()}
+    with artifacts.making(run, names[betas[-1]]) as missing:  # the last one to be stored
+        if missing or not all(artifacts.has(run, name) for name in names.values()):
             tiled = [seed for _ in betas for seed in seeds]
             each = [beta for beta in betas for _ in seeds]
             progress = epoch_table(about[betas[0]], len(tiled))
@@ -97,8 +94,8 @@ def sweep_latents(
             )
             for i, beta in enumerate(betas):
                 part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
-                _keep(run, made_of[beta], part, about[beta], x.index)
-    return {beta: artifacts.load(run, _name(made_of[beta])) for beta in betas}
+                _keep(run, names[beta], part, about[beta], x.index)
+    return {beta: artifacts.load(run, names[beta]) for beta in betas}
 
 
 def is_stored(
@@ -133,13 +130,13 @@ def _recipes(method, x, config, betas, seeds, features, labels, schedule) -> tup
             "config": to_json(one.asdict()),
         }
     stack = {"betas": betas, "seeds": seeds, "schedule": schedule._asdict()}
-    made_of = {beta: {**about[beta], **stack, "x": hashed(x.to_numpy()), "y": hashed(codes)} for beta in betas}
+    made_of = {beta: {**about[beta], **stack, "x": x.to_numpy(), "y": codes} for beta in betas}
     return codes, about, made_of
 
 
 def _special(weights: np.ndarray | None, n_train: int) -> dict:
     """What is unusual about a setting; nothing, usually, so that its name stays."""
-    return ({"weights": hashed(weights)} if weights is not None else {}) | ({"n_train": n_train} if n_train else {})
+    return ({"weights": weights} if weights is not None else {}) | ({"n_train": n_train} if n_train else {})
 
 
 def pca_latents(
@@ -153,7 +150,7 @@ def pca_latents(
 ) -> xr.Dataset:
     """PCA in the same form as `latents`, fitted on each seed's training rows; `mu` are the component scores."""
     about = {"method": "pca", "setting": f"dim={dim}", "features": features, "label_use": "none"}
-    made_of = {**about, "held_out": run.settings.held_out, "x": hashed(x.to_numpy()), **_special(weights, n_train)}
+    made_of = {**about, "held_out": run.settings.held_out, "x": x.to_numpy(), **_special(weights, n_train)}
 
     def make(groups: np.ndarray) -> xr.Dataset:
         def one(seed: int) -> dict[str, np.ndarray]:
@@ -190,7 +187,7 @@ def umap_latents(
     """
     setting = f"dim={dim} neighbours={umap.NEIGHBOURS}"
     about = {"method": "umap", "setting": setting, "features": features, "label_use": "none"}
-    made_of = {**about, "x": hashed(x.to_numpy()), **_special(weights, 0)}
+    made_of = {**about, "x": x.to_numpy(), **_special(weights, 0)}
 
     def make(groups: np.ndarray) -> xr.Dataset:
         points = training.standardise(x.to_numpy(), np.arange(len(x)), weights)
@@ -202,28 +199,24 @@ def umap_latents(
 
 def stored(run: Run, made_of: dict, seeds: list[int], about: dict, tracks, make) -> xr.Dataset:
     """The stored latents made of exactly this, or those that `make` (called with the duplicate groups) gives now."""
-    made_of = {**made_of, "seeds": seeds}
-    with artifacts.making(run, _name(made_of)) as missing:
+    name = _name({**made_of, "seeds": seeds})
+    with artifacts.making(run, name) as missing:
         if missing:
-            _keep(run, made_of, make(_groups(run, tracks)), about, tracks)
-    return artifacts.load(run, _name(made_of))
+            _keep(run, name, make(_groups(run, tracks)), about, tracks)
+    return artifacts.load(run, name)
 
 
 def _name(made_of: dict) -> str:
-    return "latents/" + digest({**made_of, "version": VERSION, "device": training.device().type}, 20)
+    return "latents/" + remembering.content([remembering.code_of("models"), training.device().type, made_of])[:20]
 
 
-def _keep(run: Run, made_of: dict, data: xr.Dataset, about: dict, tracks) -> None:
+def _keep(run: Run, name: str, data: xr.Dataset, about: dict, tracks) -> None:
     data = data.assign_coords(track=np.asarray(tracks, dtype=object)).assign_attrs(**about)
-    artifacts.save(run, _name(made_of), data)
+    artifacts.save(run, name, data)
 
 
 def _groups(run: Run, tracks) -> np.ndarray:
     return artifacts.load(run, "tracks").loc[list(tracks), "group"].to_numpy()
-
-
-def hashed(values: np.ndarray | None) -> str:
-    return "" if values is None else hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:20]
 
 
 def epoch_table(about: dict, n_runs: int, seed: int | None = None) -> Callable[[int, np.ndarray], None]:

@@ -18,6 +18,7 @@ from sklearn.cluster import KMeans
 from torch.optim import Optimizer
 
 from lib.models.vae import ModelConfig, StackedVAE, sample
+from lib.store.streams import stream
 
 WARM_UP = 15  # epochs before a mixture prior is placed
 

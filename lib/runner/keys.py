@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from lib.runner.request import Request
-from lib.store import runs
+from lib.store import remembering
 from lib.store.errors import Problem
-from lib.store.series import ROOT, Series
+from lib.store.series import Series
 from lib.store.settings import digest
 
 
@@ -20,7 +18,7 @@ def keys(series: Series, request: Request) -> dict[str, str]:
     """For each notebook a hash of all that its results follow from: sources, settings, input files, versions, needs."""
     shared = {
         "settings": request.checked().key(),
-        "code": code(),
+        "code": remembering.code_of(),
         "source": _fingerprint(request.source),
         "lyrics": _fingerprint(request.lyrics),
     }
@@ -29,29 +27,6 @@ def keys(series: Series, request: Request) -> dict[str, str]:
         needed = {need: found[need] for need in series.needs[name]}
         found[name] = digest({"shared": shared, "cells": cell_sources(series.path(name)), "needs": needed}, 16)
     return found
-
-
-def code() -> str:
-    """Hash of `lib`, of Python and of the packages that results depend on."""
-    return digest([{str(p.relative_to(ROOT)): _hash_file(p) for p in _library_files()}, versions()], 16)
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in runs.PACKAGES}
-
-
-def _library_files() -> list[Path]:
-    """Files of lib that a notebook's numbers can depend on: not the report's, the runner's or the explorer's."""
-    library = ROOT / "lib"
-    return [
-        path for path in sorted(library.rglob("*"))
-        if path.is_file() and not {"__pycache__", "report", "runner", "explorer"} & set(path.relative_to(library).parts)
-    ]
-
-
-def _hash_file(path: Path) -> str:
-    return digest(path.read_bytes().decode("utf-8", "replace"))
 
 
 def cell_sources(path: Path) -> list[tuple[str, str]]:

@@ -13,10 +13,11 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from graphlib import TopologicalSorter
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -26,7 +27,7 @@ from lib.runner import keys, notebook
 from lib.runner.kernels import Kernels
 from lib.runner.notebook import Failed
 from lib.runner.request import Request
-from lib.store import files, runs
+from lib.store import files, remembering, runs
 from lib.store.errors import Problem
 from lib.store.series import Series
 from lib.store.settings import Settings
@@ -95,34 +96,33 @@ def run_series(
     for name in names:
         notebook.check_notebook(series.path(name), list(values))
     watcher.planned(names, extra, current - set(names))
-
-    entries = {name: before.get("notebooks", {}).get(name, {"status": "not run"}) for name in series.order()}
-    entries |= {name: {"status": "not run"} for name in names}
-    record = {
-        "status": "running", "started": time.time(), "seconds": 0.0, "jobs": jobs, "ran": names,
-        "settings": json.loads(settings.model_dump_json()), "versions": keys.versions(), "seeds": _seeds(settings),
-        "notebooks": entries,
-    }
-    if not names:
-        record |= {name: before[name] for name in ("status", "started", "seconds", "jobs")}
-
-    def save() -> None:
-        for name, entry in entries.items():
-            entry["current"] = entry["status"] == "done" and entry["key"] == found[name]
-        files.write_text(folder / "run.json", json.dumps(record, indent=1))
-
-    save()
+    record = _record(settings, series, names, jobs, before)
+    driver = _Driver(series, folder, values, found, record, watcher)
+    driver.save()
     if names:
         try:
-            _run_all(series, names, jobs, folder, values, found, entries, save, watcher)
-            record["status"] = "done" if all(entries[name]["status"] == "done" for name in names) else "failed"
+            driver.run(names, jobs)
+            record["status"] = "done" if all(driver.entries[name]["status"] == "done" for name in names) else "failed"
         except BaseException:
             record["status"] = "stopped"
             raise
         finally:
             record["seconds"] = round(time.time() - record["started"], 2)
-            save()
+            driver.save()
     return record
+
+
+def _record(
+    settings: Settings, series: Series, names: list[str], jobs: int, before: dict[str, Any]
+) -> dict[str, Any]:
+    """The content of run.json before `names` are run; when there is nothing to run, what is said of the last time."""
+    entries = {name: before.get("notebooks", {}).get(name, {"status": "not run"}) for name in series.order()}
+    entries |= {name: {"status": "not run"} for name in names}
+    about = {"status": "running", "started": time.time(), "seconds": 0.0, "jobs": jobs}
+    return (about if names else {name: before[name] for name in about}) | {
+        "ran": names, "settings": json.loads(settings.model_dump_json()), "versions": remembering.versions(),
+        "seeds": _seeds(settings), "notebooks": entries,
+    }
 
 
 def _seeds(settings: Settings) -> dict[str, Any]:
@@ -132,73 +132,101 @@ def _seeds(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _run_all(
-    series: Series, names: list[str], jobs: int, folder: Path, values: dict[str, Any], found: dict[str, str],
-    entries: dict[str, dict[str, Any]], save: Callable[[], None], watcher: Watcher,
-) -> None:
-    """Run `names`, `jobs` at once, each after what it needs has been written; what needs a failed one is not run."""
-    sorter = TopologicalSorter({name: [n for n in series.needs[name] if n in names] for name in names})
-    sorter.prepare()
-    priority = {name: i for i, name in enumerate([*series.first, *(n for n in names if n not in series.first)])}
-    kernels = Kernels(series.preloaded)
-    manager_class = kernels.manager_class()
-    ready: list[str] = []
-    working: dict[Future, tuple[str, dict[str, int]]] = {}
-    writing: dict[Future, str] = {}  # done when the notebook is past its cell tagged `written`
-    written: set[str] = set()
+class _Driver:
+    """Runs notebooks, several at once, and writes to run.json what becomes of them.
 
-    def work(name: str, passed: Future) -> None:
-        target = folder / "notebooks" / f"{name}.ipynb"
-        notebook.execute(series.path(name), target, values, manager_class, lambda i, n: watcher.cell(name, i, n),
-                lambda: passed.done() or passed.set_result(None))
+    Each runs in a thread, which only tells of its events; all else happens in the thread that calls `run`.
+    """
 
-    def finish(name: str, **entry: Any) -> None:
-        entries[name] = entry
-        save()
-        watcher.finished(name, entry)
+    def __init__(
+        self, series: Series, folder: Path, values: dict[str, Any], found: dict[str, str], record: dict[str, Any],
+        watcher: Watcher,
+    ) -> None:
+        self.series, self.folder, self.values, self.watcher = series, folder, values, watcher
+        self.found, self.record, self.entries = found, record, record["notebooks"]
+        self.events: SimpleQueue[tuple[str, BaseException | str | None]] = SimpleQueue()  # name; how it ended, WRITTEN
+        self.working: dict[str, dict[str, int]] = {}  # name -> the store when it started
+        self.written: set[str] = set()  # past their cell tagged `written`
 
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        while sorter.is_active() or working:
-            ready = sorted([*ready, *sorter.get_ready()], key=priority.__getitem__)
-            if ready and len(working) < jobs:
-                name = ready.pop(0)
-                missing = [n for n in series.needs[name] if n not in written and entries[n]["status"] != "done"]
-                if missing:
-                    finish(name, status="not run", error=f"needs {', '.join(missing)}")
+    def run(self, names: list[str], jobs: int) -> None:
+        """Run `names`, `jobs` at once, each after what it needs has been written; what needs a failed one is not."""
+        sorter = TopologicalSorter({name: [n for n in self.series.needs[name] if n in names] for name in names})
+        sorter.prepare()
+        order = [*self.series.first, *(name for name in names if name not in self.series.first)]
+        ready: list[str] = []
+        kernels, pool = Kernels(self.series.preloaded), ThreadPoolExecutor(jobs)
+        manager_class = kernels.manager_class()
+        try:
+            while sorter.is_active() or self.working:
+                ready = sorted([*ready, *sorter.get_ready()], key=order.index)
+                if ready and len(self.working) < jobs:
+                    name = ready.pop(0)
+                    if self.start(name):
+                        pool.submit(self.work, name, manager_class)
+                    else:
+                        sorter.done(name)
+                    continue
+                name, event = self.events.get()
+                if name not in self.written:
                     sorter.done(name)
-                    continue
-                entries[name] = {"status": "running", "key": found[name], "started": time.time()}
-                save()
-                watcher.started(name)
-                writing[passed := Future()] = name
-                working[pool.submit(work, name, passed)] = name, _store_files(folder)
-                continue
-            for future in wait([*working, *writing], return_when=FIRST_COMPLETED).done:
-                if future in writing:
-                    written.add(writing[future])
-                    sorter.done(writing.pop(future))
-                if future not in working:
-                    continue
-                name, files = working.pop(future)
-                error = future.exception()
-                if error is not None and not isinstance(error, Failed):
-                    raise error
-                entry = entries[name] | {"seconds": round(time.time() - entries[name]["started"], 2)}
-                if error is None:
-                    entry |= {"status": "done", "files": _written(folder, files)}
+                if event == notebook.WRITTEN:
+                    self.written.add(name)
                 else:
-                    entry |= {"status": "failed", "error": str(error)}
-                openings = runs.load_records(folder).get(name, {}).get("label_openings", [])
-                finish(name, **entry, label_openings=[o for o in openings if o["time"] >= entry["started"]])
-                if name not in written:
-                    sorter.done(name)
-                    writing = {passed: other for passed, other in writing.items() if other != name}
-    finally:
-        # After Ctrl-C kernels may be at work: kill them, then their threads end by themselves within a second or so.
-        kernels.kill()
-        pool.shutdown(wait=True, cancel_futures=True)
-        kernels.close()
+                    self.end(name, event)
+        finally:
+            # After Ctrl-C kernels may be at work: kill them, then their threads end by themselves in a second or so.
+            kernels.kill()
+            pool.shutdown(wait=True, cancel_futures=True)
+            kernels.close()
+
+    def start(self, name: str) -> bool:
+        """Say that a notebook starts; False if it cannot, since what it needs has failed."""
+        needs = self.series.needs[name]
+        missing = [n for n in needs if n not in self.written and self.entries[n]["status"] != "done"]
+        if missing:
+            self.finish(name, {"status": "not run", "error": f"needs {', '.join(missing)}"})
+            return False
+        self.entries[name] = {"status": "running", "key": self.found[name], "started": time.time()}
+        self.save()
+        self.watcher.started(name)
+        self.working[name] = _store_files(self.folder)
+        return True
+
+    def work(self, name: str, manager_class: type) -> None:
+        """The life of a thread."""
+        target = self.folder / "notebooks" / f"{name}.ipynb"
+        try:
+            notebook.execute(
+                self.series.path(name), target, self.values, manager_class,
+                lambda i, n: self.watcher.cell(name, i, n), lambda: self.events.put((name, notebook.WRITTEN)),
+            )
+        except BaseException as error:
+            self.events.put((name, error))
+        else:
+            self.events.put((name, None))
+
+    def end(self, name: str, error: BaseException | None) -> None:
+        """A notebook has ended; raises `error` if it is not the notebook's."""
+        before, entry = self.working.pop(name), self.entries[name]
+        if error is not None and not isinstance(error, Failed):
+            raise error
+        entry["seconds"] = round(time.time() - entry["started"], 2)
+        if error is None:
+            entry |= {"status": "done", "files": _written(self.folder, before)}
+        else:
+            entry |= {"status": "failed", "error": str(error)}
+        openings = runs.load_records(self.folder).get(name, {}).get("label_openings", [])
+        self.finish(name, entry | {"label_openings": [o for o in openings if o["time"] >= entry["started"]]})
+
+    def finish(self, name: str, entry: dict[str, Any]) -> None:
+        self.entries[name] = entry
+        self.save()
+        self.watcher.finished(name, entry)
+
+    def save(self) -> None:
+        for name, entry in self.entries.items():
+            entry["current"] = entry["status"] == "done" and entry["key"] == self.found[name]
+        files.write_text(self.folder / "run.json", json.dumps(self.record, indent=1))
 
 
 def _store_files(folder: Path) -> dict[str, int]:

@@ -1,34 +1,80 @@
-"""Tables that a run has computed before, so that a notebook that runs again computes only what has changed.
+"""What is kept, and when it is found again: one rule for features, latents and tables.
 
-A table is found again by everything that it follows from: the code of `lib`, the packages, the run's settings and the
-content of what the function was given. Stored latents are found in the same way (`lib.models.latents.stored`). Only
-kernels of the runner remember: who works in a notebook by hand may have replaced any function.
+A thing is found under the hash of the code that makes it (`code_of`: sources of `lib`, versions of packages) and of
+what it was made of (`content`). Nobody raises a version, and an edit elsewhere makes nothing anew.
+
+Tables are kept by `remembered`, so that a notebook that runs again computes only what has changed; but only in kernels
+of the runner: who works in a notebook by hand may have replaced any function.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import json
 import os
-import time
+import platform
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from typing import Any, ParamSpec
 
+import joblib
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from lib.store import artifacts, files
-from lib.store.runs import Run
+from lib.store.runs import PACKAGES, Run
 from lib.store.series import ROOT
 from lib.store.settings import digest
 
 P = ParamSpec("P")
-CODE = "LATENT_GENRE_CODE"  # set by the runner for its kernels: the hash of the code of `lib` and of the packages
-SOURCES = sorted((ROOT / "lib").rglob("*.py"))
-LOADED = time.time()
+IN_RUN = "LATENT_GENRE_IN_RUN"  # set by the runner for its kernels, which remember
+PARTS = ("corpora", "features", "models", "scores", "store", "studies")  # of `lib`: what numbers can depend on
+
+
+def sources(*parts: str) -> dict[str, str]:
+    """Hash of each Python file in these parts of `lib`, folders or files; the explorer makes no numbers."""
+    found = [path for part in parts for path in [ROOT / "lib" / part, *(ROOT / "lib" / part).rglob("*.py")]]
+    return {str(path.relative_to(ROOT)): joblib.hash(path.read_bytes()) for path in sorted(found)
+            if path.is_file() and path.parent.name != "explorer"}
+
+
+LOADED = sources(*PARTS)
+
+
+def code_of(*parts: str) -> str:
+    """Hash of these parts of `lib` ("models", "features/audio.py"; all if none is named) and of the packages.
+
+    While a source is edited under a running kernel, that is neither the old code's hash nor the new one's.
+    """
+    now = sources(*parts or PARTS)
+    return digest([now, {name: LOADED.get(name) for name in now if LOADED.get(name) != now[name]}, versions()], 16)
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+
+
+def content(value: Any) -> str:
+    """Hash of arrays, tables, numbers and texts, alone or in dictionaries and lists; a lambda is refused."""
+    return joblib.hash(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """The same without what does not count: who wrote a dataset, and when; how an array lies in memory."""
+    if isinstance(value, xr.Dataset):
+        about = {name: text for name, text in value.attrs.items() if name in artifacts.SCORE_COLUMNS}
+        return [about, {str(name): [each.dims, _plain(each.values)] for name, each in value.variables.items()}]
+    if isinstance(value, np.ndarray):
+        return np.ascontiguousarray(value)
+    if isinstance(value, Mapping):
+        return [[name, _plain(one)] for name, one in value.items()]
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
 
 
 def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]:
@@ -40,15 +86,13 @@ def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]
 
     @functools.wraps(function)
     def recall(run: Run, *args: Any, **options: Any) -> pd.DataFrame:
-        edited = any(not path.is_file() or path.stat().st_mtime > LOADED for path in SOURCES)
-        if CODE not in os.environ or edited:
+        if IN_RUN not in os.environ:
             return function(run, *args, **options)
-        key = digest([os.environ[CODE], function.__module__, function.__qualname__, run.settings.key(), _content(args),
-                      _content(options)], 24)
-        path = run.folder / "remembered" / f"{function.__name__}-{key}.json"
+        key = content([code_of(), function.__module__, function.__qualname__, run.settings.key(), args, options])
+        path = run.folder / "remembered" / f"{function.__name__}-{key[:24]}.json"
         with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):  # no file, or a damaged one
             return _table(path.read_text(encoding="utf-8"))
-        written = json.dumps(function(run, *args, **options).to_dict("tight"), default=_number)
+        written = json.dumps(function(run, *args, **options).to_dict("tight"), default=lambda number: number.item())
         files.write_text(path, written)
         return _table(written)
 
@@ -57,32 +101,3 @@ def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]
 
 def _table(written: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(json.loads(written), orient="tight")
-
-
-def _content(value: Any) -> Any:
-    """What decides whether two arguments are equal, in a form that can be written as JSON."""
-    if isinstance(value, np.ndarray):
-        if value.dtype == object:
-            return value.tolist()
-        return [value.dtype.str, value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
-    if isinstance(value, xr.Dataset):  # but not who wrote it, and when
-        about = {name: text for name, text in value.attrs.items() if name in artifacts.SCORE_COLUMNS}
-        return [about, {str(name): [each.dims, _content(each.values)] for name, each in value.variables.items()}]
-    if isinstance(value, pd.DataFrame):
-        return [list(value.columns), value.index.tolist(), [_content(value[name].to_numpy()) for name in value.columns]]
-    if isinstance(value, pd.Series):
-        return [value.name, value.index.tolist(), _content(value.to_numpy())]
-    if isinstance(value, Mapping):
-        return [[str(name), _content(one)] for name, one in value.items()]
-    if isinstance(value, list | tuple):
-        return [_content(one) for one in value]
-    if isinstance(value, np.generic):
-        return [value.dtype.str, value.item()]
-    if isinstance(value, str | int | float | bool | None):
-        return [type(value).__name__, value]
-    raise TypeError(f"a remembered function cannot be given {type(value).__name__}: it is not known when two are equal")
-
-
-def _number(value: Any) -> Any:
-    """A number of NumPy as one of Python."""
-    return value.item()

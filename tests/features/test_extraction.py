@@ -200,7 +200,7 @@ def test_after_a_crash_the_compiled_functions_are_made_anew_once(tmp_path, monke
     items, _ = folder.find(root, 30.0)
     cleared, calls = [], []
 
-    def run(task, inputs, jobs, timeout):
+    def run(task, inputs, jobs, limit):
         calls.append(len(inputs))
         for i, arguments in enumerate(inputs):
             if len(calls) == 1 and i == 1 or arguments[0]["path"].endswith("002.wav"):
@@ -215,8 +215,8 @@ def test_after_a_crash_the_compiled_functions_are_made_anew_once(tmp_path, monke
     assert list(found.paths) == [0, 1] and found.skipped["reason"].tolist() == ["signal 11"]
 
 
-def _here(task, inputs, jobs, timeout):
-    """As `workers.run`, in this process."""
+def _here(task, inputs, jobs, limit):
+    """As `engine.run`, in this process."""
     for i, arguments in enumerate(inputs):
         yield engine.Outcome(i, "done", extraction.analyse(*arguments))
 
@@ -242,5 +242,5 @@ def test_two_cold_workers_do_not_crash(tmp_path):
     assert [process.wait(timeout=300) for process in both] == [0, 0]
     compiled = {path: path.stat().st_mtime_ns for path in (tmp_path / "numba").rglob("*.nb[ic]")}
     assert compiled
-    subprocess.run([sys.executable, "-c", code.replace("features.warm(); ", "")], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", code.replace("extraction.warm(); ", "")], env=environment, check=True)
     assert compiled == {path: path.stat().st_mtime_ns for path in (tmp_path / "numba").rglob("*.nb[ic]")}

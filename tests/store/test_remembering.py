@@ -1,6 +1,8 @@
 """Remembered tables, compiled functions: what is kept must not change what comes out."""
 
 import dataclasses
+import pickle
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.models import umap, vae
+from lib.models import umap
 from lib.models.latents import pca_latents
 from lib.scores import table as scores
 from lib.store import remembering, runs
@@ -20,7 +22,7 @@ MIXED = pd.DataFrame({"seed": [0, 1], "clusterer_seed": [0, "null 1"], "value": 
 @pytest.fixture
 def counted(prepared_run, monkeypatch):
     """A run whose kernel remembers, and a remembered function that counts its calls."""
-    monkeypatch.setenv(remembering.CODE, "of today")
+    monkeypatch.setenv(remembering.IN_RUN, "1")
     calls = []
 
     @remembering.remembered
@@ -34,7 +36,7 @@ def counted(prepared_run, monkeypatch):
 def test_equal_arguments_are_computed_once_and_returned_to_the_last_digit(counted):
     run, table, calls = counted
     x = np.arange(6.0).reshape(3, 2)
-    first, again = table(run, x, name="a"), table(run, x.copy(), name="a")
+    first, again = table(run, x, LATENTS, name="a"), table(run, x.copy("F"), LATENTS.assign_attrs(time=1.0), name="a")
     assert len(calls) == 1
     for found in (first, again):
         pd.testing.assert_frame_equal(found, MIXED, check_exact=True)
@@ -43,7 +45,7 @@ def test_equal_arguments_are_computed_once_and_returned_to_the_last_digit(counte
 
 LATENTS = xr.Dataset({"mu": (("seed", "track"), np.arange(4.0).reshape(2, 2))}, {"seed": [0, 1], "track": ["a", "b"]})
 BASE = {"array": np.arange(3.0), "labels": pd.Series(["x", "y"], ["a", "b"]), "latents": LATENTS, "names": ("a", "b"),
-        "told": {"true": np.zeros(2)}, "frame": pd.DataFrame({"a": [1, 2]}), "n": 1}
+        "told": {"true": np.zeros(2), "false": np.ones(2)}, "frame": pd.DataFrame({"a": [1, 2]}), "n": 1}
 CHANGES = {
     "a value": {"array": np.array([0.0, 1.0, 2.0000001])},
     "a type": {"array": np.arange(3.0, dtype=np.float32)},
@@ -55,6 +57,7 @@ CHANGES = {
     "what the latents are called": {"latents": LATENTS.assign_attrs(setting="other")},
     "an order": {"names": ("b", "a")},
     "a name": {"told": {"wrong": np.zeros(2)}},
+    "an order of names": {"told": {"false": np.ones(2), "true": np.zeros(2)}},
     "a column": {"frame": pd.DataFrame({"b": [1, 2]})},
     "true for one": {"n": True},
     "a number": {"n": 2},
@@ -85,18 +88,31 @@ def test_settings_code_and_damage_make_it_compute_anew(counted, monkeypatch):
             path.write_text(wrong)
         pd.testing.assert_frame_equal(table(run, 1), MIXED)
     calls[:] = calls[:3]
-    monkeypatch.setenv(remembering.CODE, "of another day")
+    monkeypatch.setattr(remembering, "versions", lambda: {"numpy": "99"})
     table(run, 1)
     assert len(calls) == 4
-    monkeypatch.setattr(remembering, "LOADED", 0.0)  # lib was edited while the kernel ran
+    monkeypatch.setitem(remembering.LOADED, "lib/scores/table.py", "as it was")  # edited while the kernel ran
     table(run, 1)
-    table(run, 1)
-    assert len(calls) == 6
+    assert len(calls) == 5
+
+
+def test_code_is_that_of_the_parts_that_are_named(tmp_path, monkeypatch):
+    shutil.copytree(remembering.ROOT / "lib", tmp_path / "lib")
+    monkeypatch.setattr(remembering, "ROOT", tmp_path)
+    found = [remembering.sources("models"), remembering.sources(*remembering.PARTS)]
+    assert set(found[0]) == {name for name in found[1] if name.startswith("lib/models/")}
+    assert {"lib/store/artifacts.py", "lib/corpora/synthetic/notes.py", "lib/scores/table.py"} <= set(found[1])
+    assert not [name for name in found[1] if "lib/report/" in name or "lib/runner/" in name or "/explorer/" in name]
+    before = {part: remembering.code_of(part) for part in ("models", "scores", "features/audio.py")}
+    for name in ("models/vae.py", "report/book.py", "features/sets.py"):
+        with (tmp_path / "lib" / name).open("a") as file:
+            file.write("# edited")
+    assert [part for part in before if remembering.code_of(part) != before[part]] == ["models"]
 
 
 def test_only_the_runners_kernels_remember(counted, monkeypatch):
     run, table, calls = counted
-    monkeypatch.delenv(remembering.CODE)
+    monkeypatch.delenv(remembering.IN_RUN)
     table(run, 1)
     table(run, 1)
     assert len(calls) == 2 and not (run.folder / "remembered").exists()
@@ -104,14 +120,14 @@ def test_only_the_runners_kernels_remember(counted, monkeypatch):
 
 def test_what_cannot_be_compared_is_refused(counted):
     run, table, _ = counted
-    with pytest.raises(TypeError, match="ModelConfig"):
-        table(run, vae.ModelConfig(n_features=3))
+    with pytest.raises(pickle.PicklingError):
+        table(run, lambda: 3)
 
 
 @given(st.lists(st.one_of(st.integers(), st.floats(), st.text(), st.none()), min_size=1))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 def test_any_column_comes_back(prepared_run, monkeypatch, values):
-    monkeypatch.setenv(remembering.CODE, "of today")
+    monkeypatch.setenv(remembering.IN_RUN, "1")
     made = pd.DataFrame({"value": pd.Series(values, dtype=object)})
     table = remembering.remembered(lambda run, given: made)
     found = [table(prepared_run[0], repr(values)) for _ in range(2)]
@@ -124,7 +140,7 @@ def test_remembered_scores_are_the_scores(prepared_run, monkeypatch):
     run, x, genre = prepared_run
     latents = pca_latents(run, x, 3, [0, 1])
     plain = scores.score(run, latents, genre, probes=True)
-    monkeypatch.setenv(remembering.CODE, "of today")
+    monkeypatch.setenv(remembering.IN_RUN, "1")
     for _ in range(2):
         pd.testing.assert_frame_equal(scores.score(run, latents, genre, probes=True), plain, check_exact=True)
     assert len(list((run.folder / "remembered").iterdir())) == 1

@@ -1,0 +1,33 @@
+"""What workers of the engine are told to do in tests; they import it by this name."""
+
+import os
+import signal
+import time
+
+from lib.store.errors import Unusable
+
+
+class Fatal:
+    """Whoever writes this down is killed."""
+
+    def __reduce__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def task(order, value=None):
+    """Do as ordered; "ok" answers with the value and the process."""
+    if order == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if order == "crash answering":
+        return Fatal()
+    if order == "exit":
+        os._exit(3)
+    if order == "hang":
+        if value:
+            value.touch()
+        time.sleep(100_000)
+    if order == "bad":
+        raise Unusable("a good reason")
+    if order == "error":
+        raise KeyError("x")
+    return value, os.getpid()
