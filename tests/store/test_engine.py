@@ -28,6 +28,7 @@ def task(order, value=None):
     return value, os.getpid()
 
 
+@pytest.mark.slow
 def test_each_misfortune_costs_one_input():
     inputs = [("double", i) for i in range(6)]
     inputs[1:4] = [("crash", 0), ("sleep", 60), ("bad", 0)]
@@ -50,6 +51,7 @@ def gone(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_leaving_early_ends_every_process():
     inputs = [("now", 0), ("now", 0), ("sleep", 60)]
     with contextlib.closing(engine.run("tests.store.test_engine:task", inputs, 2)) as found:
@@ -57,6 +59,7 @@ def test_leaving_early_ends_every_process():
     assert all(gone(pid) for pid in pids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["process", "group"])
 def test_ctrl_c_stops_at_once_and_leaves_no_process(how):
     code = (
