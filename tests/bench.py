@@ -2,8 +2,8 @@
 
 Training: 32 runs of the VAE (40-128-64-10, batch 32) one by one as `nn.Module`s with default Adam, a `DataLoader` and
 torch's own number of threads, against `lib.models.training.fit`, stacked, in as many processes as there are cores. The
-two must reach the same held-out loss. Features: librosa's own functions, file by file (each loads the file and makes
-its STFT), against `lib.features.extraction` on all cores. They must be equal.
+two must reach the same held-out loss. Features: librosa's own functions, file by file (each loads the file, makes its
+STFT), against `lib.features.extraction` on all cores. They must be equal.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lib.models.latents import mlp_latents
+from lib.scores import nulls
 from lib.scores import table as scores
 from lib.scores.intervals import Interval
 from lib.store import artifacts, labels, runs
@@ -62,7 +63,7 @@ def trained(run: runs.Run, x: pd.DataFrame, genre: pd.Series) -> pd.DataFrame:
         for method, given in (
             (plain, None),
             ("cvae", genre),
-            ("cvae_placebo", experiments.shuffled(genre, run.settings.seed)),
+            ("cvae_placebo", nulls.permuted_labels(genre, run.settings.seed)),
         ):
             model = experiments.config(run, x.shape[1], given, beta=beta)
             latents = mlp_latents(run, method, x, model, run.seeds, labels=given)

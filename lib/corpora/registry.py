@@ -13,6 +13,7 @@ import pandas as pd
 from lib.corpora import folder, gtzan, log_mels
 from lib.corpora.items import Item, LogMel, Sound
 from lib.store.errors import Problem
+from lib.store.series import FILES
 from lib.store.settings import Settings
 
 MIN_TRACKS = 20  # with fewer, held-out tracks and ten latent dimensions make no sense
@@ -38,7 +39,8 @@ def open(settings: Settings) -> Corpus:
     clusters, or a lyrics file that matches no track.
     """
     if settings.corpus not in _OPENERS:
-        raise Problem(f"the corpus '{settings.corpus}' holds no music: it is for notebooks/A1_audit_your_run.ipynb")
+        notebook = f"notebooks/{FILES['audit_your_run']}.ipynb"
+        raise Problem(f"the corpus '{settings.corpus}' holds no music: it is for {notebook}")
     corpus = _OPENERS[settings.corpus](settings)
     if settings.lyrics:
         corpus = _with_lyrics(corpus, settings)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lib.store.arithmetic import unit_variance
+
 
 def joined(*sets: pd.DataFrame) -> pd.DataFrame:
     """Feature sets side by side, joined by track id; the columns' first level is the number of the set."""
@@ -26,33 +28,29 @@ def weights(x: pd.DataFrame, total: float = 40.0) -> np.ndarray:
 
 
 def join(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows that both views have (by track id, sorted); rows with missing values count as not there."""
+    """The rows that both modalities have (by track id, sorted); rows with missing values count as not there."""
     tracks = a.dropna().index.intersection(b.dropna().index).sort_values()
     return a.loc[tracks], b.loc[tracks]
 
 
 # --- the ladder --------------------------------------------------------------------------------------------------
 def concatenate(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """Columns of both views side by side, as they are: the view with more variance rules."""
+    """Columns of both modalities side by side, as they are: the modality with more variance rules."""
     a, b = join(a, b)
     return pd.concat([a.add_prefix("a_"), b.add_prefix("b_")], axis=1)
 
 
 def weighted_blocks(a: pd.DataFrame, b: pd.DataFrame, weight: float = 0.5) -> pd.DataFrame:
-    """Each view centred and scaled to total variance one, then weighted sqrt(1 - weight) and sqrt(weight).
+    """Each modality centred and scaled to total variance one, then weighted sqrt(1 - weight) and sqrt(weight).
 
-    So squared distances are a weighted mean of the views' own; at 0.5 neither view rules by its units or its width.
+    So squared distances are a weighted mean of the modalities' own; at 0.5 neither modality rules by its units or its
+    width.
     """
     if not 0 <= weight <= 1:
-        raise ValueError("weight is the share of the second view, 0 to 1")
+        raise ValueError("weight is the share of the second modality, 0 to 1")
     a, b = join(a, b)
     return pd.concat(
         [np.sqrt(1 - weight) * unit_variance(a).add_prefix("a_"), np.sqrt(weight) * unit_variance(b).add_prefix("b_")],
         axis=1
     )
 
-
-def unit_variance(view: pd.DataFrame) -> pd.DataFrame:
-    centred = view - view.mean()
-    total = float((centred**2).to_numpy().sum() / max(len(view), 1))
-    return centred / np.sqrt(total) if total > 0 else centred

@@ -1,8 +1,4 @@
-"""Lyrics to vectors: embedding real text, made-up text of known information, and the earlier study's leaky generators.
-
-Embeddings are made from the texts alone, without labels; which text is whose is settled in
-`lib.corpora.lyrics_matching`.
-"""
+"""Lyrics to vectors, from the texts alone, without labels; which text is whose: `lib.corpora.lyrics_matching`."""
 
 from __future__ import annotations
 
@@ -18,7 +14,6 @@ from lib.features import sentence_embeddings
 from lib.store.errors import Problem
 
 
-# --- real text ---------------------------------------------------------------------------------------------------
 def embed(texts: pd.Series, dim: int, seed: int = 0, embedder: str = "tfidf") -> pd.DataFrame:
     """Texts [track] as vectors [track, at most `dim`] of unit length, by what `encode` makes of them; no label is seen.
 
@@ -42,7 +37,7 @@ def encode(texts: list[str], embedder: str) -> scipy.sparse.csr_matrix | np.ndar
     """Texts as they enter the reduction, [n, features]: the setting `lyrics_embedder`.
 
     `tfidf`: weights of the words (`languages.words`) that several texts share. `sentence:MODEL`: vectors of a
-    sentence-transformer (`sentences.encode`), their common mean taken off.
+    sentence-transformer (`sentence_embeddings.encode`), their common mean taken off.
     """
     if embedder == "tfidf":
         words = TfidfVectorizer(analyzer=languages.words, min_df=2, max_df=0.7, sublinear_tf=True, max_features=50_000)

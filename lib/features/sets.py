@@ -10,6 +10,8 @@ import pandas as pd
 import scipy.fft
 import xarray as xr
 
+from lib.store.arithmetic import modulation
+
 MODULATION_EDGES = (0.5, 0.85, 1.4, 2.4, 4.1, 6.4)  # Hz, log-spaced; GTZAN's frames end at 6.45 Hz
 BAND_GROUPS = 6  # groups of neighbouring mel bands whose loudness is followed over time
 
@@ -31,9 +33,7 @@ def modulation_spectrum(log_mel: xr.DataArray) -> pd.DataFrame:
     rate = 1 / float(np.diff(log_mel.frame.values[:2])[0])
     groups = np.array_split(log_mel.to_numpy(), min(BAND_GROUPS, log_mel.sizes["band"]), axis=1)
     level = np.stack([group.mean(1) for group in groups], axis=1).astype(float)  # [track, group, frame]
-    level = (level - level.mean(-1, keepdims=True)) * np.hanning(level.shape[-1])
-    power = np.abs(scipy.fft.rfft(level, axis=-1)) ** 2
-    frequency = scipy.fft.rfftfreq(level.shape[-1], 1 / rate)
+    power, frequency = modulation(level, rate)
     which = np.digitize(frequency, MODULATION_EDGES) - 1
     columns, names = [], []
     for band, (low, high) in enumerate(zip(MODULATION_EDGES[:-1], MODULATION_EDGES[1:], strict=True)):

@@ -23,8 +23,10 @@ from torch import Tensor, nn
 from lib.models import training, umap
 from lib.models.latents import hashed, stored
 from lib.models.vae import kl_per_dimension
+from lib.store.arithmetic import modulation
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
+from lib.store.streams import stream
 
 PROTOCOL = NOTEBOOKS / "best_row.yaml"
 N_MFCC, N_CORRELATED = 20, 10  # cepstral coefficients kept; those whose correlations in time are kept
@@ -92,9 +94,7 @@ def crop_statistics(log_mel: np.ndarray, frames_per_second: float, seconds: floa
 def _modulation(crop: np.ndarray, frames_per_second: float) -> np.ndarray:
     """Log power of each group of bands in each modulation band [track, groups x modulations]."""
     groups = np.add.reduceat(crop, np.arange(0, crop.shape[1], BAND_GROUP), axis=1) / BAND_GROUP
-    groups = (groups - groups.mean(2, keepdims=True)) * np.hanning(groups.shape[2])
-    power = np.abs(scipy.fft.rfft(groups, axis=2)) ** 2
-    frequency = scipy.fft.rfftfreq(groups.shape[2], 1 / frames_per_second)
+    power, frequency = modulation(groups, frames_per_second)
     columns = []
     for low, high in itertools.pairwise(MODULATION_EDGES):
         inside = (frequency >= low) & (frequency < high)
@@ -158,7 +158,7 @@ def fit(x: np.ndarray, seed: int, train: np.ndarray, choice: Protocol) -> tuple[
 
     Returns it, and its history [epoch, 3]: squared error, KL in nats, NT-Xent, means over batches.
     """
-    where, rng = training.device(), np.random.default_rng([seed, 2])
+    where, rng = training.device(), stream(seed, "order of batches")
     data, n_crops = torch.from_numpy(x).to(where), len(x)
     with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
         torch.manual_seed(seed)

@@ -24,6 +24,7 @@ from lib.models.latents import epoch_table, hashed, schedule_of, stored
 from lib.models.vae import kl_per_dimension
 from lib.store import artifacts
 from lib.store.runs import Run
+from lib.store.streams import stream
 
 POOL = 16  # frames in a block: 1.1 to 1.2 s
 ROWS, COLUMNS = 16, 8  # by how much the convolutions shrink the image
@@ -181,7 +182,7 @@ def fit(
     optimiser = torch.optim.AdamW([{"params": rest}, {"params": linear}], weight_decay=WEIGHT_DECAY)
     fastest, steps = [schedule.learning_rate, schedule.learning_rate / SLOWER], schedule.epochs * n_batches
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, fastest, steps, pct_start=0.1)
-    order, generator = np.random.default_rng([seed, 2]), torch.Generator().manual_seed(1_000_003 * (seed + 1))
+    order, generator = stream(seed, "order of batches"), torch.Generator().manual_seed(1_000_003 * (seed + 1))
     noise_held = torch.randn(len(held), rank, generator=generator).to(where)
     best, best_state, history = np.inf, model.state_dict(), []
     for epoch in range(schedule.epochs):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lib.models import training
 from lib.models.vae import ModelConfig, StackedVAE, kl_per_dimension
+from lib.store.streams import stream
 
 STEPS, BATCH, LEARNING_RATE = 120, 64, 1e-2  # short: it is trained anew for every dose and every control
 HIDDEN = (64,)
@@ -80,7 +81,7 @@ def fit(views: list[np.ndarray], config: ModelConfig, seeds: list[int], steps: i
     model = StackedMVAE(config, [v.shape[2] for v in views], seeds).to(where)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
     batch = max(2, min(BATCH, n // 4))
-    orders = [np.random.default_rng([seed, 2]) for seed in seeds]
+    orders = [stream(seed, "order of batches") for seed in seeds]
     generators = [torch.Generator().manual_seed(1_000_003 * (seed + 1)) for seed in seeds]
     runs = torch.arange(n_runs, device=where)[:, None]
     for _ in range(max(2, math.ceil(steps * batch / n))):

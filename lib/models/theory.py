@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from lib.scores import information, properties
+from lib.store.arithmetic import standardised
 
 
 def optimal_codes(x: np.ndarray, beta: float, dims: int) -> tuple[np.ndarray, np.ndarray]:
@@ -18,7 +19,7 @@ def optimal_codes(x: np.ndarray, beta: float, dims: int) -> tuple[np.ndarray, np
     variance 1 - (beta/2)/eigenvalue (Lucas et al. 2019; that a VAE picks the components themselves and no rotation of
     them: Rolinek et al. 2019, 1812.06775). The others are zero.
     """
-    x = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
+    x = standardised(x)
     values, vectors = np.linalg.eigh(np.cov(x.T))
     values, vectors = np.maximum(values[::-1][:dims], 1e-12), vectors[:, ::-1][:, :dims]
     shrunk = np.sqrt(np.maximum(1 - beta / 2 / values, 0))
@@ -28,7 +29,7 @@ def optimal_codes(x: np.ndarray, beta: float, dims: int) -> tuple[np.ndarray, np
 def spectrum(x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
     """Eigenvalues, descending, of the covariance of standardised x [N, D]; of the within-label covariance if labels
     are given."""
-    x = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
+    x = standardised(x)
     if labels is not None:
         x = properties.remove_means(x, labels)
     return np.linalg.eigvalsh(np.cov(x.T))[::-1]

@@ -1,17 +1,109 @@
-"""Findings: sentences rendered from this run's numbers, with verdicts from rules on numbers."""
+"""Claims: sentences of `notebooks/claims.yaml`, filled with this run's numbers and chosen by a rule on numbers.
+
+The file has a part per notebook with its `claims`, and the captions of its `figures` and `tables`. A claim says:
+`question`; `rule`, the name of the rule that decides it (`report/rules.py`, or a study's own); `where`, what the rule's
+wording is about; and the sentences `yes` and `no`. A claim without a rule is a description: it has `says`.
+"""
 
 from __future__ import annotations
 
+import functools
 import html
 import string
+from typing import Any
 
-from IPython.display import HTML, display
+import yaml
 
+from lib.report.output import put
+from lib.report.rules import Ruling
 from lib.store import artifacts, runs
 from lib.store.runs import Run
+from lib.store.series import NOTEBOOKS
 
 UNDECIDED = ("Not decided on this run: {name}. Its rule ({rule}) needs more seeds, tracks or data, "
              "or does not cover this case.")
+
+
+@functools.cache
+def registry() -> dict[str, dict[str, Any]]:
+    """All entries of `claims.yaml` by kind ("claims", "figures", "tables") and name, each claim with its notebook."""
+    found: dict[str, dict[str, Any]] = {"claims": {}, "figures": {}, "tables": {}}
+    for path in sorted(NOTEBOOKS.glob("claims*.yaml")):
+        for notebook, kinds in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+            for kind, entries in kinds.items():
+                for name, entry in entries.items():
+                    if name in found[kind]:
+                        raise ValueError(f"{path.name}: '{name}' stands twice under {kind}")
+                    found[kind][name] = entry | {"notebook": notebook} if isinstance(entry, dict) else entry
+    return found
+
+
+def label_of(run: Run) -> str:
+    """What the labels of the run's corpus are called in sentences."""
+    return "genre"
+
+
+def caption(run: Run, kind: str, name: str, **values: Any) -> str:
+    """The caption of a figure or table ("figures", "tables") of `claims.yaml`, filled with values of this run."""
+    return registry()[kind][name].format(**{"label": label_of(run)} | values)
+
+
+def claim(run: Run, name: str, ruling: Ruling | None = None, of: str = "", **numbers: Any) -> None:
+    """Show and record the claim `name`: the sentence that its rule chose, filled with numbers by `str.format`.
+
+    `ruling` is what the claim's rule returned: a verdict (None: not decided), the rule in words, and numbers that are
+    added to `numbers`. A claim that is made of several things has `of`, which one. Raises `ValueError` when another
+    rule decided than the one that the claim is registered with.
+    """
+    entry = registry()["claims"][name]
+    ruling = ruling or {"verdict": True, "rule": "", "name": None}
+    if ruling["name"] != entry.get("rule"):
+        raise ValueError(f"claim '{name}' is decided by {entry.get('rule')}, not by {ruling['name']}")
+    numbers = {key: value for key, value in ruling.items() if key not in ("verdict", "rule", "name")} | numbers
+    verdict, words = ruling["verdict"], {"label": label_of(run)} | numbers
+    where = {key: value.format(**words) for key, value in entry.get("where", {}).items()}
+    rule = ruling["rule"].format(**words | where)
+    yes, no = entry.get("yes", entry.get("says", "")), entry.get("no", "")
+    full = f"{name} {of}".strip()
+    if verdict is None:
+        text = UNDECIDED.format(name=full.replace("_", " "), rule=rule)
+    else:
+        text = (yes if verdict else no).format(**words)
+    said = [part for template in (yes, no) for part in string.Formatter().parse(template)]
+    formats = {field: spec for _, field, spec, _ in reversed(said) if field in numbers}  # how a paper prints them
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
+    runs.record(run, "findings", {"name": full, "claim": name, "text": text, "verdict": verdict, "rule": rule,
+                                  "numbers": plain, "formats": formats})
+    why = f"Rule: {rule}." if rule and verdict is not None else ""
+    _box(_kind(verdict, rule), text, html.escape(why), f"finding-{full}")
+
+
+def finding(
+    run: Run, name: str, yes: str, no: str = "", verdict: bool | None = True, rule: str = "", **numbers
+) -> None:
+    """A claim whose sentences stand in the cell: goes when every notebook uses `claim`."""
+    verdict = None if verdict is None else bool(verdict)
+    if verdict is None:
+        text = UNDECIDED.format(name=name.replace("_", " "), rule=rule)
+    else:
+        text = (yes if verdict else no).format(**numbers)
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
+    said = [part for template in (yes, no) for part in string.Formatter().parse(template)]
+    formats = {field: spec for _, field, spec, _ in reversed(said) if field in numbers}
+    runs.record(run, "findings", {"name": name, "text": text, "verdict": verdict, "rule": rule, "numbers": plain,
+                                  "formats": formats})
+    why = f"Rule: {rule}." if rule and verdict is not None else ""
+    _box(_kind(verdict, rule), text, html.escape(why), f"finding-{name}")
+
+
+def _kind(verdict: bool | None, rule: str) -> str:
+    return "plain" if not rule else {True: "yes", False: "no", None: "open"}[verdict]
+
+
+def _box(kind: str, text: str, below: str = "", name: str = "") -> None:
+    """One claim on the page; `below` is HTML."""
+    anchor, small = f' id="{html.escape(name)}"' if name else "", f'<span class="rule">{below}</span>' if below else ""
+    put(f'<div class="finding {kind}"{anchor}><p>{html.escape(text)}</p>{small}</div>', text)
 
 
 def banner(run: Run, needs_corpus: bool = True) -> None:
@@ -22,57 +114,23 @@ def banner(run: Run, needs_corpus: bool = True) -> None:
     if needs_corpus:
         about = artifacts.load_corpus(run)
         synthetic = bool(about.get("synthetic"))
-        parts = [
-            str(about.get("title", s.corpus)),
-            f"{about['n']} tracks",
-            f"{about.get('n_labels', '?')} labels",
-            *parts,
-            f"{s.n_seeds} training seeds",
-        ]
-    note = "<strong>Synthetic music.</strong> " if synthetic else ""
-    if s.profile == "smoke":
-        note += "<strong>A trial run, too small to conclude anything from.</strong> "
-    kind = "banner synthetic" if synthetic else "banner"
-    display(HTML(f'<div class="{kind}">{note}{html.escape(" · ".join(parts))}</div>'))
-
-
-def finding(
-    run: Run, name: str, yes: str, no: str = "", verdict: bool | None = True, rule: str = "", **numbers
-) -> None:
-    """Render, show and record one finding.
-
-    `yes` or `no` is chosen by `verdict` (None: not decided) and filled with `numbers` by `str.format`; `rule` says what
-    decided. A statement without a rule is a description: it has only `yes`.
-    """
-    verdict = None if verdict is None else bool(verdict)
-    if verdict is None:
-        text = UNDECIDED.format(name=name.replace("_", " "), rule=rule)
-    else:
-        text = (yes if verdict else no).format(**numbers)
-    kind = "plain" if not rule else "open" if verdict is None else "yes" if verdict else "no"
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
-    said = [part for template in (yes, no) for part in string.Formatter().parse(template)]
-    formats = {field: spec for _, field, spec, _ in reversed(said) if field in numbers}  # how a paper prints them
-    runs.record(run, "findings", {"name": name, "text": text, "verdict": verdict, "rule": rule, "numbers": plain,
-                                       "formats": formats})
-    why = f'<span class="rule">Rule: {html.escape(rule)}.</span>' if rule and verdict is not None else ""
-    display(HTML(f'<div class="finding {kind}" id="finding-{html.escape(name)}"><p>{html.escape(text)}</p>{why}</div>'))
+        parts = [str(about.get("title", s.corpus)), f"{about['n']} tracks", f"{about.get('n_labels', '?')} labels",
+                 *parts, f"{s.n_seeds} training seeds"]
+    notes = ["Synthetic music."] * synthetic
+    notes += ["A trial run, too small to conclude anything from."] * (s.profile == "smoke")
+    line, kind = " · ".join(parts), "banner synthetic" if synthetic else "banner"
+    bold = "".join(f"<strong>{note}</strong> " for note in notes)
+    put(f'<div class="{kind}">{bold}{html.escape(line)}</div>', " ".join([*notes, line]))
 
 
 def recall(run: Run, names: list[str]) -> None:
-    """Show findings that other notebooks of this run recorded, with a link there; missing ones are named."""
-    found = {
-        f["name"]: (notebook, f)
-        for notebook, record in runs.load_records(run.folder).items()
-        for f in record["findings"]
-    }
+    """Show claims that other notebooks of this run recorded, with a link there; missing ones are named."""
+    records = runs.load_records(run.folder)
+    found = {f["name"]: (notebook, f) for notebook, record in records.items() for f in record["findings"]}
     for name in names:
         if name not in found:
-            display(HTML(f'<div class="finding open"><p>Not in this run: {html.escape(name)}.</p></div>'))
+            _box("open", f"Not in this run: {name}.")
             continue
         notebook, one = found[name]
-        kind = "plain" if not one["rule"] else {True: "yes", False: "no", None: "open"}[one["verdict"]]
         link = f'<a href="{notebook}.html#finding-{html.escape(name)}">{notebook}</a>'
-        display(
-            HTML(f'<div class="finding {kind}"><p>{html.escape(one["text"])}</p><span class="rule">{link}</span></div>')
-        )
+        _box(_kind(one["verdict"], one["rule"]), one["text"], link)

@@ -98,6 +98,15 @@ def dots(
     return figure
 
 
+def beside_null(rows: pd.DataFrame, metric: str, xlabel: str, null_name: str = "null", ax=None,
+                names: Sequence[str] | None = None) -> Figure:
+    """`dots` of a metric of `scores.table.summary`, by setting (or `names`), each beside its null; hollow: labels were
+    read."""
+    return dots(list(rows["setting"] if names is None else names), rows[metric], xlabel, ax,
+                [value.mean for value in rows[f"{metric}_null"]], list(rows["label_use"] != "none"),
+                null_name=null_name)
+
+
 def rows_of_two(names: Sequence[str], values: dict[str, Sequence[Interval]], xlabel: str) -> Figure:
     """One row per name, with a dot and its 95 % interval for each of two runs, one above the other."""
     figure, ax = style.new(PAGE, 0.9 + 0.22 * len(names))
@@ -147,6 +156,15 @@ def curves(
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
     elif legend and (len(data) > 1 or lines):
         ax.legend()
+    return figure
+
+
+def panels(found: dict[str, tuple[dict[str, pd.DataFrame], dict[str, float | pd.Series]]], over: str,
+           log_x: bool = True) -> Figure:
+    """`curves` side by side: what is on the vertical axis -> (curves, reference lines), all over `over`."""
+    figure, axes = style.new(PAGE, 2.5, 1, len(found))
+    for ax, (ylabel, (data, lines)) in zip(np.atleast_1d(axes), found.items(), strict=True):
+        curves(data, over, ylabel, ax, log_x=log_x, lines=lines)
     return figure
 
 
@@ -242,6 +260,19 @@ def causes(links: dict[tuple[str, str], Interval]) -> Figure:
             effect = links[pair]
             said = f"{effect.mean:+.2f}\n[{effect.low:+.2f}, {effect.high:+.2f}]"
             ax.text(column + 0.5, row + 0.08, said, ha="center", va="bottom", fontsize=7)
+    return figure
+
+
+def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float], n: int = 12) -> Figure:
+    """The first `n` eigenvalues of each covariance, on a logarithmic scale, with levels to compare them with."""
+    figure, ax = style.new()
+    for i, (name, values) in enumerate(spectra.items()):
+        shown = values[:n]
+        ax.plot(range(1, len(shown) + 1), shown, marker=MARKERS[i], color=PALETTE[i], label=name)
+    for i, (name, level) in enumerate(levels.items()):
+        ax.axhline(level, color=GREY, ls=("--", ":", "-.")[i % 3], lw=1, label=name)
+    ax.set(xlabel="component", ylabel="eigenvalue", yscale="log")
+    ax.legend()
     return figure
 
 

@@ -7,12 +7,12 @@ import html
 import io
 import json
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import soundfile
 import soxr
-from IPython.display import HTML, display
 from matplotlib import colors
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -20,7 +20,8 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
 from lib.corpora.items import Sound
-from lib.report import alt_text, latex, plots, widths
+from lib.report import alt_text, claims, latex, plots, widths
+from lib.report.output import put
 from lib.report.style import COLUMN, INTERACTIVE, SCREEN, WIDTHS
 from lib.scores.intervals import Interval
 from lib.store import files, runs
@@ -30,12 +31,14 @@ BOXES = "Boxes stand for letters that no font installed here has."
 
 
 # --- into the page and the folder --------------------------------------------------------------------------------
-def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> None:
+def show(run: Run, figure: Figure, name: str, caption: str | None = None, alt: str = "", **values: Any) -> None:
     """Put a figure into the page, with caption and alternative text, and save it (see `_save`).
 
     The alternative text is the caption and what the figure's own numbers say (`alt_text`), or `alt` and these. Points
-    drawn by `scatter` come with their data, from which the book makes a plot to point at.
+    drawn by `scatter` come with their data, from which the book makes a plot to point at. The caption is that of
+    `claims.yaml`, filled with `values`, unless one is given.
     """
+    caption = claims.caption(run, "figures", name, **values) if caption is None else caption
     made_for = "column" if figure.get_size_inches()[0] <= 1.05 * COLUMN else "page"
     _plain_dollars(figure)
     with warnings.catch_warnings(record=True) as said:
@@ -44,15 +47,17 @@ def show(run: Run, figure: Figure, name: str, caption: str, alt: str = "") -> No
     if any("missing from font" in str(warning.message) for warning in said):
         caption = f"{caption} {BOXES}"
     alt, plots = f"{alt or caption} {alt_text.describe(figure)}".strip(), _interactive(figure)
+    pictures = _save(run, figure, name, made_for)
     sources = {kind: f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-               for kind, picture in _save(run, figure, name, made_for).items()}
+               for kind, picture in pictures.items()}
     runs.record(run, "figures", {"name": name, "caption": caption, "alt": alt, "width": made_for})
     width = round(WIDTHS[made_for] * SCREEN[made_for])
     image = f'<img src="{sources[made_for]}" alt="{html.escape(alt)}" width="{width}">'
     if made_for == "page":  # on a phone its letters would be too small
         image = f'<picture><source media="(max-width: 36rem)" srcset="{sources["column"]}">{image}</picture>'
     points = f'<script type="application/json" class="points">{plots}</script>' if plots else ""
-    display(HTML(f'<figure id="fig-{name}">{image}{points}<figcaption>{html.escape(caption)}</figcaption></figure>'))
+    page = f'<figure id="fig-{name}">{image}{points}<figcaption>{html.escape(caption)}</figcaption></figure>'
+    put(page, caption, pictures[made_for], markdown=False)
 
 
 def _plain_dollars(figure: Figure) -> None:
@@ -116,8 +121,11 @@ def _interactive(figure: Figure) -> str:
     return json.dumps(panels, separators=(",", ":")).replace("<", "\\u003c") if panels else ""
 
 
-def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3, index: bool = False) -> None:
-    """Put a table into the page, with its caption, and save it as CSV, LaTeX (booktabs) and HTML."""
+def table(run: Run, data: pd.DataFrame, name: str, caption: str | None = None, digits: int = 3, index: bool = False,
+          **values: Any) -> None:
+    """Put a table into the page and save it as CSV, LaTeX (booktabs) and HTML. Its caption is that of `claims.yaml`,
+    filled with `values`, unless one is given."""
+    caption = claims.caption(run, "tables", name, **values) if caption is None else caption
     shown = data.map(lambda value: _cell(value, digits)).rename_axis(columns=None)
     folder = run.folder / "tables"
     files.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=index))
@@ -129,18 +137,23 @@ def table(run: Run, data: pd.DataFrame, name: str, caption: str, digits: int = 3
     body = shown.to_html(index=index, border=0, classes="dataframe", escape=True)
     page = f'<figure class="table" id="tab-{name}"><figcaption>{html.escape(caption)}</figcaption>{body}</figure>'
     files.write_text(folder / f"{name}.html", page)
-    display(HTML(page))
+    put(page, _markdown([str(c) for c in flat], rows, caption))
 
 
-def players(run: Run, sounds: dict[str, Sound | None], name: str, caption: str, seconds: float = 8.0) -> None:
-    """Put an audio player for each sound into the page (see `player`)."""
+def _markdown(columns: list[str], rows: list[list[str]], caption: str) -> str:
+    """A table as Markdown, its caption below."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    cells = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return "\n".join([*cells, "", caption])
+
+
+def players(run: Run, sounds: dict[str, Sound | None], name: str, caption: str | None = None, seconds: float = 8.0,
+            **values: Any) -> None:
+    """Put an audio player for each sound into the page (see `player`); its caption stands with those of figures."""
+    caption = claims.caption(run, "figures", name, **values) if caption is None else caption
     rows = [player(title, sound, seconds) for title, sound in sounds.items() if sound is not None]
-    display(
-        HTML(
-            f'<figure class="players" id="fig-{name}">{"".join(rows)}'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        )
-    )
+    below = f"<figcaption>{html.escape(caption)}</figcaption>"
+    put(f'<figure class="players" id="fig-{name}">{"".join(rows)}{below}</figure>', caption)
 
 
 def player(title: str, sound: Sound, seconds: float = 8.0) -> str:

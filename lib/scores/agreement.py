@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.special import xlogy
 from sklearn import metrics
 from sklearn.metrics.cluster import contingency_matrix
+
+from lib.store import arithmetic
 
 
 def external(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
@@ -31,7 +32,11 @@ def external(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
 def nmi(a: np.ndarray, b: np.ndarray) -> float:
     """scikit-learn's `normalized_mutual_info_score` of two codings [n] by whole numbers from 0, in a thirtieth of its
     time."""
-    rows, columns = int(a.max()) + 1, int(b.max()) + 1
-    joint = np.bincount(a * columns + b, minlength=rows * columns).reshape(rows, columns) / len(a)
-    one, two, both = (float(-xlogy(p, p).sum()) for p in (joint.sum(1), joint.sum(0), joint))
-    return max(0.0, 2 * (one + two - both) / (one + two)) if one + two > 0 else 1.0
+    joint = arithmetic.joint(a, b)
+    whole = float(arithmetic.entropy(joint.sum(1)) + arithmetic.entropy(joint.sum(0)))
+    return 2 * arithmetic.mutual_information(joint) / whole if whole > 0 else 1.0
+
+
+def nmi_null(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, draws: int = 20) -> np.ndarray:
+    """NMI [draws] of two partitions [n] with the first permuted: what chance gives."""
+    return np.array([metrics.normalized_mutual_info_score(rng.permutation(a), b) for _ in range(draws)])

@@ -10,6 +10,8 @@ from sklearn import metrics
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
+from lib.store.streams import stream
+
 CLUSTERERS = ("kmeans", "agglomerative", "mixture", "spectral", "dbscan", "hdbscan")
 PAIRWISE = ("agglomerative", "spectral")  # need all pairs of rows
 NEIGHBOURS = 15  # of the graph that spectral clustering cuts
@@ -63,7 +65,7 @@ def mteb(points: np.ndarray, labels: np.ndarray, draws: int = 10, seed: int = 0)
     Per draw, as many rows of points [N, D] as there are, with replacement, and one start of mini-batch k-means (batch
     512) with as many clusters as labels [N] (MAEB, 2602.16008). Copies of a row make it no easier.
     """
-    rng, k = np.random.default_rng([seed, 41]), len(np.unique(labels))
+    rng, k = stream(seed, "bootstrap of mteb"), len(np.unique(labels))
     values = []
     for draw in range(draws):
         rows = rng.integers(0, len(points), len(points))
@@ -110,7 +112,7 @@ def silhouette(points: np.ndarray, clusters: np.ndarray, seed: int = 0) -> float
     nulls are mostly silhouettes.
     """
     if len(points) > MANY:
-        rows = np.random.default_rng([seed, 11]).choice(len(points), MANY, replace=False)
+        rows = stream(seed, "rows of a silhouette").choice(len(points), MANY, replace=False)
         points, clusters = points[rows], clusters[rows]
     names, ids = np.unique(clusters, return_inverse=True)
     if not 2 <= len(names) < len(points):

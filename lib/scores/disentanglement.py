@@ -1,7 +1,7 @@
-"""Does one dimension of a code mean one thing? DCI and MIG, the null that turning the code gives, and linear theory.
+"""Does one dimension of a code mean one thing? DCI and MIG, the null that rotating the code gives, and linear theory.
 
-Turning a code changes nothing that it knows, only which dimension says it; so a score counts beside that of the same
-code turned at random.
+Rotating a code changes nothing that it knows, only which dimension says it; so a score counts beside that of the same
+code rotated at random.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from scipy import stats
 from sklearn.linear_model import LassoLarsIC
 
 from lib.scores import information
+from lib.store.arithmetic import entropy, mutual_information, standardised
 
 BINS = 20  # equal-count bins of a code's dimension for mutual information, as disentanglement_lib has
 FACTOR_BINS = 10  # and of a factor with more values than that
@@ -35,20 +36,20 @@ def importances(codes: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.
     Absolute coefficients of a lasso on standardised dimensions, its penalty the one with the lowest BIC. Factors are
     ranked first (normal scores), so that their units and outliers do not matter.
     """
-    x = (codes - codes.mean(0)) / np.where(codes.std(0) > 1e-9, codes.std(0), np.inf)
+    x = standardised(codes, 1e-9)
     scores = stats.norm.ppf((stats.rankdata(factors, axis=0) - 0.5) / len(factors))
-    found, explained = np.zeros((codes.shape[1], factors.shape[1])), np.zeros(factors.shape[1])
+    found, told = np.zeros((codes.shape[1], factors.shape[1])), np.zeros(factors.shape[1])
     for j, target in enumerate(scores.T):
         if not x.any() or np.ptp(target) < 1e-9:
             continue
         with warnings.catch_warnings():  # of dimensions that are copies of each other: one of them is dropped
             warnings.simplefilter("ignore")
             model = LassoLarsIC("bic").fit(x, target)
-        found[:, j], explained[j] = np.abs(model.coef_), max(0.0, model.score(x, target))
-    return found, explained
+        found[:, j], told[j] = np.abs(model.coef_), max(0.0, model.score(x, target))
+    return found, told
 
 
-def dci(weights: np.ndarray, explained: np.ndarray) -> Alignment:
+def dci(weights: np.ndarray, told: np.ndarray) -> Alignment:
     """Disentanglement, completeness and informativeness from `importances` [L, F] and R^2 [F].
 
     One minus the entropy of a dimension's importances over factors (of a factor's over dimensions), weighted by how
@@ -58,7 +59,7 @@ def dci(weights: np.ndarray, explained: np.ndarray) -> Alignment:
     if total <= 0:
         return Alignment(0.0, 0.0, 0.0)
     single, whole = _sharpness(weights) @ weights.sum(1), _sharpness(weights.T) @ weights.sum(0)
-    return Alignment(min(1.0, float(single / total)), min(1.0, float(whole / total)), float(explained.mean()))
+    return Alignment(min(1.0, float(single / total)), min(1.0, float(whole / total)), float(told.mean()))
 
 
 def _sharpness(weights: np.ndarray) -> np.ndarray:
@@ -66,8 +67,7 @@ def _sharpness(weights: np.ndarray) -> np.ndarray:
     if weights.shape[1] < 2:
         return np.ones(len(weights))
     share = weights / np.maximum(weights.sum(1, keepdims=True), 1e-300)
-    entropy = -(share * np.log(np.where(share > 0, share, 1))).sum(1)
-    return np.where(weights.sum(1) > 0, np.clip(1 - entropy / np.log(weights.shape[1]), 0, 1), 0)
+    return np.where(weights.sum(1) > 0, np.clip(1 - entropy(share, 1) / np.log(weights.shape[1]), 0, 1), 0)
 
 
 def mig(codes: np.ndarray, factors: np.ndarray) -> float:
@@ -77,10 +77,8 @@ def mig(codes: np.ndarray, factors: np.ndarray) -> float:
     x, y = [_one_hot(column, BINS) for column in codes.T], [_one_hot(column, FACTOR_BINS) for column in factors.T]
     gaps = []
     for factor in y:
-        marginal = factor.mean(0)
-        told = sorted([information.mutual_information(each.T @ factor / len(codes)) for each in x] + [0.0],
-                      reverse=True)
-        gaps.append((told[0] - told[1]) / max(-(marginal * np.log(marginal)).sum(), 1e-12))
+        told = sorted([mutual_information(each.T @ factor / len(codes)) for each in x] + [0.0], reverse=True)
+        gaps.append((told[0] - told[1]) / max(entropy(factor.mean(0)), 1e-12))
     return float(np.mean(gaps))
 
 
@@ -92,10 +90,10 @@ def _one_hot(values: np.ndarray, bins: int) -> np.ndarray:
     return np.eye(ids.max() + 1)[:, np.unique(ids)][ids]
 
 
-def turned(codes: np.ndarray, seed: int = 0) -> np.ndarray:
-    """The same code [N, L], its standardised dimensions turned at random: what it knows, spread over all of them."""
+def rotated(codes: np.ndarray, seed: int = 0) -> np.ndarray:
+    """The same code [N, L], its standardised dimensions rotated at random: what it knows, spread over all of them."""
     rotation = stats.ortho_group.rvs(codes.shape[1], random_state=seed) if codes.shape[1] > 1 else np.eye(1)
-    return (codes - codes.mean(0)) / np.where(codes.std(0) > 1e-9, codes.std(0), 1) @ rotation
+    return standardised(codes, 1e-9) @ rotation
 
 
 def active_codes(latents: xr.Dataset, seed: int) -> np.ndarray:
@@ -103,13 +101,12 @@ def active_codes(latents: xr.Dataset, seed: int) -> np.ndarray:
     return latents.mu.sel(seed=seed).values[:, latents.kl.sel(seed=seed).values > information.ACTIVE_NATS].astype(float)
 
 
-def alignment(
-    latents: xr.Dataset, factors: pd.DataFrame, seeds: list[int], known: bool, n_turns: int = 3
-) -> pd.DataFrame:
-    """Alignment of the active dimensions of each seed's mu with factors [track, F], beside the same code turned.
+def alignment(latents: xr.Dataset, factors: pd.DataFrame, seeds: list[int], known: bool,
+              n_rotations: int = 3) -> pd.DataFrame:
+    """Alignment of the active dimensions of each seed's mu with factors [track, F], beside the same code rotated.
 
     Rows [seed, metric, value]: dci_disentanglement, dci_completeness, dci_informativeness, each with `_null` (mean over
-    `n_turns` random rotations), and mig with its null where the factors are `known` causes, not measurements. NaN
+    `n_rotations` draws), and mig with its null where the factors are `known` causes, not measurements. NaN
     where fewer than two dimensions are active: there is nothing to tell apart.
     """
     target, rows = factors.loc[latents.track.values].to_numpy(float), []
@@ -118,8 +115,8 @@ def alignment(
         if codes.shape[1] < 2:
             codes = np.full((len(target), 2), np.nan)
         rows += [(seed, name, value) for name, value in _measures(codes, target, known).items()]
-        null = pd.DataFrame([_measures(turned(codes, 100 * seed + i), target, known) for i in range(n_turns)]).mean()
-        rows += [(seed, f"{name}_null", value) for name, value in null.items()]
+        null = pd.DataFrame([_measures(rotated(codes, 100 * seed + i), target, known) for i in range(n_rotations)])
+        rows += [(seed, f"{name}_null", value) for name, value in null.mean().items()]
     return pd.DataFrame(rows, columns=["seed", "metric", "value"])
 
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
 
 import numpy as np
 import pandas as pd
 from sklearn import metrics
 
 from lib.scores import nulls
-from lib.scores.clustering import RESTARTS, cluster, silhouette
+from lib.scores.clustering import cluster, silhouette
 from lib.scores.nulls import Excess
+from lib.store.streams import stream
 
 
 # --- how many clusters? ------------------------------------------------------------------------------------------
-def best_k(points: np.ndarray, ks: range | list[int], seed: int = 0,
-           n_init: int = RESTARTS) -> tuple[int, dict[int, float]]:
-    """The k whose k-means has the highest silhouette, and the silhouette of each k."""
-    curve = {k: silhouette(points, cluster(points, k, seed=seed, n_init=n_init)) for k in ks if k < len(points)}
-    return max(curve, key=curve.get), curve
-
-
 def gap_statistic(points: np.ndarray, k_max: int = 15, n_references: int = 10, seed: int = 0,
                   n_init: int = 2) -> pd.DataFrame:
     """Gap statistic of points [N, D] for k = 1 to k_max: columns `gap` and `error` (its simulation error), index k.
@@ -28,7 +22,7 @@ def gap_statistic(points: np.ndarray, k_max: int = 15, n_references: int = 10, s
     Tibshirani, Walther and Hastie 2001: mean log within-cluster sum of squares of uniform clouds in the box along the
     data's principal components, minus the data's own. See `gap_k` for the choice.
     """
-    rng = np.random.default_rng([seed, 19])
+    rng = stream(seed, "uniform clouds of the gap")
     centred = points - points.mean(0)
     axes = np.linalg.svd(centred, full_matrices=False)[2]
     box = centred @ axes.T
@@ -76,12 +70,10 @@ def choose_k(curves: pd.DataFrame) -> dict[str, int]:
 
 
 # --- stability ---------------------------------------------------------------------------------------------------
-def stability(points: list[np.ndarray], k: int, agree: Callable[[np.ndarray, np.ndarray], float], seed: int = 0,
-              n_init: int = RESTARTS) -> float:
-    """Mean pairwise agreement (say, ARI) of the k-means clusters of several latents of the same tracks."""
-    found = [cluster(p, k, seed=seed, n_init=n_init) for p in points]
-    pairs = [agree(found[i], found[j]) for i in range(len(found)) for j in range(i)]
-    return float(np.mean(pairs)) if pairs else float("nan")
+def mean_ari(points: list[np.ndarray], k: int, seed: int = 0, n_init: int = 3) -> float:
+    """Mean pairwise agreement (ARI) of the k-means clusters of several latents of the same tracks."""
+    pairs = itertools.combinations([cluster(p, k, seed=seed, n_init=n_init) for p in points], 2)
+    return float(np.mean([metrics.adjusted_rand_score(b, a) for a, b in pairs])) if len(points) > 1 else float("nan")
 
 
 def seed_stability(points: list[np.ndarray], k: int, kind: str = "gaussian", n_nulls: int = 5, seed: int = 0,
@@ -91,20 +83,20 @@ def seed_stability(points: list[np.ndarray], k: int, kind: str = "gaussian", n_n
     A null draw is one cloud with the joint covariance (or copula) of all seeds' coordinates, cut up again: its parts
     are as alike, linearly, as the seeds are.
     """
-    rng = np.random.default_rng([seed, 23])
+    rng = stream(seed, "clouds for seeds")
     cuts = np.cumsum([p.shape[1] for p in points])[:-1]
     clouds = [np.split(nulls.draw_null(np.hstack(points), kind, rng), cuts, axis=1) for _ in range(n_nulls)]
-    null = [stability(cloud, k, metrics.adjusted_rand_score, seed, n_init) for cloud in clouds]
-    return nulls.excess(stability(points, k, metrics.adjusted_rand_score, seed, n_init), np.array(null))
+    null = [mean_ari(cloud, k, seed, n_init) for cloud in clouds]
+    return nulls.excess(mean_ari(points, k, seed, n_init), np.array(null))
 
 
 def subsample_stability(points: np.ndarray, k: int, subsamples: list[np.ndarray], kind: str = "gaussian",
                         n_nulls: int = 5, seed: int = 0, n_init: int = 3) -> Excess:
     """ARI, on shared tracks, between k-means clusters of subsamples of points [N, D], beside clouds without clusters.
 
-    `subsamples` are row numbers (`statistics.subsamples` keeps duplicates together); each is compared with the next.
+    `subsamples` are row numbers (`intervals.subsamples` keeps duplicates together); each is compared with the next.
     """
-    rng = np.random.default_rng([seed, 29])
+    rng = stream(seed, "clouds for subsamples")
     null = [_overlap(nulls.draw_null(points, kind, rng), k, subsamples, seed, n_init) for _ in range(n_nulls)]
     return nulls.excess(_overlap(points, k, subsamples, seed, n_init), np.array(null))
 

@@ -1,15 +1,10 @@
-"""Entropy, mutual information and active dimensions, in nats."""
+"""Active dimensions, and the entropy of labels, in nats."""
 
 from __future__ import annotations
 
 import numpy as np
 
-
-def mutual_information(joint: np.ndarray) -> float:
-    """Mutual information in nats of a joint distribution."""
-    product = joint.sum(1, keepdims=True) * joint.sum(0)
-    return float((joint * np.log(np.where(joint > 0, joint / np.where(product > 0, product, 1), 1))).sum())
-
+from lib.store import arithmetic
 
 ACTIVE_NATS = 0.1  # a latent dimension is active when its mean KL exceeds this
 
@@ -22,7 +17,6 @@ def active_dimensions(kl: np.ndarray) -> np.ndarray:
     return (np.asarray(kl) > ACTIVE_NATS).sum(-1)
 
 
-def entropy(y: np.ndarray) -> float:
-    """Entropy in nats of the labels [N] as they are distributed."""
-    share = np.unique(y, return_counts=True)[1] / len(y)
-    return float(-(share * np.log(share)).sum())
+def label_entropy(labels: np.ndarray) -> float:
+    """Entropy of the labels [N] as they are distributed: all that anything can know of them."""
+    return float(arithmetic.entropy(np.unique(labels, return_counts=True)[1] / len(labels)))

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lib.store.streams import stream
+
 
 class Interval(NamedTuple):
     """A mean with its 95 % interval. Over training seeds it covers training noise only, not another sample of music."""
@@ -78,7 +80,7 @@ def subsamples(groups: np.ndarray | pd.Series, n: int, share: float = 0.5, seed:
     Without replacement: repeated rows, as in a bootstrap, bias silhouettes and neighbours.
     """
     codes, names = pd.factorize(np.asarray(groups))
-    rng = np.random.default_rng([seed, 31])
+    rng = stream(seed, "groups of subsamples")
     size = min(max(round(share * len(names)), 1), len(names))
     return [np.flatnonzero(np.isin(codes, rng.choice(len(names), size, replace=False))) for _ in range(n)]
 

@@ -1,7 +1,4 @@
-"""Are there clusters? Null models, dip tests, the gap statistic, stability, and a verdict from a stated rule.
-
-Nothing here sees a label.
-"""
+"""Nulls: rows and labels permuted, clouds without clusters, and a score beside them."""
 
 from __future__ import annotations
 
@@ -13,22 +10,39 @@ import pandas as pd
 from scipy import stats
 
 from lib.scores.clustering import RESTARTS, cluster, silhouette
+from lib.store.streams import stream
 
 
-# --- controls ----------------------------------------------------------------------------------------------------
-def shuffled(view: pd.DataFrame, seed: int, within: pd.Series | None = None) -> pd.DataFrame:
-    """The view with its rows dealt anew over all tracks, or only among tracks of one label (`within` [track]).
-
-    The control of every fusion score: what survives a shuffle within genre acts only as a label.
-    """
-    rng = np.random.default_rng([seed, 11])
-    order = np.arange(len(view))
-    groups = (
-        [order] if within is None else [np.flatnonzero(within.loc[view.index].to_numpy() == v) for v in within.unique()]
-    )
-    for rows in groups:
+# --- permutations ------------------------------------------------------------------------------------------------
+def permutation(n: int, rng: np.random.Generator, within: np.ndarray | None = None, kinds=None) -> np.ndarray:
+    """A random order [n] of rows; with labels `within` [n] only among the rows of each, drawn in the order of `kinds`
+    (default: sorted)."""
+    order = np.arange(n)
+    for label in [None] if within is None else np.unique(within) if kinds is None else kinds:
+        rows = order if within is None else np.flatnonzero(within == label)
         order[rows] = rng.permutation(rows)
-    return pd.DataFrame(view.to_numpy()[order], index=view.index, columns=view.columns)
+    return order
+
+
+def permuted(table: pd.DataFrame, seed: int, within: pd.Series | None = None) -> pd.DataFrame:
+    """The table with its rows dealt anew over all tracks, or only among tracks of one label (`within` [track]).
+
+    The control of every fusion score: what survives a permutation within genre acts only as a label.
+    """
+    groups = (None, None) if within is None else (within.loc[table.index].to_numpy(), within.unique())
+    order = permutation(len(table), stream(seed, "permuted rows"), *groups)
+    return pd.DataFrame(table.to_numpy()[order], index=table.index, columns=table.columns)
+
+
+def permuted_labels(labels: pd.Series, seed: int) -> pd.Series:
+    """The placebo: the same labels [track], dealt out at random."""
+    return labels.sample(frac=1, random_state=seed).set_axis(labels.index)
+
+
+def upper_p(value, null: np.ndarray):
+    """p-value of a value, or of several, among draws of a null [draw, ...]: the share that is as large, itself
+    counted."""
+    return (1 + (null >= value).sum(0)) / (1 + len(null))
 
 
 NULLS = ("gaussian", "copula", "isotropic")
@@ -41,11 +55,10 @@ class Excess(NamedTuple):
 
     value: float
     null_mean: float
-    null_std: float
-    z: float  # (value - null_mean) / null_std
+    z: float  # (value - null_mean) / standard deviation of the null
     p: float  # share of null draws at or above the value, (1 + hits) / (1 + draws)
     draws: np.ndarray  # [draws]
-    freedom: int = 0  # degrees of freedom of null_std
+    freedom: int = 0  # degrees of freedom of that standard deviation
 
     @property
     def excess(self) -> float:
@@ -81,17 +94,12 @@ def draw_null(points: np.ndarray, kind: str, rng: np.random.Generator, n_active:
     raise ValueError(f"unknown null {kind!r}; known are {NULLS}")
 
 
-def silhouette_null(
-    points: np.ndarray, k: int, kind: str = "gaussian", n_nulls: int = 20, seed: int = 0, n_init: int = RESTARTS,
-    n_active: int | None = None,
-) -> np.ndarray:
+def silhouette_null(points: np.ndarray, k: int, kind: str = "gaussian", n_nulls: int = 20, seed: int = 0,
+                    n_init: int = RESTARTS, n_active: int | None = None) -> np.ndarray:
     """Silhouettes [n_nulls] of k-means on clouds without clusters, clustered with the data's own effort (`n_init`)."""
-    rng = np.random.default_rng([seed, 77])
-    out = []
-    for i in range(n_nulls):
-        cloud = draw_null(points, kind, rng, n_active)
-        out.append(silhouette(cloud, cluster(cloud, k, seed=seed + i, n_init=n_init)))
-    return np.array(out)
+    rng = stream(seed, "clouds without clusters")
+    clouds = (draw_null(points, kind, rng, n_active) for _ in range(n_nulls))
+    return np.array([silhouette(c, cluster(c, k, seed=seed + i, n_init=n_init)) for i, c in enumerate(clouds)])
 
 
 @lru_cache(maxsize=4096)
@@ -111,5 +119,5 @@ def excess(value: float, null: np.ndarray, std: float | None = None, freedom: in
     better than from `null`."""
     std = float(null.std(ddof=1)) if std is None else std
     z = (value - float(null.mean())) / std if std > 0 else float("nan")
-    p = float((1 + (null >= value).sum()) / (1 + len(null)))
-    return Excess(value, float(null.mean()), std, z, p, null, len(null) - 1 if freedom is None else freedom)
+    freedom = len(null) - 1 if freedom is None else freedom
+    return Excess(value, float(null.mean()), z, float(upper_p(value, null)), null, freedom)

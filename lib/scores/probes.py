@@ -1,10 +1,11 @@
-"""What a latent knows: active dimensions, rate, and probes with their permutation nulls."""
+"""What a latent knows: cross-validated readers of labels and of numbers, with their permutation nulls."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
@@ -13,28 +14,22 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from lib.scores import information
-from lib.scores.information import entropy
+from lib.scores.information import label_entropy
+from lib.scores.nulls import upper_p
+from lib.store.streams import stream
 
 
 class Probe(NamedTuple):
     """Cross-validated reading of labels from points, beside its null (the same with permuted labels)."""
 
     accuracy: float
-    information: (
-        float  # H(y) - cross-entropy, nats: V-information (Xu et al. 2020, 2002.10689); below 0: worse than the prior
-    )
+    information: float  # V-information (Xu et al. 2020), H(y) - cross-entropy, nats; below 0: worse than the prior
     null_accuracy: float  # mean over permutations
-    null_information: float
     p: float  # of the accuracy
     n_permutations: int
 
 
-READERS = {
-    "linear": lambda seed: LogisticRegression(max_iter=300),
-    "rbf": lambda seed: SVC(),
-    "knn": lambda seed: KNeighborsClassifier(15),
-}
+READERS = {"linear": LogisticRegression(max_iter=300), "rbf": SVC(), "knn": KNeighborsClassifier(15)}
 
 
 def linear_probe(points: np.ndarray, labels: np.ndarray, seed: int = 0, n_permutations: int = 5) -> Probe:
@@ -44,30 +39,28 @@ def linear_probe(points: np.ndarray, labels: np.ndarray, seed: int = 0, n_permut
     """
     points, y = _readable(points, labels)
     if len(np.unique(y)) < 2:
-        return Probe(*[float("nan")] * 5, 0)
-    rng = np.random.default_rng([seed, 5])
-
-    def read(y: np.ndarray) -> tuple[float, float]:
-        model = make_pipeline(StandardScaler(), READERS["linear"](seed))
-        chance = cross_val_predict(model, points, y, cv=_folds(seed), method="predict_proba")
-        cross = log_loss(y, np.clip(chance, 1e-9, 1), labels=np.arange(y.max() + 1))
-        return accuracy_score(y, chance.argmax(1)), entropy(y) - cross
-
-    accuracy, information = read(y)
-    if not n_permutations:
-        return Probe(accuracy, information, *[float("nan")] * 3, 0)
-    null = np.array([read(rng.permutation(y)) for _ in range(n_permutations)])
-    p = (1 + (null[:, 0] >= accuracy).sum()) / (1 + n_permutations)
-    return Probe(accuracy, information, *null.mean(0), float(p), n_permutations)
+        return Probe(*[float("nan")] * 4, 0)
+    rng = stream(seed, "permuted labels of a probe")
+    chance = _held_out("linear", points, y, seed, method="predict_proba")
+    cross = log_loss(y, np.clip(chance, 1e-9, 1), labels=np.arange(y.max() + 1))
+    accuracy, permuted = accuracy_score(y, chance.argmax(1)), (rng.permutation(y) for _ in range(n_permutations))
+    null = np.array([accuracy_score(one, _held_out("linear", points, one, seed)) for one in permuted])
+    beside = (float(null.mean()), float(upper_p(accuracy, null))) if len(null) else [float("nan")] * 2
+    return Probe(accuracy, label_entropy(y) - cross, *beside, n_permutations)
 
 
-def probe_accuracy(points: np.ndarray, labels: np.ndarray, reader: str = "rbf", seed: int = 0) -> float:
-    """5-fold cross-validated accuracy of a linear, RBF-SVM or 15-nearest-neighbours reader of labels [N]."""
+def probe_accuracy(points: np.ndarray, labels: np.ndarray, reader: str | BaseEstimator = "rbf", seed: int = 0) -> float:
+    """5-fold cross-validated accuracy of one of `READERS`, or of another model, as a reader of labels [N]."""
     points, y = _readable(points, labels)
     if len(np.unique(y)) < 2:
         return float("nan")
-    model = make_pipeline(StandardScaler(), READERS[reader](seed))
-    return float(accuracy_score(y, cross_val_predict(model, points, y, cv=_folds(seed))))
+    return float(accuracy_score(y, _held_out(reader, points, y, seed)))
+
+
+def _held_out(reader: str | BaseEstimator, points: np.ndarray, y: np.ndarray, seed: int, **how: str) -> np.ndarray:
+    """What a reader of standardised columns says of each row's label when it was held out."""
+    model = make_pipeline(StandardScaler(), READERS[reader] if isinstance(reader, str) else reader)
+    return cross_val_predict(model, points, y, cv=folds(seed), **how)
 
 
 def online_code(points: np.ndarray, labels: np.ndarray, seed: int = 0, steps: int = 6) -> float:
@@ -78,7 +71,7 @@ def online_code(points: np.ndarray, labels: np.ndarray, seed: int = 0, steps: in
     """
     points, y = _readable(points, labels)
     k, n = y.max() + 1, len(y)
-    order = np.random.default_rng([seed, 6]).permutation(n)
+    order = stream(seed, "order of an online code").permutation(n)
     points, y = points[order], y[order]
     ends = np.unique(np.r_[np.ceil(n / 2 ** np.arange(steps)[::-1]).astype(int)])
     code = ends[0] * np.log(k)
@@ -86,11 +79,11 @@ def online_code(points: np.ndarray, labels: np.ndarray, seed: int = 0, steps: in
         seen = np.unique(y[:start])
         chance = np.full((end - start, k), 1e-3)  # classes not seen yet keep a small chance
         if len(seen) > 1:
-            model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(points[:start], y[:start])
+            model = make_pipeline(StandardScaler(), clone(READERS["linear"])).fit(points[:start], y[:start])
             chance[:, seen] += model.predict_proba(points[start:end])
         chance /= chance.sum(1, keepdims=True)
         code -= np.log(chance[np.arange(end - start), y[start:end]]).sum()
-    return float(information.entropy(y) - code / n)
+    return float(label_entropy(y) - code / n)
 
 
 def _readable(points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -100,12 +93,24 @@ def _readable(points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
     return points[keep], np.unique(labels[keep], return_inverse=True)[1]
 
 
-def _folds(seed: int) -> StratifiedKFold:
+def folds(seed: int) -> StratifiedKFold:
+    """The split of every reader of labels."""
     return StratifiedKFold(5, shuffle=True, random_state=seed)
 
 
 def told_of_each(points: np.ndarray, targets: np.ndarray, seed: int = 0) -> np.ndarray:
     """Cross-validated R^2 [T] of a linear reading (ridge) of each column of targets [N, T] from points [N, D]."""
-    reader = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 4, 6)))
-    read = cross_val_predict(reader, points, targets, cv=KFold(5, shuffle=True, random_state=seed))
+    read = read_numbers(points, targets, np.logspace(-1, 4, 6), seed)
     return r2_score(targets, read, multioutput="raw_values")
+
+
+def read_numbers(points: np.ndarray, targets: np.ndarray, penalties: np.ndarray, seed: int = 0, scale: bool = True,
+                 each: bool = False) -> np.ndarray:
+    """Targets [N, T] as a ridge reads them from points [N, D] where held out, in 5 folds.
+
+    The penalty is one of `penalties`, by leave-one-out, for all targets or for `each`; columns are standardised first
+    (`scale`).
+    """
+    reader = make_pipeline(StandardScaler() if scale else "passthrough", RidgeCV(penalties, alpha_per_target=each))
+    split = KFold(5, shuffle=True, random_state=seed)
+    return cross_val_predict(reader, points, targets, cv=split).reshape(targets.shape)

@@ -11,22 +11,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from lib.scores import clustering, information
+from lib.scores import clustering, information, nulls, probes
+from lib.store.streams import stream
 
 CARRIED = 0.05  # cross-validated R^2 within labels from which features are said to carry a property
 ALPHA = 0.05  # chance that a whole table raises any property, if all are independent of the latents
-CLUSTERS, DIMENSIONS, DROPPED, ONLY, ABSENT = (
-    "in the clusters",
-    "in a dimension",
-    "last found at beta {beta:g}",
-    "in the features only",
-    "not in the features",
-)
+CLUSTERS, DIMENSIONS, DROPPED = "in the clusters", "in a dimension", "last found at beta {beta:g}"
+ONLY, ABSENT = "in the features only", "not in the features"
 
 
 def indicators(values: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -45,13 +37,8 @@ def indicators(values: pd.DataFrame) -> dict[str, np.ndarray]:
     return found
 
 
-def association(
-    points: np.ndarray,
-    properties: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    n_permutations: int = 200,
-    seed: int = 0,
-) -> pd.DataFrame:
+def association(points: np.ndarray, properties: Mapping[str, np.ndarray], labels: np.ndarray,
+                n_permutations: int = 200, seed: int = 0) -> pd.DataFrame:
     """Share of each property's variance that a linear function of points [N, D] explains; D stays far below N.
 
     Points are coordinates, or indicators of clusters (then the share is eta squared). `properties` as from
@@ -60,8 +47,7 @@ def association(
     property in each permutation (Westfall and Young 1993), so it is corrected for the number of properties.
     """
     groups = np.unique(labels, return_inverse=True)[1]
-    owner = np.repeat(np.arange(len(properties)), [columns.shape[1] for columns in properties.values()])
-    raw = np.hstack(list(properties.values()))
+    raw, owner = _columns(properties)
     inside = remove_means(raw, groups)
     inside[:, inside.std(0) < 1e-9 * np.maximum(raw.std(0), 1e-300)] = 0  # what the label decides has nothing left
     basis = _basis(remove_means(points, groups))
@@ -70,13 +56,18 @@ def association(
     table = pd.DataFrame({"marginal": marginal, "within": within}, index=list(properties))
     if not n_permutations:
         return table
-    rng, in_order = np.random.default_rng([seed, 31]), np.argsort(groups, kind="stable")
-    nulls, permuted = np.empty((n_permutations, len(within))), np.empty_like(basis)
+    rng, in_order = stream(seed, "tracks permuted within labels"), np.argsort(groups, kind="stable")
+    draws, permuted = np.empty((n_permutations, len(within))), np.empty_like(basis)
     for i in range(n_permutations):
         permuted[in_order] = basis[np.lexsort((rng.random(len(groups)), groups))]
-        nulls[i] = _shares(permuted, inside, owner)
-    p = (1 + (nulls.max(1, keepdims=True) >= within).sum(0)) / (1 + n_permutations)
-    return table.assign(null=nulls.mean(0), p=p)
+        draws[i] = _shares(permuted, inside, owner)
+    return table.assign(null=draws.mean(0), p=nulls.upper_p(within, draws.max(1, keepdims=True)))
+
+
+def _columns(properties: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All columns of all properties side by side [N, C], and which property each belongs to [C]."""
+    owner = np.repeat(np.arange(len(properties)), [columns.shape[1] for columns in properties.values()])
+    return np.hstack(list(properties.values())).astype(float), owner
 
 
 def _basis(points: np.ndarray) -> np.ndarray:
@@ -97,16 +88,9 @@ def leading(latents: xr.Dataset) -> np.ndarray:
     return np.argsort(-kl)[: max(1, int(information.active_dimensions(kl)))]
 
 
-def captured(
-    latents: xr.Dataset,
-    k: int,
-    x: pd.DataFrame,
-    values: pd.DataFrame,
-    labels: pd.Series,
-    n_permutations: int = 200,
-    seed: int = 0,
-    smaller: Mapping[float, xr.Dataset] | None = None,
-) -> pd.DataFrame:
+def captured(latents: xr.Dataset, k: int, x: pd.DataFrame, values: pd.DataFrame, labels: pd.Series,
+             n_permutations: int = 200, seed: int = 0,
+             smaller: Mapping[float, xr.Dataset] | None = None) -> pd.DataFrame:
     """What one seed's latents capture of each property of the tracks, in their k-means clusters and active dimensions.
 
     latents mu and z [track, latent], kl [latent]; x [track, D] the features they come from; values [track, property];
@@ -121,38 +105,24 @@ def captured(
     mu, z = (latents[name].values.astype(float) for name in ("mu", "z"))
     lead = leading(latents)
     found = np.eye(k)[clustering.cluster(mu, k, seed=seed)]
-    by_cluster, by_mu, by_z = (
-        association(points, properties, y, n, seed)
-        for points, n in ((found, n_permutations), (mu[:, lead], n_permutations), (z[:, lead], 0))
-    )
+    by_cluster, by_mu, by_z = (association(points, properties, y, n, seed) for points, n in (
+        (found, n_permutations), (mu[:, lead], n_permutations), (z[:, lead], 0)))
     each = pd.DataFrame({i: association(mu[:, [i]], properties, y, 0)["within"] for i in lead})
-    table = pd.DataFrame(
-        {
-            "features": pd.Series(shares_within(x.loc[tracks].to_numpy(float), properties, y, seed)),
-            "clusters": by_cluster["marginal"],
-            "clusters within": by_cluster["within"],
-            "null": by_cluster["null"],
-            "p clusters": (2 * by_cluster["p"]).clip(upper=1),
-            "dimensions": by_mu["marginal"],
-            "mu within": by_mu["within"],
-            "z within": by_z["within"],
-            "p dimensions": (2 * by_mu["p"]).clip(upper=1),
-            "dimension": each.idxmax(axis=1),
-        }
-    )
+    table = pd.DataFrame({
+        "features": pd.Series(r2_within(x.loc[tracks].to_numpy(float), properties, y, seed)),
+        "clusters": by_cluster["marginal"], "clusters within": by_cluster["within"], "null": by_cluster["null"],
+        "p clusters": (2 * by_cluster["p"]).clip(upper=1), "dimensions": by_mu["marginal"],
+        "mu within": by_mu["within"], "z within": by_z["within"],
+        "p dimensions": (2 * by_mu["p"]).clip(upper=1), "dimension": each.idxmax(axis=1),
+    })
     carried = {name: properties[name] for name in table.index[table["features"] >= CARRIED]}
     kept = _kept(smaller or {}, carried, y, n_permutations, seed)
     table["verdict"] = [_verdict(row, kept.get(name)) for name, row in table.iterrows()]
     return table.sort_values(["clusters within", "features"], ascending=False).rename_axis("property").reset_index()
 
 
-def _kept(
-    smaller: Mapping[float, xr.Dataset],
-    carried: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    n_permutations: int,
-    seed: int,
-) -> dict[str, float]:
+def _kept(smaller: Mapping[float, xr.Dataset], carried: Mapping[str, np.ndarray], labels: np.ndarray,
+          n_permutations: int, seed: int) -> dict[str, float]:
     """The largest beta at which each carried property is still in the active dimensions."""
     kept = {}
     for beta in sorted(smaller) if carried else []:
@@ -169,7 +139,7 @@ def kept(latents: Mapping[float, xr.Dataset], x: pd.DataFrame, values: pd.DataFr
     properties, y = indicators(values.loc[tracks]), labels.loc[tracks].to_numpy()
     points = {"features": x.loc[tracks].to_numpy(float)}
     points |= {f"beta {beta:g}": one.mu.values[:, leading(one)].astype(float) for beta, one in sorted(latents.items())}
-    table = pd.DataFrame({name: shares_within(some, properties, y) for name, some in points.items()})
+    table = pd.DataFrame({name: r2_within(some, properties, y) for name, some in points.items()})
     return table.clip(lower=0)
 
 
@@ -193,38 +163,24 @@ def _verdict(row: pd.Series, kept: float | None) -> str:
     return ONLY if kept is None else DROPPED.format(beta=kept)
 
 
-def explained_within(points: np.ndarray, target: np.ndarray, labels: np.ndarray, seed: int = 0) -> float:
-    """Cross-validated R^2 of a ridge from points [N, D] to a number [N], after both lost their means per label.
+def r2_within(points: np.ndarray, targets: Mapping[str, np.ndarray], labels: np.ndarray, seed: int = 0,
+              penalties: np.ndarray = np.logspace(-2, 4, 13), **how: bool) -> dict[str, float]:
+    """Cross-validated R^2 of ridges from points [N, D] to targets, after both lost their means per label.
 
-    What the points carry of a factor beyond what the label already says. Below 0: nothing.
+    What the points carry of a target beyond what the label already says; below 0: nothing. A target is one or more
+    columns [N, C] whose variances are added up; NaN where the label decides it. `how`: see `probes.read_numbers`.
     """
-    return shares_within(points, {"": target[:, None]}, labels, seed)[""]
-
-
-def shares_within(
-    points: np.ndarray, targets: dict[str, np.ndarray], labels: np.ndarray, seed: int = 0
-) -> dict[str, float]:
-    """`explained_within` of many targets at once, each of one or more columns [N, C] whose variances are added up.
-
-    NaN for a target that the label decides.
-    """
-    groups = np.unique(labels, return_inverse=True)[1]
-    x = _without_means(points, groups)
-    wide = _without_means(np.hstack(list(targets.values())).astype(float), groups)
-    owner = np.repeat(np.arange(len(targets)), [columns.shape[1] for columns in targets.values()])
-    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13), alpha_per_target=True))
-    guess = cross_val_predict(model, x, wide, cv=KFold(5, shuffle=True, random_state=seed)).reshape(wide.shape)
-    left, total = (np.bincount(owner, (part**2).sum(0)) for part in (wide - guess, wide))
+    raw, owner = _columns(targets)
+    x, wide = remove_means(points, labels), remove_means(raw, labels)
+    read = probes.read_numbers(x, wide, penalties, seed, **{"each": True} | how)
+    left, total = (np.bincount(owner, (part**2).sum(0)) for part in (wide - read, wide))
     known = np.bincount(owner, wide.var(0)) > 1e-24
     return {n: float(1 - left[i] / total[i]) if known[i] else float("nan") for i, n in enumerate(targets)}
 
 
-def _without_means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    sums = np.zeros((groups.max() + 1, values.shape[1]))
-    np.add.at(sums, groups, values)
-    return values - (sums / np.bincount(groups)[:, None])[groups]
-
-
 def remove_means(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """points [N, D] minus the mean of each label's rows: what a perfect conditional decoder leaves to the latent."""
-    return _without_means(points, np.unique(labels, return_inverse=True)[1])
+    groups = np.unique(labels, return_inverse=True)[1]
+    sums = np.zeros((groups.max() + 1, points.shape[1]))
+    np.add.at(sums, groups, points)
+    return points - (sums / np.bincount(groups)[:, None])[groups]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,13 @@ from lib.scores.verdict import Evidence, shape_of
 from lib.store import artifacts
 from lib.store.remembering import remembered
 from lib.store.runs import Run
+from lib.store.settings import from_json
 
 NULL_METRICS = {  # metric of each kind of null in the score table
     "gaussian": "silhouette_null", "copula": "silhouette_null_copula", "isotropic": "silhouette_null_isotropic",
 }
+ROLES = dict.fromkeys(("pca_within", "cvae_placebo"), "control") | dict.fromkeys(
+    ("cvae_sweep", "cvae_trial", "vade"), "trial")  # of methods that are compared with nothing else
 SHAPE_SEEDS = 3  # training seeds whose dips and separation are computed, and the nulls of probes
 
 
@@ -41,7 +45,7 @@ def score(
     Clusters are found in mu [seed, track, latent], then compared with `labels` [track], joined by track id; k-means
     rows come with `nmi_null` (permuted labels). With `nulls` there are silhouettes of clouds without clusters as well
     (`NULL_METRICS`), drawn per setting, each from the next seed's latents; and the first seeds with what else
-    `validity.verdict` needs. With `probes`, a linear probe reads the labels from mu and from one sample z; its
+    `verdict.verdict` needs. With `probes`, a linear probe reads the labels from mu and from one sample z; its
     permutation null is drawn for the first seeds.
     """
     y = _codes(latents, labels)
@@ -64,8 +68,19 @@ def score(
     if nulls and "kmeans" in clusterers:
         rows += _null_rows(run, latents, k)
     table = pd.DataFrame(rows, columns=["seed", "clusterer", "clusterer_seed", "metric", "value"])
+    return table.assign(corpus=run.settings.corpus, **described(latents))[artifacts.SCORE_COLUMNS]
+
+
+def described(latents: xr.Dataset) -> dict[str, str | float]:
+    """What the score table says of latents: features, method, beta, where labels enter, dimensions, role, setting."""
     about = {name: latents.attrs[name] for name in ("features", "method", "setting", "label_use")}
-    return table.assign(corpus=run.settings.corpus, **about)[artifacts.SCORE_COLUMNS]
+    config = from_json(latents.attrs.get("config", "{}"))
+    beta = latents.attrs.get("beta", config.get("beta")) if config.get("stochastic", True) else None
+    place = (config.get("y_encoder", False), config.get("y_decoder", False))
+    where = {(0, 0): "none", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}[place]
+    beta = np.nan if beta is None or config.get("learned_variance") else float(beta)
+    role = ROLES.get(about["method"], "method")
+    return about | {"beta": beta, "label_in": where, "dim": latents.sizes["latent"], "role": role}
 
 
 def _codes(latents: xr.Dataset, labels: pd.Series) -> np.ndarray:
@@ -213,6 +228,17 @@ def of_seed(scores: pd.DataFrame, metric: str) -> pd.Series:
     if metric == "excess":
         return intervals.by_seed(rows, "silhouette") - intervals.by_seed(rows, "silhouette_null")
     return intervals.by_seed(rows, metric)
+
+
+def over(tables: Mapping[Any, pd.DataFrame], metric: str) -> pd.DataFrame:
+    """One metric of several settings as [setting, seed]: `of_seed` of each table."""
+    return pd.DataFrame({key: of_seed(table, metric) for key, table in tables.items()}).T
+
+
+def changes(tables: Mapping[str, pd.DataFrame], base: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Changes of metrics (columns) of several settings (rows) against the rows `base`, as intervals paired by seed."""
+    return pd.DataFrame({metric: {name: intervals.paired(of_seed(table, metric), of_seed(base, metric))
+                                  for name, table in tables.items()} for metric in metrics})
 
 
 def rows_of(table: pd.DataFrame, latents: xr.Dataset) -> pd.DataFrame:

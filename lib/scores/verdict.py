@@ -11,7 +11,8 @@ from scipy.optimize import isotonic_regression
 from scipy.spatial.distance import pdist, squareform
 
 from lib.scores.clustering import RESTARTS, cluster, silhouette
-from lib.scores.nulls import ALPHA, NULLS, Excess, excess, participation_ratio, silhouette_null
+from lib.scores.nulls import ALPHA, NULLS, Excess, excess, participation_ratio, silhouette_null, upper_p
+from lib.store.streams import stream
 
 SEPARATE = 1.5  # separation from which groups count as clusters; single Gaussians in two dimensions or more stay below
 VERDICTS = ("clusters", "a non-Gaussian continuum", "nothing beyond a Gaussian")
@@ -54,13 +55,12 @@ def _minorant(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def dip_p(value: float, n: int) -> float:
     """p of a dip of `n` values against the uniform distribution, by simulation; above 1,000 values by its limit law,
     where sqrt(n) dip no longer depends on n. Clearly unimodal samples (a Gaussian, say) get p near 1."""
-    null = _uniform_dips(min(n, 1000))
-    return float((1 + (null >= value * np.sqrt(n)).sum()) / (1 + len(null)))
+    return float(upper_p(value * np.sqrt(n), _uniform_dips(min(n, 1000))))
 
 
 @lru_cache(maxsize=64)
 def _uniform_dips(n: int, draws: int = 999) -> np.ndarray:
-    rng = np.random.default_rng([n, 7])
+    rng = stream(n, "uniform samples for dips")
     return np.sqrt(n) * np.array([dip(rng.random(n)) for _ in range(draws)])
 
 
@@ -72,7 +72,7 @@ def leading_component(points: np.ndarray) -> np.ndarray:
 
 def sampled_distances(points: np.ndarray, n_pairs: int = 5000, seed: int = 0) -> np.ndarray:
     """Euclidean distances [n_pairs] of random pairs of different rows of points [N, D]."""
-    rng = np.random.default_rng([seed, 13])
+    rng = stream(seed, "pairs of rows")
     i = rng.integers(0, len(points), n_pairs)
     j = (i + rng.integers(1, len(points), n_pairs)) % len(points)
     return np.linalg.norm(points[i] - points[j], axis=1)
@@ -89,7 +89,7 @@ def separation(points: np.ndarray, share: float = 0.05, most: int = 2000, seed: 
     more.
     """
     if len(points) > most:
-        points = points[np.random.default_rng([seed, 17]).choice(len(points), most, replace=False)]
+        points = points[stream(seed, "rows of a cluster tree").choice(len(points), most, replace=False)]
     n = len(points)
     neighbour = min(max(10, n // 50), n - 1)
     reach = squareform(pdist(points))

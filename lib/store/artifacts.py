@@ -22,21 +22,13 @@ from filelock import FileLock
 from lib.store import files
 from lib.store.errors import Problem
 from lib.store.runs import Run
-from lib.store.series import SCORERS, WRITERS, ancestors
+from lib.store.series import PREPARATION, SCORERS, WRITERS, ancestors
 from lib.store.settings import digest
 
 SEALED = "labels"  # only `lib.store.labels` says `sealed=True`: everybody else opens them there, for a purpose
-SCORE_COLUMNS = [
-    "corpus",
-    "features",
-    "method",
-    "setting",
-    "label_use",
-    "seed",
-    "clusterer",
-    "clusterer_seed",
-    "metric",
-    "value",
+SCORE_COLUMNS = [  # `setting` is a display name that no code parses; `role`: method, control or trial
+    "corpus", "features", "method", "beta", "label_in", "dim", "role", "setting", "label_use", "seed", "clusterer",
+    "clusterer_seed", "metric", "value",
 ]
 
 
@@ -113,12 +105,12 @@ def corpus_id(run: Run) -> str:
     """
     path = run.folder / "store" / "corpus.json"
     if not path.is_file():
-        raise Problem(f"no tracks in {run.folder} yet: run notebooks/01_data_preparation.ipynb first")
+        raise Problem(f"no tracks in {run.folder} yet: run notebooks/{PREPARATION}.ipynb first")
     found = json.loads(path.read_text())
     if found["corpus_key"] != run.settings.corpus_key():
         raise Problem(
             f"the tracks in {run.folder} were prepared for another corpus ({found['corpus']}, {found['n']} tracks): "
-            "run notebooks/01_data_preparation.ipynb first, or choose another output folder"
+            f"run notebooks/{PREPARATION}.ipynb first, or choose another output folder"
         )
     return found["id"]
 
@@ -174,10 +166,9 @@ def scores_of(folder: Path) -> pd.DataFrame:
 
 
 def _read_scores(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=_SCORE_TYPES, keep_default_na=False, na_values={"value": [""]})
-
-
-_SCORE_TYPES = dict.fromkeys(SCORE_COLUMNS[:5], str) | {"clusterer": str, "clusterer_seed": str, "metric": str}
+    text = dict.fromkeys(set(SCORE_COLUMNS) - {"beta", "dim", "seed", "value"}, str)
+    empty = {name: [""] for name in ("beta", "dim", "value")}
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty)
 
 
 def _current(run: Run, part: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lib.store import files
 from lib.store.errors import Problem
-from lib.store.series import ROOT
+from lib.store.series import FILES, PREPARATION, ROOT
 from lib.store.settings import Settings, load
 
 PACKAGES = ["numpy", "scipy", "pandas", "torch", "scikit-learn", "librosa", "umap-learn", "symusic", "py3langid"]
@@ -84,11 +84,11 @@ def open_run(
     out: str = "",
     settings: dict[str, Any] | None = None,
 ) -> Run:
-    """Check the parameters of a notebook and open its run's folder; the notebook's record starts anew."""
+    """Check the parameters of a notebook (by its name), open its run's folder and start the notebook's record anew."""
     checked = load(profile, corpus, _absolute(source), _absolute(lyrics), settings)
     folder = Path(_absolute(out)) if out else default_folder(checked)
     claim_folder(folder, checked)
-    return _begin(Run(notebook, checked, folder))
+    return _begin(Run(FILES.get(notebook, notebook), checked, folder))
 
 
 def _begin(run: Run) -> Run:
@@ -120,7 +120,7 @@ def reopen_run(notebook: str, folder: Path) -> Run:
     """
     path = folder / "settings.json"
     if not path.is_file():
-        raise Problem(f"there is no run in {folder}: run notebooks/01_data_preparation.ipynb first")
+        raise Problem(f"there is no run in {folder}: run notebooks/{PREPARATION}.ipynb first")
     settings = json.loads(path.read_text())
     named = {name: settings.pop(name) for name in ("profile", "corpus", "source", "lyrics")}
     return _begin(Run(notebook, load(**named, settings=settings), folder))

@@ -10,40 +10,36 @@ from lib.store.errors import Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
+# name -> file without its ending: a notebook's number stands in its file's name alone
+FILES = {path.stem.split("_", 1)[1]: path.stem for path in sorted(NOTEBOOKS.glob("[0-9A]*_*.ipynb"))}
 # notebook -> the notebooks whose artifacts it reads. Latents are shared by content, whoever trains them first.
-NEEDS: dict[str, tuple[str, ...]] = {
-    "01_data_preparation": (),
-    "02_lyrics_embeddings": ("01_data_preparation",),
-    "03_baselines": ("01_data_preparation",),
-    "04_vae": ("03_baselines",),
-    "05_beta_vae": ("01_data_preparation",),
-    "06_conv_vae": ("01_data_preparation",),
-    "07_cvae": ("01_data_preparation",),
-    "08_multimodal_fusion": ("02_lyrics_embeddings", "07_cvae"),
-    "09_cvae_latent_space": ("04_vae", "05_beta_vae", "07_cvae"),
-    "10_final_comparison": (
-        "02_lyrics_embeddings", "03_baselines", "04_vae", "05_beta_vae", "06_conv_vae", "07_cvae",
-        "08_multimodal_fusion", "09_cvae_latent_space",
-    ),
-    "00_overview": ("10_final_comparison",),
+_NEEDS = {
+    "data_preparation": "",
+    "lyrics_embeddings": "data_preparation",
+    "baselines": "data_preparation",
+    "vae": "baselines",
+    "beta_vae": "data_preparation",
+    "conv_vae": "data_preparation",
+    "cvae": "data_preparation",
+    "clustering_without_labels": "data_preparation",
+    "multimodal_fusion": "lyrics_embeddings cvae",
+    "cvae_latent_space": "vae beta_vae cvae",
+    "final_comparison": "lyrics_embeddings baselines vae beta_vae conv_vae cvae multimodal_fusion cvae_latent_space "
+                        "clustering_without_labels",
+    "overview": "final_comparison",
 }
+NEEDS = {FILES[name]: tuple(FILES[need] for need in needs.split()) for name, needs in _NEEDS.items()}
 # notebooks of a corpus that is not music: with it, they alone run
-APPENDICES: dict[str, dict[str, tuple[str, ...]]] = {"latents": {"A1_audit_your_run": ()}}
+APPENDICES: dict[str, dict[str, tuple[str, ...]]] = {"latents": {FILES["audit_your_run"]: ()}}
+PREPARATION = FILES["data_preparation"]
 # notebooks that put rows into the score table
-SCORERS = tuple(name for name in NEEDS if name not in ("00_overview", "01_data_preparation", "10_final_comparison"))
+SCORERS = tuple(name for name in NEEDS if name not in {FILES["overview"], PREPARATION, FILES["final_comparison"]})
 # artifact (or its folder) -> the notebook that writes it; used to say which notebook to run first
-WRITERS: dict[str, str] = {
-    "labels": "01_data_preparation",
-    "features": "01_data_preparation",
-    "descriptors": "01_data_preparation",
-    "factors": "01_data_preparation",
-    "lyrics": "01_data_preparation",
-    "lyrics_embeddings": "02_lyrics_embeddings",
-}
-# Of the notebooks that could start, these start first: what the longest, 09, waits for, then what can run beside it.
-FIRST = (
-    "03_baselines", "07_cvae", "04_vae", "05_beta_vae", "09_cvae_latent_space", "06_conv_vae", "02_lyrics_embeddings",
-)
+WRITERS = dict.fromkeys(("labels", "features", "descriptors", "factors", "lyrics"), PREPARATION)
+WRITERS["lyrics_embeddings"] = FILES["lyrics_embeddings"]
+# Of the notebooks that could start, these start first: what the longest waits for, then what can run beside it.
+FIRST = tuple(FILES[name] for name in ("baselines", "cvae", "vae", "beta_vae", "cvae_latent_space", "conv_vae",
+                                       "clustering_without_labels", "lyrics_embeddings"))
 # What the notebooks import, imported once for all of them
 PRELOADED = (
     "numpy", "pandas", "scipy.stats", "sklearn.linear_model", "xarray", "torch", "matplotlib.pyplot", "seaborn",

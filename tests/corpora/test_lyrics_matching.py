@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lib.corpora import folder, lyrics_matching, lyrics_reading
 from lib.corpora.items import Item
-from lib.report import showing
+from lib.report import output, showing
 from lib.store import runs, series
 from lib.store.errors import Problem
 
@@ -427,7 +427,7 @@ def test_titles_are_escaped_in_page_and_latex(tmp_path, capsys):
     run = runs.open_run("01_data_preparation", "smoke", out=str(tmp_path / "run"))
     shown = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(showing, "display", lambda value: shown.append(value.data))
+        patch.setattr(output, "display", lambda bundle, raw: shown.append(bundle["text/html"]))
         showing.table(run, lyrics_matching.summary(report), "lyrics_files_test", "What became of the entries.")
     assert "alert(1)" in shown[0] and "<script" not in shown[0]
     latex = (run.folder / "tables" / "lyrics_files_test.tex").read_text()

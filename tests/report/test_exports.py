@@ -24,6 +24,7 @@ from lib.report import (
     latex,
     methods,
     numbers,
+    output,
     paper,
     pdf,
     plots,
@@ -46,7 +47,8 @@ def make(folder: Path, seed: int = 0, profile: str = "smoke", extra: str = "") -
     run = runs.open_run("04_vae", profile, out=str(folder))
     fill(run)
     rng = np.random.default_rng(seed)
-    rows = [(run.settings.corpus, "mfcc", method, setting, "none", s, "kmeans", "0", metric, rng.uniform(0.1, 0.5))
+    corpus, about = run.settings.corpus, (1.0, "none", 10, "method")
+    rows = [(corpus, "mfcc", method, *about, setting, "none", s, "kmeans", "0", metric, rng.uniform(0.1, 0.5))
             for method, setting in (("vae", "beta=1"), ("beta_vae", "beta=0.25"), ("folder", HOSTILE[2] + extra))
             for s in range(3) for metric in ("nmi", "silhouette")]
     artifacts.save_scores(run, pd.DataFrame(rows, columns=artifacts.SCORE_COLUMNS))
@@ -74,8 +76,7 @@ def make(folder: Path, seed: int = 0, profile: str = "smoke", extra: str = "") -
 def quiet():
     """Nothing is displayed here."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (showing, claims):
-            patch.setattr(module, "display", lambda output: None)
+        patch.setattr(output, "display", lambda bundle, raw: None)
         yield
 
 

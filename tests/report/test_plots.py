@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.report import claims, plots, showing, style
+from lib.report import claims, output, plots, showing, style
 from lib.scores.intervals import interval
 from lib.store import runs
 
@@ -13,8 +13,7 @@ from lib.store import runs
 def shown(monkeypatch):
     """Call something and return the HTML that it displayed."""
     pages = []
-    for module in (showing, claims):
-        monkeypatch.setattr(module, "display", lambda output: pages.append(output.data))
+    monkeypatch.setattr(output, "display", lambda bundle, raw: pages.append(bundle["text/html"]))
 
     def run_and_collect(call):
         pages.clear()

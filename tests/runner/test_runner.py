@@ -59,14 +59,14 @@ def wait_until(condition, seconds: float = 20.0) -> bool:
 
 def test_the_real_series_is_a_graph_and_each_notebook_comes_after_what_it_needs():
     order = Series().order()
-    assert sorted(order) == sorted(NEEDS) and len(NEEDS) == 11
+    assert sorted(order) == sorted(NEEDS) and len(NEEDS) == 12
     assert all(order.index(need) < order.index(name) for name, needs in NEEDS.items() for need in needs)
     assert set(FIRST) <= set(NEEDS)
 
 
 def test_dependants_are_found_through_others():
     real = Series()
-    assert real.dependants({"09_cvae_latent_space"}) == {"09_cvae_latent_space", "10_final_comparison", "00_overview"}
+    assert real.dependants({"09_cvae_latent_space"}) == {"09_cvae_latent_space", "12_final_comparison", "00_overview"}
     assert real.dependants({"01_data_preparation"}) == set(NEEDS)
     assert real.dependants({"00_overview"}) == {"00_overview"}
 

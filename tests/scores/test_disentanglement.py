@@ -38,7 +38,7 @@ def test_duplicated_factors_have_no_gap():
 
 def test_a_turned_code_knows_as_much_but_is_not_aligned():
     aligned, gap = scores(FACTORS)
-    turned, turned_gap = scores(disentanglement.turned(FACTORS, 1))
+    turned, turned_gap = scores(disentanglement.rotated(FACTORS, 1))
     assert turned.informativeness == pytest.approx(aligned.informativeness, abs=0.02)
     assert turned.disentanglement < 0.5 and turned.completeness < 0.5 and turned_gap < 0.3 * gap
 

@@ -60,7 +60,7 @@ def plain_text(rng, y, x):
 
 @pytest.mark.slow
 def test_nothing_is_found_in_an_honest_folder(tmp_path):
-    report = bare_arrays.audit_arrays(folder_of(tmp_path / "run", text=plain_text, white=whitened_text))
+    report = bare_arrays.audit(array_files.load(folder_of(tmp_path / "run", text=plain_text, white=whitened_text)))
     found = {name for name in report.found() if not name.startswith("silhouette")}
     assert found <= {"within-genre shuffle text", "within-genre shuffle white"}, report.table().to_string()
     assert set(report.not_run) == {"relabelling", "words and fields", "modality ceiling", "dose curve"}
@@ -107,7 +107,8 @@ def test_duplicates_with_their_labels():
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_a_vector_per_label_plus_noise_is_called(tmp_path, scale):
-    report = bare_arrays.audit_arrays(folder_of(tmp_path / "run", lyrics=noise_on_label(16, scale)), n_nulls=3)
+    path = folder_of(tmp_path / "run", lyrics=noise_on_label(16, scale))
+    report = bare_arrays.audit(array_files.load(path), n_nulls=3)
     found = report.found("label-derived")
     assert set(found) == {"lyrics"} and found["lyrics"].kind == array_report.EVIDENCE
     assert found["lyrics"].numbers["r2_from_others"] < 0.05
@@ -143,14 +144,14 @@ def test_what_contains_a_label_derived_array_is_called_too(tmp_path):
     fused = np.c_[3 * latent, 0.1 * lyrics]
     np.save(path / "fused.npy", fused)
     np.save(path / "turned.npy", fused @ np.linalg.qr(rng.standard_normal((22, 22)))[0])
-    found = bare_arrays.audit_arrays(path, n_nulls=3).found("label-derived")
+    found = bare_arrays.audit(array_files.load(path), n_nulls=3).found("label-derived")
     assert set(found) == {"lyrics", "fused", "turned"}
     assert found["fused"].numbers["columns_of"] == {"Z_vae": 6, "lyrics": 16}
 
 
 def test_label_noise_alone_in_a_folder_cannot_be_told(tmp_path):
     path = folder_of(tmp_path / "run", X=None, Z_vae=None, Z_pca=None, lyrics=noise_on_label(16, 1.0))
-    assert bare_arrays.audit_arrays(path, n_nulls=3).found("label-derived") == {}
+    assert bare_arrays.audit(array_files.load(path), n_nulls=3).found("label-derived") == {}
 
 
 def test_an_encoder_that_was_given_the_label_is_called(tmp_path):
@@ -160,7 +161,8 @@ def test_an_encoder_that_was_given_the_label_is_called(tmp_path):
     def unconditioned(rng, y, x):
         return np.tanh(0.4 * (x @ rng.standard_normal((20, 6)) / 2))
 
-    report = bare_arrays.audit_arrays(folder_of(tmp_path / "run", Z_cvae=conditioned, Z_other=unconditioned), n_nulls=3)
+    path = folder_of(tmp_path / "run", Z_cvae=conditioned, Z_other=unconditioned)
+    report = bare_arrays.audit(array_files.load(path), n_nulls=3)
     assert set(report.found("label beside features")) == {"Z_cvae"}
 
 
@@ -296,7 +298,8 @@ def test_the_appendix_is_a_page_of_the_book_and_opens_labels_once(audited):
 
 
 def test_reports_are_plain_json(tmp_path):
-    report = bare_arrays.audit_arrays(folder_of(tmp_path / "run", n=60, k=2, constant=np.ones((60, 3))), n_nulls=3)
+    path = folder_of(tmp_path / "run", n=60, k=2, constant=np.ones((60, 3)))
+    report = bare_arrays.audit(array_files.load(path), n_nulls=3)
     assert json.loads(json.dumps(report.to_json(), allow_nan=False))["rows"] == 60
     run = runs.open_run("A1_audit_your_run", "smoke", "latents", str(tmp_path / "run"), out=str(tmp_path / "out"))
     assert runs.save_report(run, "audit", report.to_json()) == Path(tmp_path / "out" / "audit.json")

@@ -20,7 +20,7 @@ from lib.scores import nulls
 from lib.store import series
 from lib.store.labels import for_control
 from lib.studies.leakage import audit, ceiling, copies, generators, permuted_corpus, rebuilding, relabelling, shuffles
-from lib.studies.leakage.outcomes import LEVEL, TESTS, Outcome
+from lib.studies.leakage.outcomes import LEVEL, TESTS, Result
 from tests import planted
 
 N, K = 80, 4
@@ -195,7 +195,7 @@ def test_each_test_is_the_only_one_that_sees_some_leak(test, corpora, monkeypatc
     made = corpora(corpus)
     whole = put(leak.build, made)
     assert whole.verdict != "clear" and whole[test].verdict == whole.verdict
-    monkeypatch.setattr(module, function, lambda *args, **kwargs: Outcome(test, "clear", 0.0, 0.0, "broken"))
+    monkeypatch.setattr(module, function, lambda *args, **kwargs: Result(test, "clear", 0.0, 0.0, "broken"))
     assert put(leak.build, made).verdict == "clear"
 
 
@@ -211,7 +211,7 @@ def test_the_dose_curve_is_the_only_one_that_sees_text_that_knows_more_than_stat
     assert shuffles.text_dose_curve(builder, {0.0: folder}).verdict == "clear"
     both = shuffles.text_dose_curve(planted.CLEAN["audio_and_lyrics"], {0.0: said_to_be_empty})
     assert both.verdict == "proxy", both.sentence
-    broken = Outcome("dose curve", "clear", 0, 0, "broken")
+    broken = Result("dose curve", "clear", 0, 0, "broken")
     monkeypatch.setattr(shuffles, "text_dose_curve", lambda *args: broken)
     assert audit.audit(builder, folder, doses={0.0: said_to_be_empty}, tests=tests).verdict == "clear"
 
@@ -255,7 +255,7 @@ def test_false_alarms_of_simulated_clean_builders_are_within_the_level():
         if i % 6 == 0:
             outcomes.append(ceiling.ceiling(fixed, content, labels, i))
         if i % 6 == 1:
-            outcomes.append(shuffles.view_within_shuffle(fixed[list(range(6))], texts, labels, i))
+            outcomes.append(shuffles.modality_within_shuffle(fixed[list(range(6))], texts, labels, i))
             outcomes.append(shuffles.dose_curve({0.0: fixed}, labels, seed=i)[0])
         alarms.append([o.sentence for o in outcomes if o.verdict not in ("clear", "unstable", "not run")])
     count = sum(map(bool, alarms))
@@ -349,7 +349,8 @@ def test_items_can_be_audited_too():
     clean = audit.audit(lambda items: lyrics.embed(pd.Series({i.spec["track"]: i.lyrics for i in items}), 5), items)
     assert clean.verdict == "clear", clean.table().to_string()
     assert set(clean.table()["test"]) == set(TESTS)
-    assert shuffles.view_within_shuffle(None, generators.leaky_folder_embeddings(labels, 8), labels).verdict == "proxy"
+    leak = generators.leaky_folder_embeddings(labels, 8)
+    assert shuffles.modality_within_shuffle(None, leak, labels).verdict == "proxy"
 
 
 def test_a_view_that_says_more_than_the_label_is_no_proxy():
@@ -363,7 +364,7 @@ def test_a_view_that_says_more_than_the_label_is_no_proxy():
     labels = pd.Series([f"genre {c}" for c in y], index)
 
     def score(how, i):
-        dealt = second if how == "as is" else nulls.shuffled(second, i, labels if how == "inside" else None)
+        dealt = second if how == "as is" else nulls.permuted(second, i, labels if how == "inside" else None)
         return shuffles.agreement(pd.DataFrame(first.to_numpy() * dealt.to_numpy(), index), labels)
 
     found = shuffles.within_shuffle(score)

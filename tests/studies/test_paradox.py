@@ -12,7 +12,7 @@ from lib.models import training
 from lib.models.latents import mlp_latents
 from lib.models.theory import linear_theory, measured, spectrum
 from lib.models.vae import ModelConfig
-from lib.scores import how_many, information, intervals, properties
+from lib.scores import how_many, information, intervals, nulls, properties
 from lib.scores import table as scores
 from lib.scores.verdict import examine
 from lib.store import series
@@ -53,7 +53,7 @@ def test_the_separation_of_three_clusters_is_real_and_that_of_a_plane_is_not():
 
 
 def test_a_vae_whose_sample_carries_genre_is_not_silent(rings):
-    stored, bound = rings.stored, information.entropy(rings.genre.to_numpy())
+    stored, bound = rings.stored, information.label_entropy(rings.genre.to_numpy())
     vae, cvae = (experiments.of_setting(stored, *name) for name in (("vae", "beta=1"), ("cvae", "beta=4 enc=1 dec=1")))
     assert rules.silent(scores.of_seed(vae, "information_z"), bound)["verdict"] is False
     assert rules.silent(scores.of_seed(cvae, "information_z"), bound)["verdict"] is True
@@ -76,7 +76,7 @@ def test_the_bound_breaks_where_more_is_read_than_was_spent():
 
 def test_mu_of_an_encoder_that_was_told_nothing_repeats_nothing(rings):
     """Labels dealt at random are in no feature: mu can only have them from being told, and is paid to repeat them."""
-    given = experiments.shuffled(rings.genre, 0)
+    given = nulls.permuted_labels(rings.genre, 0)
     for reads, told in ((True, True), (False, False)):
         model = experiments.config(rings.run, 40, given, beta=1.0, auxiliary=20.0, y_encoder=reads)
         latents = mlp_latents(rings.run, "cvae", rings.x, model, rings.run.seeds[:3], labels=given)
@@ -453,7 +453,7 @@ def test_with_shuffled_labels_what_is_said_of_the_label_turns_and_what_is_said_o
     """And with Gaussian features of the same means and covariance, what is said of the separation turns."""
     run, x, genre, stored = rings.run, rings.x, rings.genre, rings.stored
     true = experiments.controls(run, x, genre, genre, stored)
-    placebo = experiments.controls(run, x, experiments.shuffled(genre, run.settings.seed), genre, stored,
+    placebo = experiments.controls(run, x, nulls.permuted_labels(genre, run.settings.seed), genre, stored,
                                    "cvae_placebo")
     question = "separation: more than a Gaussian has"
     repeats = "label: mu repeats what it was told"  # not here: see notebook 09 for corpora where it does
@@ -480,4 +480,4 @@ def test_a_matched_gaussian_has_the_means_and_the_covariance_and_nothing_else(ri
     inside, others = (properties.remove_means(v.to_numpy(), y) for v in (rings.x, smooth))
     ring = [np.hypot(v[:, :20].mean(1), v[:, 20:].mean(1)).std() for v in (inside, others)]
     assert np.abs(np.cov(inside.T) - np.cov(others.T)).max() < 0.35 and ring[1] > 2 * ring[0]
-    assert experiments.shuffled(rings.genre, 0).value_counts().equals(rings.genre.value_counts())
+    assert nulls.permuted_labels(rings.genre, 0).value_counts().equals(rings.genre.value_counts())

@@ -11,7 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import xlogy
+
+from lib.store.arithmetic import mutual_information
 
 # topic -> nouns, verbs, adjectives, places. In the order of the genres whose home topic each is.
 TOPICS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -96,12 +97,6 @@ FILLER_CHANCE = 0.3
 LINES = (6, 14)
 
 
-def lyrics_information(joint: np.ndarray) -> float:
-    """I(topic; genre) in nats of a joint distribution `joint` [topic, genre] that sums to 1."""
-    independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
-    return float(max(0.0, xlogy(joint, joint).sum() - xlogy(joint, independent).sum()))
-
-
 @lru_cache(maxsize=8)
 def topic_given_genre(information: float) -> np.ndarray:
     """P(topic | genre) as an array [topic, genre] with I(topic; genre) = `information` nats, genres equally likely.
@@ -117,7 +112,8 @@ def topic_given_genre(information: float) -> np.ndarray:
 
     if information < 1e-9:  # below what the sum over the joint distribution resolves
         return given(1 / n)
-    return given(brentq(lambda home: lyrics_information(given(home) / n) - information, 1 / n, 1.0, xtol=1e-14))
+    wanted = min(information, mutual_information(given(1.0) / n))  # the most, but for rounding
+    return given(brentq(lambda home: mutual_information(given(home) / n) - wanted, 1 / n, 1.0, xtol=1e-14))
 
 
 def draw_topic(rng: np.random.Generator, genre: int, information: float) -> str:

@@ -9,23 +9,22 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy.fft
 import torch
 import xarray as xr
 from sklearn.decomposition import PCA
-from sklearn.metrics import normalized_mutual_info_score
 
-from lib.features import audio, preparation
+from lib.features import audio, preparation, sets
 from lib.features.audio import librosa
 from lib.models import umap
 from lib.models.latents import is_stored, mlp_latents, restore
 from lib.models.vae import ModelConfig
-from lib.scores import clustering, information, nulls
+from lib.scores import agreement, clustering, information, nulls
 from lib.store import artifacts, labels, runs
 from lib.store.errors import Problem
 from lib.store.runs import Run
 from lib.store.series import ROOT
 from lib.store.settings import load
+from lib.store.streams import stream
 
 NOTEBOOK = "explore_cvae"
 MODELS: dict[str, dict] = {  # name -> what it changes in the series' network
@@ -164,7 +163,7 @@ def train(material: Material, choice: Choice) -> Trained:
         told = labels.open_labels(run, "conditioning").loc[material.x.index]
     shuffled = choice.conditioning == SHUFFLED
     if shuffled:  # dealt out as in notebook 07
-        told = told.sample(frac=1, random_state=run.settings.seed).set_axis(told.index)
+        told = nulls.permuted_labels(told, run.settings.seed)
     method = "vae" if choice.beta == 1 else "beta_vae"
     if config.reads_labels:
         method = "cvae_placebo" if shuffled else "cvae"
@@ -198,12 +197,12 @@ def score(trained: Trained, label: pd.Series, n_nulls: int = N_NULLS) -> Scores:
     """Separation and agreement of a model's clusters, beside clouds without clusters and permuted labels."""
     latents, found = trained.latents, trained.clusters.to_numpy()
     points, seed = latents.mu.values[0].astype(float), int(latents.seed.values[0])
-    y, rng = label.loc[trained.clusters.index].to_numpy(), np.random.default_rng([seed, 3])
+    y = np.unique(label.loc[trained.clusters.index], return_inverse=True)[1]
     return Scores(
         clustering.silhouette(points, found, seed),
         nulls.silhouette_null(points, len(np.unique(found)), n_nulls=n_nulls, seed=seed),
-        normalized_mutual_info_score(y, found),
-        np.array([normalized_mutual_info_score(rng.permutation(y), found) for _ in range(20)]),
+        agreement.nmi(y, found),
+        agreement.nmi_null(y, found, stream(seed, "permuted labels of the explorer")),
         int(information.active_dimensions(latents.kl.values[0])),
         float(latents.kl.sum()),
     )
@@ -239,4 +238,4 @@ def mean_spectrum(mfcc: pd.Series) -> pd.Series:
     """The average spectrum [band] in dB over Hz that the 20 mean MFCCs describe: 128 mel bands, smooth."""
     mean = mfcc[audio.MFCC_STATS[: audio.N_MFCC]].to_numpy(float)
     bands = librosa.mel_frequencies(n_mels=130, fmax=audio.SAMPLE_RATE / 2)[1:-1]
-    return pd.Series(scipy.fft.idct(mean, n=128, type=2, norm="ortho"), bands)
+    return pd.Series(sets.mel_profile(mean, 128), bands)

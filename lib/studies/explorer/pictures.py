@@ -12,7 +12,6 @@ from lib.studies.explorer import models
 from lib.studies.explorer.models import Material
 
 
-# --- pictures ----------------------------------------------------------------------------------------------------
 def draw_view(points: np.ndarray, axes: list[str], values: pd.Series, ax=None) -> Figure:
     """A 2-D view coloured by `values` [track]: by kind where they are text, else shaded."""
     if pd.api.types.is_numeric_dtype(values):

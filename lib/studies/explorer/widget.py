@@ -11,7 +11,7 @@ import contextlib
 import html
 import io
 import threading
-from collections.abc import Callable
+import types
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +43,6 @@ from lib.studies.explorer.models import (
 )
 
 
-# --- the widget --------------------------------------------------------------------------------------------------
 class Picker(anywidget.AnyWidget):
     """A picture whose points can be picked: with the mouse, or with arrow keys and Enter."""
 
@@ -225,7 +224,8 @@ class Explorer:
     def _train(self, model: Choice) -> None:
         if model not in self._trained:
             self._say(f"Training at beta {model.beta:g}, label to {model.conditioning} ...")
-            with contextlib.redirect_stdout(_Lines(self._say)):
+            lines = types.SimpleNamespace(write=lambda text: text.strip() and self._say(text.strip()), flush=bool)
+            with contextlib.redirect_stdout(lines):
                 self._trained[model] = models.train(self.material, model)
 
     def _open(self, run: Run) -> None:
@@ -315,18 +315,6 @@ class Explorer:
             self.scores,
         ])
         return box.add_class("explorer")
-
-
-class _Lines(io.TextIOBase):
-    """Printed lines, handed to `say`."""
-
-    def __init__(self, say: Callable[[str], None]):
-        self.say = say
-
-    def write(self, text: str) -> int:
-        if text.strip():
-            self.say(text.strip())
-        return len(text)
 
 
 def _list(name: str, options=()) -> widgets.Dropdown:

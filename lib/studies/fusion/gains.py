@@ -15,24 +15,25 @@ from lib.scores.agreement import external, nmi
 from lib.scores.intervals import Interval
 from lib.store import artifacts
 from lib.store.runs import Run
+from lib.store.streams import stream
 from lib.studies.fusion.methods import MEANING, METHODS, Points
 
 
-def alone(view: pd.DataFrame, seeds: list[int], method: str, setting: str, label_use: str = "none") -> xr.Dataset:
-    """A view by itself in the form of latents: the same points for every seed (only clustering seeds differ)."""
-    view = view.dropna().sort_index()
+def alone(modality: pd.DataFrame, seeds: list[int], method: str, setting: str, label_use: str = "none") -> xr.Dataset:
+    """A modality by itself in the form of latents: the same points for every seed (only clustering seeds differ)."""
+    modality = modality.dropna().sort_index()
     return xr.Dataset(
-        {"mu": (("seed", "track", "latent"), np.stack([view.to_numpy(float)] * len(seeds)))},
-        coords={"seed": seeds, "track": view.index.to_numpy()},
+        {"mu": (("seed", "track", "latent"), np.stack([modality.to_numpy(float)] * len(seeds)))},
+        coords={"seed": seeds, "track": modality.index.to_numpy()},
         attrs={"method": method, "setting": setting, "label_use": label_use, "features": "lyrics"},
     )
 
 
 # --- scores and gains --------------------------------------------------------------------------------------------
 class Fused(NamedTuple):
-    """What became of one pair of views, on the tracks that have both."""
+    """What became of one pair of modalities, on the tracks that have both."""
 
-    points: dict[str, Points]  # by step: a method, or a single view ("audio", "second", "late: audio", ...)
+    points: dict[str, Points]  # by step: a method, or a single modality ("audio", "second", "late: audio", ...)
     clusters: dict[str, pd.DataFrame]  # by step: cluster of [track, seed]
     nmi: pd.DataFrame  # [seed, step], with the labels
 
@@ -41,8 +42,8 @@ def measure(audio: Points, second: Points, labels: pd.Series, k: int, x: pd.Data
             latent_dim: int = 10, singles: bool = True) -> Fused:
     """Join `audio` and `second` by every method, for each seed of `second`, and score k-means clusters on `labels`.
 
-    A view has the same tracks for every seed. The multimodal VAE needs the raw audio features `x` [track, D], and is
-    left out without them. `singles` adds what either view scores alone, also as a method's own part.
+    A modality has the same tracks for every seed. The multimodal VAE needs the raw audio features `x` [track, D], and
+    is left out without them. `singles` adds what either modality scores alone, also as a method's own part.
     """
     audio = {seed: audio[seed] for seed in second}
     points = {name: {s: method(audio[s], second[s], k, s) for s in second} for name, method in METHODS.items()}
@@ -73,9 +74,10 @@ def agreement(clusters: Mapping[str, pd.DataFrame], labels: pd.Series) -> pd.Dat
 
 
 def over_singles(agreed: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Gain in NMI [seed, single view] of a method over each single view of `agreed` [seed, step], the better one first.
+    """Gain in NMI [seed, single modality] of a method over each single modality of `agreed` [seed, step], the better
+    one first.
 
-    Single views are "audio", "second", and what the method itself makes of one of them ("late: audio"), so that a
+    Single modalities are "audio", "second", and what the method itself makes of one of them ("late: audio"), so that a
     better encoder does not pass for fusion. The better one is that with the higher mean.
     """
     singles = [step for step in agreed if step in ("audio", "second") or step.startswith(f"{method}:")]
@@ -84,10 +86,10 @@ def over_singles(agreed: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def gain_rows(agreed: pd.DataFrame, family: int = 1) -> pd.DataFrame:
-    """What each method adds: method, nmi, over_audio, over_better, better (which single view that is), bound.
+    """What each method adds: method, nmi, over_audio, over_better, better (which single modality that is), bound.
 
-    `bound` is a lower bound of the gain over the better single view that holds for `family` gains at once: the smallest
-    over all single views, since who gains over the better one gains over each.
+    `bound` is a lower bound of the gain over the better single modality that holds for `family` gains at once: the
+    smallest over all single modalities, since who gains over the better one gains over each.
     """
     rows = []
     for method in (name for name in MEANING if name in agreed):
@@ -101,9 +103,10 @@ def gain_rows(agreed: pd.DataFrame, family: int = 1) -> pd.DataFrame:
 
 
 def gain_over_tracks(fused: Fused, labels: pd.Series, method: str, groups: pd.Series, seeds: int = 3) -> Interval:
-    """The gain over the better single view with an interval for another sample of tracks, mean over the first seeds.
+    """The gain over the better single modality with an interval for another sample of tracks, mean over the first
+    seeds.
 
-    Clusters stay as they are. `groups` [track] are the groups of duplicates (`statistics.over_tracks`).
+    Clusters stay as they are. `groups` [track] are the groups of duplicates (`intervals.over_tracks`).
     """
     better = over_singles(fused.nmi, method).columns[0]
     tracks = fused.clusters[method].index
@@ -120,7 +123,7 @@ def gain_over_tracks(fused: Fused, labels: pd.Series, method: str, groups: pd.Se
 def score_rows(run: Run, fused: Fused, labels: pd.Series, setting: str, features: str,
                label_use: str = "none", brief: bool = False) -> pd.DataFrame:
     """Rows of the series' score table (`artifacts.SCORE_COLUMNS`) for every method: agreement with labels, also with
-    permuted ones, and silhouette; or, `brief`, NMI alone. `label_use` says whether either view was given labels."""
+    permuted ones, and silhouette; or, `brief`, NMI alone. `label_use` says whether either modality was given labels."""
     rows = []
     for method in (name for name in MEANING if name in fused.points):
         for seed, points in fused.points[method].items():
@@ -129,11 +132,13 @@ def score_rows(run: Run, fused: Fused, labels: pd.Series, setting: str, features
                 continue
             found = fused.clusters[method].loc[points.index, seed].to_numpy()
             y = np.unique(labels.loc[points.index].to_numpy(), return_inverse=True)[1]
-            chance = np.random.default_rng([seed, 0]).permutation(y)
+            chance = stream(seed, "permuted labels of a clustering").permutation(y)
             values = external(y, found) | {
                 "n_tracks": float(len(y)), "nmi_null": nmi(chance, found),
                 "silhouette": clustering.silhouette(points.to_numpy(float), found, seed)}
             rows += [(seed, f"fusion_{method}", metric, value) for metric, value in values.items()]
     table = pd.DataFrame(rows, columns=["seed", "method", "metric", "value"])
-    about = {"corpus": run.settings.corpus, "features": features, "setting": setting, "label_use": label_use}
+    role = "control" if brief or setting.startswith("control") else "method"
+    about = {"corpus": run.settings.corpus, "features": features, "setting": setting, "label_use": label_use,
+             "beta": np.nan, "label_in": "none", "dim": np.nan, "role": role}
     return table.assign(**about, clusterer="kmeans", clusterer_seed=0)[artifacts.SCORE_COLUMNS]

@@ -1,7 +1,8 @@
-"""Two views of the same tracks made into one, without labels: a ladder of methods, its controls, and what it gains.
+"""Two modalities of the same tracks made into one, without labels: a ladder of methods, its controls, and what it
+gains.
 
-A view is a table [track, column]; views are joined by track id. Every method gives points [track, column] that are then
-clustered alike, so the methods differ in what they join and in nothing else.
+A modality is a table [track, column]; modalities are joined by track id. Every method gives points [track, column] that
+are then clustered alike, so the methods differ in what they join and in nothing else.
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ from sklearn.exceptions import ConvergenceWarning
 
 from lib.features import blocks
 from lib.scores import clustering, properties
+from lib.store.arithmetic import unit_variance
+from lib.store.streams import stream
 
 Points = dict[int, pd.DataFrame]  # by seed: [track, column]
 
 
 def balanced_weight(a: pd.DataFrame, b: pd.DataFrame, k: int, seed: int = 0, steps: int = 5, most: int = 500) -> float:
-    """The weight of the second view at which the joint clusters serve both views alike; no label is used.
+    """The weight of the second modality at which the joint clusters serve both modalities alike; no label is used.
 
-    Served: the share of a view's variance that lies between the joint clusters, relative to what k-means on that view
-    alone reaches. More weight serves the second view better and the first worse, so the balance is found by bisection,
-    on a sample of `most` tracks where there are more.
+    Served: the share of a modality's variance that lies between the joint clusters, relative to what k-means on that
+    modality alone reaches. More weight serves the second modality better and the first worse, so the balance is found
+    by bisection, on a sample of `most` tracks where there are more.
     """
     a, b = blocks.join(a, b)
-    rows = np.sort(np.random.default_rng([seed, 53]).permutation(len(a))[:most])
-    one, two = blocks.unit_variance(a.iloc[rows]).to_numpy(), blocks.unit_variance(b.iloc[rows]).to_numpy()
+    rows = np.sort(stream(seed, "tracks of balanced blocks").permutation(len(a))[:most])
+    one, two = (unit_variance(modality.iloc[rows].to_numpy(float)) for modality in (a, b))
 
     def between(points: np.ndarray, clustered: np.ndarray) -> float:
         ids = clustering.cluster(clustered, k, seed=seed, n_init=1)
@@ -54,13 +57,14 @@ def balanced_blocks(a: pd.DataFrame, b: pd.DataFrame, k: int, seed: int = 0) -> 
 
 
 def canonical(a: pd.DataFrame, b: pd.DataFrame, k: int) -> pd.DataFrame:
-    """The k - 1 pairs of directions along which the views correlate most, each direction of unit variance.
+    """The k - 1 pairs of directions along which the modalities correlate most, each direction of unit variance.
 
-    Where views are independent given the cluster, these directions span the clusters' means (Chaudhuri et al. 2009).
-    Each view is first reduced to one principal component for every ten tracks, or CCA would correlate noise perfectly.
+    Where modalities are independent given the cluster, these directions span the clusters' means (Chaudhuri et al.
+    2009). Each modality is first reduced to one principal component for every ten tracks, or CCA would correlate noise
+    perfectly.
     """
     a, b = blocks.join(a, b)
-    one, two = (_reduced(view.to_numpy(float)) for view in (a, b))
+    one, two = (_reduced(modality.to_numpy(float)) for modality in (a, b))
     n_pairs = max(1, min(k - 1, one.shape[1], two.shape[1]))
     with warnings.catch_warnings():  # weak directions need not converge
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -78,21 +82,21 @@ def _reduced(points: np.ndarray) -> np.ndarray:
 
 
 def consensus(a: pd.DataFrame, b: pd.DataFrame, k: int, seed: int = 0, repeats: int = 3) -> pd.DataFrame:
-    """Late fusion: each view is clustered alone, `repeats` times; a track's columns say which clusters it was in.
+    """Late fusion: each modality is clustered alone, `repeats` times; a track's columns say which clusters it was in.
 
     k-means on these columns finds the partition that shares most (quadratic) mutual information with all of them
     (Topchy, Jain and Punch 2005). How clusters are numbered makes no difference.
     """
     a, b = blocks.join(a, b)
     parts = {}
-    for side, view in (("a", a.to_numpy(float)), ("b", b.to_numpy(float))):
+    for side, modality in (("a", a.to_numpy(float)), ("b", b.to_numpy(float))):
         for i in range(repeats):
-            ids = clustering.cluster(view, k, seed=1000 * seed + i, n_init=1)
+            ids = clustering.cluster(modality, k, seed=1000 * seed + i, n_init=1)
             parts |= {f"{side}_{i}_{c}": (ids == c).astype(float) for c in np.unique(ids)}
     return pd.DataFrame(parts, index=a.index)
 
 
-METHODS: dict[str, Callable[[pd.DataFrame, pd.DataFrame, int, int], pd.DataFrame]] = {  # of views, clusters, seed
+METHODS: dict[str, Callable[[pd.DataFrame, pd.DataFrame, int, int], pd.DataFrame]] = {  # of modalities, clusters, seed
     "concat": lambda a, b, k, seed: blocks.concatenate(a, b),
     "blocks": lambda a, b, k, seed: blocks.weighted_blocks(a, b),
     "weighted": balanced_blocks,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lib.store import labels
 from lib.store.errors import Problem
+from lib.store.streams import stream
 
 MAX_BYTES = 2 * 10**9  # of one array
 MANY = 3000  # rows that probes, k-means and nulls are computed on; more are sampled
@@ -26,7 +27,6 @@ class Arrays(NamedTuple):
     skipped: list[tuple[str, str]]  # file, reason
 
 
-# --- reading ------------------------------------------------------------------------------------------------------
 def load(folder: Path, y: np.ndarray | None = None) -> Arrays:
     """Read a folder's `.npy` arrays (pickle off) and `.csv` tables; `y` defaults to the folder's labels.
 
@@ -83,6 +83,6 @@ def sample(arrays: Arrays, seed: int = 0) -> Arrays:
     n = len(arrays.labels)
     if n <= MANY:
         return arrays
-    rows = np.sort(np.random.default_rng([seed, 51]).choice(n, MANY, replace=False))
+    rows = np.sort(stream(seed, "rows of an array").choice(n, MANY, replace=False))
     return arrays._replace(labels=arrays.labels[rows], points={k: v[rows] for k, v in arrays.points.items()},
                            clusters={k: v[rows] for k, v in arrays.clusters.items()})

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 
 from lib.scores import nulls, properties
-from lib.studies.leakage import array_report, shuffles
+from lib.store.arithmetic import standardised
+from lib.studies.leakage import shuffles
 from lib.studies.leakage.array_files import Arrays
-from lib.studies.leakage.array_report import EVIDENCE, PROOF, Finding
+from lib.studies.leakage.array_report import EVIDENCE, PROOF, Finding, finding
 
 ISOTROPIC = 0.9  # of the participation ratio of independent columns: from here a residual counts as isotropic noise
 UNRELATED = 0.05  # largest cross-validated R^2 from any other array that still counts as none
@@ -20,28 +18,9 @@ DEPENDS = 0.3  # R^2 from which an array counts as computed from another
 LABEL_STEP = 0.1  # log distance by which another label may set neighbours apart in what is computed from features alone
 
 
-def probe_accuracy(x: np.ndarray, y: np.ndarray, seed: int) -> float:
-    """5-fold accuracy of a linear discriminant; NaN where a label has fewer than five rows."""
-    if np.unique(y, return_counts=True)[1].min() < 5:
-        return float("nan")
-    spread = x.std(0)
-    x = (x - x.mean(0))[:, spread > 0] / spread[spread > 0]
-    if not x.shape[1]:
-        return float("nan")
-    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-    return float((cross_val_predict(model, x, y, cv=StratifiedKFold(5, shuffle=True, random_state=seed)) == y).mean())
-
-
-def standard(x: np.ndarray) -> np.ndarray:
-    """Columns of x [N, D] with mean 0 and variance 1; constant columns are dropped."""
-    spread = x.std(0)
-    keep = spread > 1e-12 * max(float(np.abs(x).max()), 1e-300)
-    return (x - x.mean(0))[:, keep] / spread[keep]
-
-
 def between_share(x: np.ndarray, y: np.ndarray) -> float:
     """Share of the variance of standardised columns that lies between labels, without what chance gives."""
-    z = standard(x)
+    z = standardised(x, drop=True)
     if not z.size:
         return float("nan")
     k = len(np.unique(y))
@@ -49,13 +28,14 @@ def between_share(x: np.ndarray, y: np.ndarray) -> float:
     return float(1 - inside / ((z**2).sum() / (len(y) - 1)))
 
 
-def explained(target: np.ndarray, source: np.ndarray, y: np.ndarray, seed: int = 0) -> float:
-    """Cross-validated R^2 of a ridge from one array [N, D] to another [N, E], after both lost their means per label."""
-    a, b = (properties.remove_means(standard(x), y) for x in (source, target))
-    if not a.size or not b.size or not (b**2).sum():
+def r2_within(target: np.ndarray, source: np.ndarray, y: np.ndarray, seed: int = 0) -> float:
+    """`properties.r2_within` of a whole array [N, D] from another [N, E], columns standardised; 0 where the label
+    decides it."""
+    a, b = standardised(source, drop=True), {"": standardised(target, drop=True)}
+    if not a.size or not b[""].size:
         return 0.0
-    guess = cross_val_predict(RidgeCV(np.logspace(-2, 4, 7)), a, b, cv=KFold(5, shuffle=True, random_state=seed))
-    return float(1 - ((b - guess.reshape(b.shape)) ** 2).sum() / (b**2).sum())
+    found = properties.r2_within(a, b, y, seed, np.logspace(-2, 4, 7), scale=False, each=False)[""]
+    return 0.0 if np.isnan(found) else found
 
 
 def label_derived(arrays: Arrays, about: pd.DataFrame, related: pd.DataFrame) -> list[Finding]:
@@ -78,19 +58,19 @@ def label_derived(arrays: Arrays, about: pd.DataFrame, related: pd.DataFrame) ->
         numbers["best_other_nmi"] = max((float(by_name.loc[b, "nmi"]) for b in others), default=float("nan"))
         if numbers["within_share"] < 1e-9:
             said = "a function of the label and of nothing else"
-            derived[name] = Finding("label-derived", name, "found", PROOF, said, numbers)
-        elif (noise := is_noise_on_label(numbers)) is None:
-            said = (f"label plus noise, or a measurement that goes with the label (NMI {numbers['nmi']:.2f}): "
-                    f"{x.shape[1]} columns are too few to tell noise without a direction from anything else")
-            out.append(Finding("label-derived", name, "not decided", EVIDENCE, said, numbers))
-        elif noise:
+            derived[name] = finding("label-derived", name, True, PROOF, said, numbers)
+        elif is_noise_on_label(numbers):
             said = (f"the label plus noise: NMI {numbers['nmi']:.2f} with the label (the best of the other arrays: "
                     f"{numbers['best_other_nmi']:.2f}); what is left without each label's mean is isotropic (effective "
                     f"dimensions {numbers['dimensions_within']:.1f}; noise has {numbers['dimensions_noise']:.1f}) "
                     f"and told by no other array (R^2 {numbers['r2_from_others']:.3f})")
-            derived[name] = Finding("label-derived", name, "found", EVIDENCE, said, numbers)
+            derived[name] = finding("label-derived", name, True, EVIDENCE, said, numbers)
         else:
-            out.append(Finding("label-derived", name, "clear", EVIDENCE, "not label plus noise", numbers))
+            noise, said = is_noise_on_label(numbers), "not label plus noise"
+            if noise is None:
+                said = (f"label plus noise, or a measurement that goes with the label (NMI {numbers['nmi']:.2f}): "
+                        f"{x.shape[1]} columns are too few to tell noise without a direction from anything else")
+            out.append(finding("label-derived", name, noise, EVIDENCE, said, numbers))
     carriers = []
     for one in [f for f in out if any(related.loc[d, f.subject] >= 0.5 for d in derived)]:
         sources = {d: float(related.loc[d, one.subject]) for d in derived if related.loc[d, one.subject] >= 0.5}
@@ -111,7 +91,7 @@ def label_derived(arrays: Arrays, about: pd.DataFrame, related: pd.DataFrame) ->
 def noise_shape(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """How an array looks once each label's mean is taken off: share of variance, effective dimensions of correlations
     beside those of independent columns, and its variance along the means over that across them."""
-    z = standard(x)
+    z = standardised(x, drop=True)
     k, n = len(np.unique(y)), len(y)
     if not z.size:
         names = ("within_share", "between", "dimensions_within", "dimensions_noise", "along")
@@ -119,15 +99,14 @@ def noise_shape(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     rest = properties.remove_means(z, y)
     d, share = z.shape[1], float((rest**2).mean())
     out = {"within_share": share, "between": between_share(x, y), "dimensions_noise": d / (1 + (d - 1) / max(n - k, 1))}
-    keep = rest.std(0) > 1e-9
-    if d < 2 or keep.sum() < 2:
-        return out | {"dimensions_within": float(keep.sum()), "along": float("nan")}
-    rest_standard = rest[:, keep] / rest[:, keep].std(0)
+    varied = standardised(rest, 1e-9, drop=True)
+    if d < 2 or varied.shape[1] < 2:
+        return out | {"dimensions_within": float(varied.shape[1]), "along": float("nan")}
     means = np.stack([z[y == label].mean(0) for label in np.unique(y)])
     axes = np.linalg.svd(means - means.mean(0), full_matrices=False)[2][: min(k - 1, d - 1)]
     along = float(((rest @ axes.T) ** 2).mean())
     across = float(((rest**2).sum() / n - along * len(axes)) / max(d - len(axes), 1))
-    return out | {"dimensions_within": nulls.participation_ratio(rest_standard), "along": along / max(across, 1e-12)}
+    return out | {"dimensions_within": nulls.participation_ratio(varied), "along": along / max(across, 1e-12)}
 
 
 def is_noise_on_label(numbers: dict[str, float]) -> bool | None:
@@ -146,7 +125,7 @@ def is_noise_on_label(numbers: dict[str, float]) -> bool | None:
 
 def contained(part: np.ndarray, whole: np.ndarray) -> int:
     """Number of columns of `part` [N, D] if each of them is, up to scale, a column of `whole` [N, E]; otherwise 0."""
-    a, b = standard(part), standard(whole)
+    a, b = standardised(part, drop=True), standardised(whole, drop=True)
     if not 2 <= a.shape[1] <= b.shape[1] or a.shape[1] < part.shape[1]:
         return 0
     same = np.abs(a.T @ b / len(a)) > 1 - 1e-5
@@ -168,7 +147,7 @@ def label_beside_features(arrays: Arrays, derived: set[str], related: pd.DataFra
         if not sources:
             continue
         source = max(sources, key=sources.get)
-        effect, error, n_pairs = _label_step(standard(free[source]), standard(x), y)
+        effect, error, n_pairs = _label_step(*(standardised(a, drop=True) for a in (free[source], x)), y)
         same, crossing = _identical(free[source], x, y)
         found = effect >= LABEL_STEP and effect > 3 * error
         said = (f"explained by {source} (R^2 {sources[source]:.2f}), whose neighbours of another label lie "
@@ -177,7 +156,7 @@ def label_beside_features(arrays: Arrays, derived: set[str], related: pd.DataFra
             said += (f"; of {same[1]} pairs identical there and of one label {same[0]} are identical here, of "
                      f"{crossing[1]} under two labels {crossing[0]}")
         said += ": it was given the label too" if found else ""
-        out.append(Finding("label beside features", name, array_report.found_or_clear(found), EVIDENCE, said, {
+        out.append(finding("label beside features", name, found, EVIDENCE, said, {
             "source": source, "r2": sources[source], "log_distance": effect, "error": error, "pairs": n_pairs,
             "identical_kept": same[0], "identical": same[1], "identical_across_kept": crossing[0],
             "identical_across": crossing[1]}))
@@ -230,9 +209,9 @@ def second_modality(arrays: Arrays, about: pd.DataFrame, carriers: set[str], rel
         if name in carriers or not others or not strangers or between_share(x, y) < 0.02:
             continue
         first = max(others, key=lambda b: nmi[b])
-        views = pd.DataFrame(standard(arrays.points[first]), track), pd.DataFrame(x, track)
-        outcome = shuffles.view_within_shuffle(*views, pd.Series(y, track), seed)
-        out.append(Finding("within-genre shuffle", name, array_report.found_or_clear(outcome.verdict == "proxy"),
+        modalities = pd.DataFrame(standardised(arrays.points[first], drop=True), track), pd.DataFrame(x, track)
+        outcome = shuffles.modality_within_shuffle(*modalities, pd.Series(y, track), seed)
+        out.append(finding("within-genre shuffle", name, outcome.verdict == "proxy",
                            EVIDENCE, f"fused with {first}, {outcome.sentence}",
                            {"first": first, "value": outcome.value}))
     return out

@@ -67,5 +67,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def found_or_clear(found: bool) -> str:
-    return "found" if found else "clear"
+def finding(test: str, subject: str, found: bool | None, kind: str, sentence: str, numbers: dict[str, Any]) -> Finding:
+    """A `Finding`; `found` None where that cannot be told."""
+    verdict = "not decided" if found is None else "found" if found else "clear"
+    return Finding(test, subject, verdict, kind, sentence, numbers)

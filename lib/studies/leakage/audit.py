@@ -25,9 +25,10 @@ import pandas as pd
 from scipy import stats
 
 from lib.corpora.items import Item
+from lib.store.streams import stream
 from lib.studies.leakage import ceiling, copies, permuted_corpus, rebuilding, relabelling, shuffles
 from lib.studies.leakage.ceiling import Reading
-from lib.studies.leakage.outcomes import TESTS, AuditReport, Builder, Outcome, not_run
+from lib.studies.leakage.outcomes import TESTS, AuditReport, Builder, Result, not_run
 from lib.studies.leakage.permuted_corpus import Corpus
 
 
@@ -41,16 +42,14 @@ def audit(builder: Builder, corpus: Corpus, name: str = "", content: Mapping[str
     read from it, where that is known already. `doses` maps information in nats to a corpus whose texts have it.
     """
     built = builder(corpus)
-    where = permuted_corpus.slots(corpus)
-    labels = pd.Series(where["label"].to_numpy(), where["track"])
-    labels = labels[~labels.index.duplicated()]
+    labels = permuted_corpus.labels_of(corpus)
     if content is None and {"modality ceiling", "copies"} & set(tests):
         content = ceiling.raw_content(corpus)
 
-    def limit() -> Outcome:
+    def limit() -> Result:
         if not content and ceiling_reading is None:
             return not_run("modality ceiling", "the raw content is not known")
-        return ceiling.ceiling(rebuilding.one_row(built), ceiling_reading or content, labels, seed)
+        return ceiling.ceiling(rebuilding.joinable(built), ceiling_reading or content, labels, seed)
 
     made = {
         "relabelling": lambda: relabelling.relabelling(builder, corpus, seed, up_to=up_to),
@@ -80,7 +79,7 @@ def power(strengths: Sequence[float], repeats: int = 20, seed: int = 0, n: int =
     labels = pd.Series(sorted(f"label {i % k}" for i in range(n)), [f"t{i:04d}" for i in range(n)])
     items = [Item(f"{label}/{track}", {"track": track}, label) for track, label in labels.items()]
     for repeat in range(repeats):
-        rng = np.random.default_rng([seed, 67, repeat])
+        rng = stream(seed, "simulated leaks", repeat)
         noise = pd.DataFrame(rng.standard_normal((n, d)), labels.index)
         centres = pd.DataFrame(rng.standard_normal((k, d)), np.unique(labels))
         reading = ceiling.read({"content": noise}, labels, repeat)

@@ -9,19 +9,18 @@ listed too.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.decomposition import PCA
-from sklearn.metrics import normalized_mutual_info_score
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from lib.scores import agreement, clustering, information, nulls
+from lib.scores import agreement, clustering, information, nulls, probes
 from lib.scores.verdict import examine
-from lib.studies.leakage import array_files, array_labels, array_report, copies
+from lib.store.streams import stream
+from lib.studies.leakage import array_files, array_labels, copies
 from lib.studies.leakage.array_files import MANY, Arrays
-from lib.studies.leakage.array_report import ASSUMING, EVIDENCE, LEVEL, PROOF, ArrayReport, Finding
+from lib.studies.leakage.array_report import ASSUMING, EVIDENCE, LEVEL, PROOF, ArrayReport, Finding, finding
 
 SEEDS = (42, 0)  # of the k-means runs that are tried to reproduce a result table's rows
 
@@ -30,16 +29,15 @@ SEEDS = (42, 0)  # of the k-means runs that are tried to reproduce a result tabl
 def describe(arrays: Arrays, seed: int = 0) -> pd.DataFrame:
     """A row per array: d, effective dimensions, and how far k-means clusters and a linear probe agree with labels."""
     y, k = arrays.labels, len(np.unique(arrays.labels))
-    rng = np.random.default_rng([seed, 53])
-    rows = []
+    rng, rows = stream(seed, "permuted clusters of an array"), []
+    reader = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     for name, x in arrays.points.items():
         found = clustering.cluster(x, k, seed=seed, n_init=4)
         scores = agreement.external(y, found)
-        chance = [normalized_mutual_info_score(y, rng.permutation(found)) for _ in range(20)]
         rows.append({
             "array": name, "d": x.shape[1], "participation_ratio": nulls.participation_ratio(x),
-            "nmi": scores["nmi"], "nmi_null": np.mean(chance), "ami": scores["ami"],
-            "probe": array_labels.probe_accuracy(x, y, seed), "between": array_labels.between_share(x, y),
+            "nmi": scores["nmi"], "nmi_null": agreement.nmi_null(found, y, rng).mean(), "ami": scores["ami"],
+            "probe": probes.probe_accuracy(x, y, reader, seed), "between": array_labels.between_share(x, y),
             "silhouette": clustering.silhouette(x, found) if len(set(found)) > 1 else np.nan,
         })
     columns = ["array", "d", "participation_ratio", "nmi", "nmi_null", "ami", "probe", "between", "silhouette"]
@@ -53,19 +51,19 @@ def row_order(y: np.ndarray) -> Finding:
     changes = int((y[1:] != y[:-1]).sum())
     same = float((shares * (shares * n - 1) / (n - 1)).sum())
     expected, least = (n - 1) * (1 - same), len(shares) - 1
-    rng = np.random.default_rng(57)
+    rng = np.random.default_rng(57)  # for every folder the same
     spread = np.std([(lambda p: (p[1:] != p[:-1]).sum())(rng.permutation(y)) for _ in range(200)])
     p = float(stats.norm.cdf((changes - expected) / max(spread, 1e-9)))
     found = p < LEVEL
     what = "all arrays are ordered by label, and a row's number tells it" if found else "no order by label"
     said = (f"the label changes {changes} times from row to row; {expected:.0f} times if rows had no order, {least} "
             f"at the least: {what}")
-    return Finding("row order", "y", array_report.found_or_clear(found), PROOF, said,
+    return finding("row order", "y", found, PROOF, said,
                    {"changes": changes, "expected": expected, "least": least, "p": p})
 
 
 def duplicates(name: str, x: np.ndarray, y: np.ndarray) -> list[Finding]:
-    """Identical rows of a table of real numbers, and rows nearer than chance allows (`leakage.near_copies`)."""
+    """Identical rows of a table of real numbers, and rows nearer than chance allows (`copies.near_copies`)."""
     distinct = np.array([len(np.unique(column)) for column in x.T])
     if (distinct > len(x) / 2).sum() < 2:  # codes, counts: identical rows are no surprise
         return []
@@ -76,7 +74,7 @@ def duplicates(name: str, x: np.ndarray, y: np.ndarray) -> list[Finding]:
     across = [(i, j) for i, j in pairs if y[i] != y[j]]
     near = copies.near_copies(x, identical=False) if len(x) <= MANY else None
     crossing = f"; rows {', '.join(f'{i} and {j}' for i, j in across[:5])}" if across else ""
-    out = [Finding("exact duplicates", name, array_report.found_or_clear(bool(pairs)), PROOF,
+    out = [finding("exact duplicates", name, bool(pairs), PROOF,
                    f"{len(pairs)} pairs of identical rows, {len(across)} of them under two labels{crossing}"
                    if pairs else "no two rows are identical",
                    {"pairs": len(pairs), "across_labels": len(across), "rows": pairs[:100],
@@ -87,16 +85,15 @@ def duplicates(name: str, x: np.ndarray, y: np.ndarray) -> list[Finding]:
                 f"{crossed} of them under two labels") if len(near.pairs) else "no rows nearer than chance allows"
         numbers = {"pairs": len(near.pairs), "across_labels": crossed, "dimension": near.dimension, "p": near.p,
                    "rows": near.pairs[:100].tolist()}
-        out.append(Finding("near duplicates", name, array_report.found_or_clear(len(near.pairs) > 0), EVIDENCE, said,
-                           numbers))
+        out.append(finding("near duplicates", name, len(near.pairs) > 0, EVIDENCE, said, numbers))
     return out
 
 
 def relations(arrays: Arrays, seed: int = 0) -> pd.DataFrame:
-    """`explained` for every pair of arrays: row the one that is told, column the one that tells; the diagonal is 1."""
+    """`r2_within` for every pair of arrays: row the one that is told, column the one that tells; the diagonal is 1."""
     names = list(arrays.points)
     points, y = arrays.points, arrays.labels
-    values = [[1.0 if a == b else array_labels.explained(points[a], points[b], y, seed) for b in names] for a in names]
+    values = [[1.0 if a == b else array_labels.r2_within(points[a], points[b], y, seed) for b in names] for a in names]
     return pd.DataFrame(values, names, names)
 
 
@@ -119,7 +116,7 @@ def collapse(name: str, x: np.ndarray) -> Finding:
     if variance.max() > 1.2 or np.allclose(variance, 1, atol=0.02):
         said = (f"variances {variance.min():.2f} to {variance.max():.2f} are not those of a mean under a standard "
                 "normal prior: not told")
-        return Finding("collapse", name, "clear", ASSUMING, said, numbers | {"active": None, "kl": None})
+        return finding("collapse", name, False, ASSUMING, said, numbers | {"active": None, "kl": None})
     kl = -0.5 * np.log(1 - np.minimum(variance, 0.95))
     active = int(information.active_dimensions(kl))
     bound = "at least " if (variance > 0.95).any() else ""
@@ -127,7 +124,7 @@ def collapse(name: str, x: np.ndarray) -> Finding:
             f"{bound}{kl.sum():.2f} nats in all, standard deviations {numbers['std_least']:.3f} to "
             f"{numbers['std_most']:.3f}, {ratio:.1f} effective dimensions; this assumes a VAE's mean, a standard "
             "normal prior, and that it is met on average")
-    return Finding("collapse", name, array_report.found_or_clear(active < x.shape[1] / 2), ASSUMING, said,
+    return finding("collapse", name, active < x.shape[1] / 2, ASSUMING, said,
                    numbers | {"active": active, "kl": float(kl.sum()), "kl_is_bound": bool(bound)})
 
 
@@ -141,7 +138,7 @@ def silhouette_explained(name: str, x: np.ndarray, k: int, seed: int = 0, n_null
             f"({100 * share:.0f} %, excess {one.excess:+.3f}, z {one.z:.1f}), an isotropic one in "
             f"{max(1, round(ratio))} dimensions {round_.null_mean:.3f}; by the rule of "
             f"lib.scores.verdict {evidence.verdict}")
-    return Finding("silhouette", name, array_report.found_or_clear(share > 0.5), EVIDENCE, said, {
+    return finding("silhouette", name, share > 0.5, EVIDENCE, said, {
         "silhouette": one.value, "null": one.null_mean, "explained": share, "z": one.z, "isotropic": round_.null_mean,
         "verdict": evidence.verdict, "k": k})
 
@@ -176,7 +173,7 @@ def reported_purity(arrays: Arrays) -> list[Finding]:
         said = f"{len(rows)} rows reproduced; printed is inverse purity in {len(swapped)}, purity in {len(right)}"
         if swapped:
             said += ": " + ", ".join(f"{r[2]} {r[3]:.3f} where purity is {r[4]:.3f}" for r in swapped)
-        findings.append(Finding("reported purity", name, array_report.found_or_clear(bool(swapped)), PROOF, said, {
+        findings.append(finding("reported purity", name, bool(swapped), PROOF, said, {
             "reproduced": len(rows), "transposed": len(swapped), "right": len(right),
             "rows": [{"row": int(r[1]), "clusters": r[2], "printed": r[3], "purity": r[4], "inverse_purity": r[5]}
                      for r in rows]}))
@@ -189,14 +186,14 @@ def _clusterings(arrays: Arrays, k: int) -> dict[str, dict[str, float]]:
     if not 2 <= k < len(arrays.labels):
         return found
     for name, x in arrays.points.items():
-        views = {name: x}
+        forms = {name: x}
         if x.shape[1] > 10:
-            views[f"PCA of {name}"] = PCA(10, svd_solver="full").fit_transform(x)
-        for view, points in views.items():
+            forms[f"PCA of {name}"] = PCA(10, svd_solver="full").fit_transform(x)
+        for form, points in forms.items():
             for seed in SEEDS:
                 # ten restarts, as most published tables have
                 codes = clustering.cluster(points.astype(np.float32), k, seed=seed, n_init=10)
-                found[f"{view}, k-means of seed {seed}"] = agreement.external(arrays.labels, codes)
+                found[f"{form}, k-means of seed {seed}"] = agreement.external(arrays.labels, codes)
     return found
 
 
@@ -226,7 +223,3 @@ def audit(arrays: Arrays, seed: int = 0, n_nulls: int = 5) -> ArrayReport:
     counts = {str(label): int(count) for label, count in zip(*np.unique(y, return_counts=True), strict=True)}
     return ArrayReport(arrays.folder, len(y), counts, about, findings, not_run, arrays.skipped)
 
-
-def audit_arrays(folder: Path, seed: int = 0, n_nulls: int = 5) -> ArrayReport:
-    """`audit` of a folder's arrays with the labels that lie beside them."""
-    return audit(array_files.load(Path(folder)), seed, n_nulls)

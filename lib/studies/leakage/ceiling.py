@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from lib.scores.probes import folds
+from lib.store.arithmetic import standardised
 from lib.studies.leakage import permuted_corpus
-from lib.studies.leakage.outcomes import EACH, Outcome, not_run
+from lib.studies.leakage.outcomes import EACH, Result, not_run
 from lib.studies.leakage.permuted_corpus import Corpus
 
 
-# --- test 2: the modality ceiling ---------------------------------------------------------------------------------
 class Reading(NamedTuple):
     """How well labels are read from what there is: the best of several probes of several tables."""
 
@@ -42,22 +42,19 @@ def read(tables: Mapping[str, pd.DataFrame], labels: pd.Series, seed: int = 0) -
     counts = np.unique(y, return_counts=True)[1]
     if len(counts) < 2 or counts.min() < 5:
         return Reading(float("nan"), pd.Series(dtype=bool), "nothing")
-    probes = {"linear": SVC(kernel="linear", C=0.1), "radial": SVC(C=3), "neighbours": KNeighborsClassifier(5)}
-    splits = list(StratifiedKFold(5, shuffle=True, random_state=seed).split(y, y))
+    readers = {"linear": SVC(kernel="linear", C=0.1), "radial": SVC(C=3), "neighbours": KNeighborsClassifier(5)}
     best = Reading(-1.0, pd.Series(dtype=bool), "")
     for name, table in tables.items():
-        x = StandardScaler().fit_transform(table[~table.index.duplicated()].loc[tracks].to_numpy(float))
-        for probe, model in probes.items():
-            right = np.zeros(len(y), bool)
-            for train, test in splits:
-                right[test] = model.fit(x[train], y[train]).predict(x[test]) == y[test]
+        x = standardised(table[~table.index.duplicated()].loc[tracks].to_numpy(float))
+        for reader, model in readers.items():
+            right = cross_val_predict(model, x, y, cv=folds(seed)) == y
             if right.mean() > best.accuracy:
-                best = Reading(float(right.mean()), pd.Series(right, tracks), f"{name}, {probe}")
+                best = Reading(float(right.mean()), pd.Series(right, tracks), f"{name}, {reader}")
     return best
 
 
 def ceiling(embedding: pd.DataFrame, content: pd.DataFrame | Mapping[str, pd.DataFrame] | Reading, labels: pd.Series,
-            seed: int = 0, level: float = EACH, margin: float = 0.05, most: float = 0.85) -> Outcome:
+            seed: int = 0, level: float = EACH, margin: float = 0.05, most: float = 0.85) -> Result:
     """Can labels be read better from a table than from the raw content (say, bag of words) that it was made from?
 
     Both as `read` does. McNemar's exact test on the tracks that only one of them reads rightly, and a difference of at
@@ -79,13 +76,13 @@ def ceiling(embedding: pd.DataFrame, content: pd.DataFrame | Mapping[str, pd.Dat
     said = f"label read at {mine.mean():.2f} from the table, at {theirs.mean():.2f} from raw content (p = {p:.2g}): "
     if p < level and difference >= margin:
         said += "knows more than its content, a genre proxy, needs provenance"
-        return Outcome(test, "proxy", difference, margin, said)
+        return Result(test, "proxy", difference, margin, said)
     commonest = float(labels.loc[tracks].value_counts(normalize=True).max())
     share = (float(mine.mean()) - commonest) / (1 - commonest)
     if share >= most:
         said += "the content gives the label away, a genre proxy, needs provenance"
-        return Outcome(test, "proxy", share, most, said)
-    return Outcome(test, "clear", difference, margin, said + "knows no more than its content")
+        return Result(test, "proxy", share, most, said)
+    return Result(test, "clear", difference, margin, said + "knows no more than its content")
 
 
 def raw_content(corpus: Corpus) -> dict[str, pd.DataFrame]:
@@ -109,8 +106,7 @@ def raw_content(corpus: Corpus) -> dict[str, pd.DataFrame]:
         found["words"] = pd.DataFrame(np.sqrt(counts.toarray()), index)
         found["weighted words"] = pd.DataFrame(weighted.toarray(), index)
     if "audio" in found and "words" in found:
-        both = [(t - t.mean()) / t.std().replace(0, 1) / np.sqrt(t.shape[1]) for t in (found["audio"], found["words"])]
-        found["audio and words"] = pd.concat(both, axis=1, ignore_index=True)
+        found["audio and words"] = pd.concat([found["audio"], found["words"]], axis=1, ignore_index=True)
     return {name: table[~table.index.duplicated()] for name, table in found.items()}
 
 

@@ -10,12 +10,12 @@ import pandas as pd
 from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
+from lib.store.arithmetic import standardised
 from lib.studies.leakage import permuted_corpus
-from lib.studies.leakage.outcomes import EACH, Outcome
+from lib.studies.leakage.outcomes import EACH, Result
 from lib.studies.leakage.permuted_corpus import Corpus
 
 
-# --- test 5: copies -----------------------------------------------------------------------------------------------
 class NearCopies(NamedTuple):
     """Pairs of rows nearer to each other than a cloud of that density and dimension has them."""
 
@@ -37,8 +37,7 @@ def near_copies(points: np.ndarray, level: float = EACH, k: int = 10, identical:
     n = len(points)
     k = min(k, (n - 1) // 3)
     nothing = NearCopies(np.zeros((0, 2), int), 1.0, float("nan"))
-    spread = points.std(0)
-    x = ((points - points.mean(0)) / np.where(spread > 0, spread, 1))[:, spread > 0]
+    x = standardised(points, drop=True)
     if k < 3 or not x.shape[1]:
         return nothing
     distance, neighbour = NearestNeighbors(n_neighbors=2 * k).fit(x).kneighbors()
@@ -59,7 +58,7 @@ def near_copies(points: np.ndarray, level: float = EACH, k: int = 10, identical:
 
 
 def copies(corpus: Corpus, table: pd.DataFrame | None = None, content: Mapping[str, pd.DataFrame] | None = None,
-           level: float = EACH) -> Outcome:
+           level: float = EACH) -> Result:
     """Recordings that are in the corpus, or in a builder's table, more than once.
 
     Proof: the same audio file twice; the same text of ten words or more at two tracks; rows of the table that are no
@@ -91,5 +90,5 @@ def copies(corpus: Corpus, table: pd.DataFrame | None = None, content: Mapping[s
             said.append(f"{len(near.pairs)} pairs of recordings are nearer than chance allows (p = {near.p:.2g})")
             count += len(near.pairs)
     if said:
-        return Outcome(test, "copies", float(count), 0.0, "; ".join(said))
-    return Outcome(test, "clear", 0.0, 0.0, "no recording twice, none nearly so")
+        return Result(test, "copies", float(count), 0.0, "; ".join(said))
+    return Result(test, "clear", 0.0, 0.0, "no recording twice, none nearly so")

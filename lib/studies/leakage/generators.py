@@ -9,7 +9,9 @@ import pandas as pd
 from sklearn.preprocessing import normalize
 
 from lib.corpora.synthetic import lyrics
+from lib.store.arithmetic import mutual_information
 from lib.store.labels import must_be_open
+from lib.store.streams import stream
 
 
 # --- made-up text of known information ---------------------------------------------------------------------------
@@ -23,11 +25,11 @@ def dosed_texts(labels: pd.Series, information: float, seed: int = 0) -> tuple[p
     must_be_open(labels, "supervised_control")
     kinds, codes = np.unique(labels.to_numpy(), return_inverse=True)
     given = lyrics.topic_given_genre(information)[:, np.arange(len(kinds)) % len(lyrics.TOPICS)]
-    rng = np.random.default_rng([seed, 61])
+    rng = stream(seed, "topics of dosed texts")
     topics = list(lyrics.TOPICS)
     drawn = [topics[rng.choice(len(topics), p=given[:, code])] for code in codes]
     texts = pd.Series([lyrics.write(rng, topic) for topic in drawn], labels.index)
-    return texts, lyrics.lyrics_information(given * np.bincount(codes) / len(codes))
+    return texts, mutual_information(given * np.bincount(codes) / len(codes))
 
 
 # --- the earlier study's embeddings, for the leakage audit -------------------------------------------------------

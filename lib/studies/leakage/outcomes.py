@@ -9,12 +9,12 @@ import pandas as pd
 
 Builder = Callable[[Any], pd.DataFrame]
 LEVEL = 0.01  # chance of any statistical alarm on a clean builder
-N_TESTS = 6  # statistical tests of an audit: association, words and fields, ceiling, shuffle, dose, near copies
+N_TESTS = 6  # statistical tests of an audit: slots, words and fields, ceiling, shuffle, dose, near copies
 EACH = LEVEL / N_TESTS
 TESTS = ("relabelling", "words and fields", "modality ceiling", "within-genre shuffle", "dose curve", "copies")
 
 
-class Outcome(NamedTuple):
+class Result(NamedTuple):
     """What one test found. `verdict` is leak, copies, proxy, unstable, clear or "not run"."""
 
     test: str
@@ -33,7 +33,7 @@ class AuditReport(NamedTuple):
     """All outcomes for one builder, in the order of the tests; those that could not run say why."""
 
     builder: str
-    outcomes: list[Outcome]
+    outcomes: list[Result]
 
     @property
     def verdict(self) -> str:
@@ -52,6 +52,6 @@ class AuditReport(NamedTuple):
         return pd.DataFrame(rows, columns=["builder", "test", "verdict", "value", "limit", "found"])
 
 
-def not_run(test: str, why: str) -> Outcome:
+def not_run(test: str, why: str) -> Result:
     """The outcome of a test that could not be made."""
-    return Outcome(test, "not run", float("nan"), float("nan"), f"not run: {why}")
+    return Result(test, "not run", float("nan"), float("nan"), f"not run: {why}")

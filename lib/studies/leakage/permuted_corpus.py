@@ -88,6 +88,12 @@ def slots(corpus: Corpus) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["track", "label", "text"])
 
 
+def labels_of(corpus: Corpus) -> pd.Series:
+    """The label of each recording [track], the first where it is there more than once."""
+    where = slots(corpus).drop_duplicates("track")
+    return pd.Series(where["label"].to_numpy(), where["track"])
+
+
 def _item_track(item: Item) -> str:
     return str(item.spec.get("track", item.spec))
 
@@ -101,11 +107,6 @@ def refiled(corpus: Corpus, filing: Filing) -> Iterator[Corpus]:
     with tempfile.TemporaryDirectory(prefix="refiled-") as name:
         _refile_folder(Path(corpus), Path(name), filing)
         yield Path(name)
-
-
-def relabel(items: Sequence[Item], seed: int = 0) -> list[Item]:
-    """The same tracks under permuted labels, in folders named to match, in another order."""
-    return _refile_items(items, Filing(np.random.default_rng([seed, 23]).permutation(len(items)), swap_words=True))
 
 
 def _refile_items(items: Sequence[Item], filing: Filing) -> list[Item]:
@@ -202,13 +203,3 @@ def word_pattern(label: str) -> str:
     parts = [re.escape(part) for part in re.findall(r"[^\W_]+", label)] or [re.escape(label)]
     return r"(?<![^\W_])" + r"[\W_]*".join(parts) + r"(?![^\W_])"
 
-
-def deal(labels: np.ndarray, rng: np.random.Generator, within: bool = False) -> np.ndarray:
-    """A permutation [n], of all or only among those of one label."""
-    if not within:
-        return rng.permutation(len(labels))
-    order = np.arange(len(labels))
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        order[rows] = rng.permutation(rows)
-    return order

@@ -59,7 +59,3 @@ def joinable(table: pd.DataFrame) -> pd.DataFrame:
     numbers.attrs["eps"] = eps
     return numbers
 
-
-def one_row(table: pd.DataFrame) -> pd.DataFrame:
-    """The first row of each id, as numbers."""
-    return joinable(table)

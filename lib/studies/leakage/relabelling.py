@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lib.scores import nulls
+from lib.store.streams import stream
 from lib.studies.leakage import permuted_corpus, rebuilding
-from lib.studies.leakage.outcomes import EACH, Builder, Outcome, not_run
+from lib.studies.leakage.outcomes import EACH, Builder, Result, not_run
 from lib.studies.leakage.permuted_corpus import Corpus, Filing
 from lib.studies.leakage.rebuilding import TOLERANCE
 
@@ -20,7 +22,7 @@ N_REFILED = 10  # builds of refiled corpora where a builder is not exactly repea
 
 # --- test 1: relabelling ------------------------------------------------------------------------------------------
 def relabelling(builder: Builder, corpus: Corpus, seed: int = 0, permutations: int = 2, up_to: str = "sign",
-                level: float = EACH) -> Outcome:
+                level: float = EACH) -> Result:
     """File the recordings otherwise and build again: a track's row must not change.
 
     Recordings are dealt to slots, so that labels, folders, file names, dates and places in lists change at once, and
@@ -28,36 +30,36 @@ def relabelling(builder: Builder, corpus: Corpus, seed: int = 0, permutations: i
     `up_to="rotation"` the whole table may rotate. Two builds of one folder are compared first. Where the builder is
     repeatable and changes only when labels change, that is proof. One that also changes when recordings are dealt
     within their label depends on names or order, or on chance: `N_REFILED` builds are then searched for anything that
-    goes with the label of the slot (`association`); if nothing is found the builder is called unstable, not leaky.
+    goes with the label of the slot (`slot_p`); if nothing is found the builder is called unstable, not leaky.
     """
     test = "relabelling"
     where = permuted_corpus.slots(corpus)
     labels = where["label"].to_numpy()
-    rng = np.random.default_rng([seed, 29])
+    rng = stream(seed, "recordings refiled")
     before, again = builder(corpus), builder(corpus)
     noise = rebuilding.change(before, again, up_to)
-    orders = [permuted_corpus.deal(labels, rng) for _ in range(permutations)]
+    orders = [rng.permutation(len(labels)) for _ in range(permutations)]
     try:
         after = [rebuilding.build(builder, corpus, Filing(order)) for order in orders]
         moved = max(rebuilding.change(before, table, up_to) for table in after)
         if noise <= TOLERANCE and moved <= TOLERANCE:
-            return Outcome(test, "clear", moved, TOLERANCE, f"largest change of a row under permuted labels "
+            return Result(test, "clear", moved, TOLERANCE, f"largest change of a row under permuted labels "
                            f"{moved:.2g}, allowed {TOLERANCE:g}: sees no label")
-        filing = Filing(permuted_corpus.deal(labels, rng, within=True))
+        filing = Filing(nulls.permutation(len(labels), rng, labels))
         inside = rebuilding.change(before, rebuilding.build(builder, corpus, filing), up_to)
         if noise <= TOLERANCE and inside <= TOLERANCE:
-            return Outcome(test, "leak", moved, TOLERANCE, f"rows change by up to {moved:.2g} under permuted labels, "
+            return Result(test, "leak", moved, TOLERANCE, f"rows change by up to {moved:.2g} under permuted labels, "
                            f"and by {inside:.2g} when recordings move within their label: leaks")
-        orders += [permuted_corpus.deal(labels, rng) for _ in range(N_REFILED - permutations)]
+        orders += [rng.permutation(len(labels)) for _ in range(N_REFILED - permutations)]
         after += [rebuilding.build(builder, corpus, Filing(order)) for order in orders[permutations:]]
     except Exception as error:  # whatever a builder raises that it did not raise under the first filing
-        return Outcome(test, "leak", float("inf"), TOLERANCE, "the builder fails when the same recordings are filed "
+        return Result(test, "leak", float("inf"), TOLERANCE, "the builder fails when the same recordings are filed "
                        f"otherwise ({type(error).__name__}): leaks")
-    p = association(after, where["track"].to_numpy(), labels, orders, seed)
+    p = slot_p(after, where["track"].to_numpy(), labels, orders, seed)
     kind = "two builds of one folder differ" if noise > TOLERANCE else "rows depend on file names or order"
     if p < level:
-        return Outcome(test, "leak", p, level, f"{kind}, and what changes goes with the label (p {_size(p)}): leaks")
-    return Outcome(test, "unstable", p, level,
+        return Result(test, "leak", p, level, f"{kind}, and what changes goes with the label (p {_size(p)}): leaks")
+    return Result(test, "unstable", p, level,
                    f"{kind}; nothing in it goes with the label (p = {p:.2g}): not repeatable")
 
 
@@ -66,8 +68,8 @@ def _size(p: float) -> str:
     return f"= {p:.2g}" if p > 0 else "below 1e-300"
 
 
-def association(tables: Sequence[pd.DataFrame], tracks: np.ndarray, labels: np.ndarray, orders: Sequence[np.ndarray],
-                seed: int = 0, draws: int = 200) -> float:
+def slot_p(tables: Sequence[pd.DataFrame], tracks: np.ndarray, labels: np.ndarray, orders: Sequence[np.ndarray],
+           seed: int = 0, draws: int = 200) -> float:
     """p-value that what changes between builds of refiled corpora has nothing to do with the label of a track's slot.
 
     `tables` are builds; in build b the recording `tracks[orders[b][i]]` lay in slot i, of label `labels[i]`. Each
@@ -96,7 +98,7 @@ def association(tables: Sequence[pd.DataFrame], tracks: np.ndarray, labels: np.n
         rows = np.array([place.get(tracks[moved], -1) for moved in order])
         by_slot[rows >= 0, b], there[rows >= 0, b] = looked[b, rows[rows >= 0]], 1
     marks = np.eye(len(np.unique(labels)))[np.unique(labels, return_inverse=True)[1]]
-    rng = np.random.default_rng([seed, 31])
+    rng = stream(seed, "permuted slots")
     found = _between(by_slot, there, marks)
     null = np.stack([_between(by_slot, there, rng.permutation(marks)) for _ in range(draws)])
     p = _two_sided(found, null)
@@ -124,7 +126,7 @@ def _two_sided(found: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 # --- test 1, what is told by words and fields ---------------------------------------------------------------------
 def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, level: float = EACH,
-                     built: pd.DataFrame | None = None) -> Outcome:
+                     built: pd.DataFrame | None = None) -> Result:
     """Does the builder read a label's name in the texts, or a field (artist, year, tag) that goes with the label?
 
     Part of relabelling, for what follows a recording when it is filed otherwise: labels' names in the texts are
@@ -134,7 +136,7 @@ def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, level: flo
     test = "words and fields"
     where = permuted_corpus.slots(corpus)
     labels = where["label"].to_numpy()
-    rng = np.random.default_rng([seed, 37])
+    rng = stream(seed, "words and fields refiled")
     before = builder(corpus) if built is None else built
     tracks = permuted_corpus.recordings(corpus) if isinstance(corpus, (str, Path)) else []
     paths = sorted(Path(corpus).iterdir()) if tracks else []
@@ -147,7 +149,7 @@ def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, level: flo
         return not_run(test, "a copy of the same folder builds otherwise, so that nothing can be told from a change")
     told: dict[str, float] = {}
     own = names_of_labels(where["text"], labels)
-    swapped = Filing(permuted_corpus.deal(labels, rng), swap_words=True)
+    swapped = Filing(rng.permutation(len(labels)), swap_words=True)
     if own.any() and rebuilding.change(before, rebuilding.build(builder, corpus, swapped)) > TOLERANCE:
         told["labels' names in the texts"] = _names_p(own, labels, rng)
     dealt = {name: rng.permutation(len(labels)) for name in names}
@@ -157,12 +159,12 @@ def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, level: flo
             if rebuilding.change(before, after) > TOLERANCE:
                 told[name.split(":", 1)[1]] = _field_p(values[name], labels, rng)
     if not told:
-        return Outcome(test, "clear", 1.0, level, "reads no label's name in texts and no field that follows a track")
+        return Result(test, "clear", 1.0, level, "reads no label's name in texts and no field that follows a track")
     p = min(1.0, min(told.values()) * len(told))
     what = ", ".join(f"{name} (p = {value:.2g})" for name, value in told.items())
     if p < level:
-        return Outcome(test, "leak", p, level, f"reads what goes with the label: {what}")
-    return Outcome(test, "clear", p, level, f"reads {what}, which does not go with the label")
+        return Result(test, "leak", p, level, f"reads what goes with the label: {what}")
+    return Result(test, "clear", p, level, f"reads {what}, which does not go with the label")
 
 
 def names_of_labels(texts: pd.Series, labels: np.ndarray) -> np.ndarray:
@@ -172,12 +174,15 @@ def names_of_labels(texts: pd.Series, labels: np.ndarray) -> np.ndarray:
     return np.array([[bool(pattern.search(text)) for pattern in patterns] for text in texts.fillna("")])
 
 
-def _names_p(own: np.ndarray, labels: np.ndarray, rng: np.random.Generator, draws: int = 3999) -> float:
+def _permuted_p(score: Callable[[np.ndarray], float], n: int, rng: np.random.Generator, draws: int = 3999) -> float:
+    """p-value of the score of rows in their order [n] among those of permuted ones."""
+    null = np.array([score(rng.permutation(n)) for _ in range(draws)])
+    return float(nulls.upper_p(score(np.arange(n)) * (1 - 1e-12), null))
+
+
+def _names_p(own: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> float:
     codes = np.unique(labels, return_inverse=True)[1]
-    rows = np.arange(len(codes))
-    found = own[rows, codes].sum()
-    null = np.array([own[rows, rng.permutation(codes)].sum() for _ in range(draws)])
-    return float((1 + (null >= found).sum()) / (1 + draws))
+    return _permuted_p(lambda order: own[np.arange(len(codes)), codes[order]].sum(), len(codes), rng)
 
 
 def _field_p(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator, draws: int = 3999) -> float:
@@ -194,12 +199,10 @@ def _field_p(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator, d
         table = np.eye(kinds.max() + 1)[kinds]
         weights = 1 / table.sum(0)
 
-    def score(marks: np.ndarray) -> float:
-        return float((((marks.T @ table) ** 2 / marks.sum(0)[:, None]) * weights).sum())
+    def score(order: np.ndarray) -> float:
+        return float((((marks[order].T @ table) ** 2 / marks.sum(0)[:, None]) * weights).sum())
 
-    found = score(marks)
-    null = np.array([score(marks[rng.permutation(len(marks))]) for _ in range(draws)])
-    return float((1 + (null >= found * (1 - 1e-12)).sum()) / (1 + draws))
+    return _permuted_p(score, len(marks), rng, draws)
 
 
 def _by_slot(keyed: permuted_corpus.Keyed, column: str, n: int) -> np.ndarray:

@@ -11,8 +11,11 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from lib.features import blocks
 from lib.scores import clustering, nulls
+from lib.store import arithmetic
+from lib.store.arithmetic import mutual_information
+from lib.store.streams import stream
 from lib.studies.leakage import permuted_corpus, rebuilding
-from lib.studies.leakage.outcomes import EACH, Builder, Outcome, not_run
+from lib.studies.leakage.outcomes import EACH, Builder, Result, not_run
 from lib.studies.leakage.permuted_corpus import Corpus, Filing
 from lib.studies.leakage.rebuilding import TOLERANCE
 
@@ -29,7 +32,7 @@ def agreement(table: pd.DataFrame, labels: pd.Series, seed: int = 0) -> float:
 
 
 def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside: int = 4, level: float = EACH,
-                   least: float = 0.5) -> Outcome:
+                   least: float = 0.5) -> Result:
     """Does a second modality act on more than the label?
 
     `score(how, i)` is the agreement with labels where the second modality is left as it is ("as is"), dealt over all
@@ -44,52 +47,49 @@ def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside
     gain = float(value - over.mean())
     p = float(stats.t.sf(gain / spread, n_over - 1))
     if not p < level:
-        return Outcome(test, "clear", gain, level,
+        return Result(test, "clear", gain, level,
                        f"adds nothing resolved to the agreement with the label (NMI {gain:+.3f}, p = {p:.2g})")
     kept = (np.mean([score("inside", i) for i in range(n_inside)]) - over.mean()) / gain
     said = (f"adds NMI {gain:.3f} (p = {p:.2g}), of which {100 * kept:.0f} % is left when tracks of one label exchange "
             "it: ")
     if kept >= least:
-        return Outcome(test, "proxy", float(kept), least, said + "acts as a genre proxy, needs provenance")
-    return Outcome(test, "clear", float(kept), least, said + "it says more than the genre")
+        return Result(test, "proxy", float(kept), least, said + "acts as a genre proxy, needs provenance")
+    return Result(test, "clear", float(kept), least, said + "it says more than the genre")
 
 
-def view_within_shuffle(first: pd.DataFrame | None, second: pd.DataFrame, labels: pd.Series, seed: int = 0,
-                        level: float = EACH) -> Outcome:
-    """`within_shuffle` for two views of the same tracks, fused in equal blocks; `first` None: second alone."""
+def modality_within_shuffle(first: pd.DataFrame | None, second: pd.DataFrame, labels: pd.Series, seed: int = 0,
+                        level: float = EACH) -> Result:
+    """`within_shuffle` for two modalities of the same tracks, fused in equal blocks; `first` None: second alone."""
 
     def score(how: str, i: int) -> float:
         within = labels if how == "inside" else None
-        dealt = second if how == "as is" else nulls.shuffled(second, 1000 * seed + i, within)
+        dealt = second if how == "as is" else nulls.permuted(second, 1000 * seed + i, within)
         return agreement(dealt if first is None else blocks.weighted_blocks(first, dealt), labels, seed)
 
     return within_shuffle(score, level=level)
 
 
 def text_within_shuffle(builder: Builder, corpus: Corpus, seed: int = 0, level: float = EACH,
-                        built: pd.DataFrame | None = None) -> Outcome:
+                        built: pd.DataFrame | None = None) -> Result:
     """`within_shuffle` for a builder that reads texts: they are dealt to other tracks, and the table is built again."""
     where = permuted_corpus.slots(corpus)
-    labels = where["label"].to_numpy()
-    series = pd.Series(labels, where["track"])
-    series = series[~series.index.duplicated()]
-    as_is = np.arange(len(labels))
+    slot_labels, labels = where["label"].to_numpy(), permuted_corpus.labels_of(corpus)
     before = builder(corpus) if built is None else built
     if not where["text"].str.strip().any():
         return not_run("within-genre shuffle", "there are no texts")
 
     def dealt(how: str, i: int) -> pd.DataFrame:
-        rng = np.random.default_rng([seed, 41, i, how == "inside"])
-        filing = Filing(as_is, texts=permuted_corpus.deal(labels, rng, within=how == "inside"))
-        return rebuilding.build(builder, corpus, filing)
+        rng = stream(seed, "permuted texts", i, how == "inside")
+        order = nulls.permutation(len(where), rng, slot_labels if how == "inside" else None)
+        return rebuilding.build(builder, corpus, Filing(np.arange(len(where)), texts=order))
 
     first = dealt("over all", 0)
     if rebuilding.change(before, first) <= TOLERANCE:
-        return Outcome("within-genre shuffle", "clear", 0.0, level, "does not read the texts")
+        return Result("within-genre shuffle", "clear", 0.0, level, "does not read the texts")
 
     def score(how: str, i: int) -> float:
         table = before if how == "as is" else first if (how, i) == ("over all", 0) else dealt(how, i)
-        return agreement(rebuilding.one_row(table), series, seed)
+        return agreement(rebuilding.joinable(table), labels, seed)
 
     return within_shuffle(score, n_over=7, n_inside=3, level=level)
 
@@ -100,60 +100,54 @@ def information_excess(table: pd.DataFrame, labels: pd.Series, dose: float,
     """Information in nats that k-means clusters of a table have about labels, corrected for chance; the standard error
     that it would have at `dose` nats; and the p-value that it does not exceed `dose`, the nats known to be there.
 
-    Clusters cannot know more than the view they were found in (data processing inequality). The correction is the mean
-    over 50 permutations. The error is that of a table of counts mixed with independence until it knows `dose` (few
+    Clusters cannot know more than the modality they were found in (data processing inequality). The correction is the
+    mean over 50 permutations. The error is that of a table of counts mixed with independence until it knows `dose` (few
     misses would make its own look too certain), and at least the permutations' own.
     """
     table = table.dropna()
     y = np.unique(labels.loc[table.index].to_numpy(), return_inverse=True)[1]
     found = clustering.cluster(table.to_numpy(float), y.max() + 1, seed=seed, n_init=3)
-    rng = np.random.default_rng([seed, 43])
-    null = np.array([_mutual_information(_joint(rng.permutation(y), found), len(y))[0] for _ in range(50)])
-    joint = _joint(y, found)
-    plain, error = _mutual_information(joint, len(y))
-    value = plain - float(null.mean())
+    rng = stream(seed, "permuted labels of clusters")
+    null = np.array([mutual_information(arithmetic.joint(rng.permutation(y), found)) for _ in range(50)])
+    joint = arithmetic.joint(y, found)
+    error = _information_error(joint, len(y))
+    value = mutual_information(joint) - float(null.mean())
     if value > dose:
         independent = joint.sum(1, keepdims=True) * joint.sum(0)
         low, high = 0.0, 1.0
         for _ in range(40):
             middle = (low + high) / 2
-            known, error = _mutual_information(middle * joint + (1 - middle) * independent, len(y))
-            low, high = (middle, high) if known < dose else (low, middle)
+            mixed = middle * joint + (1 - middle) * independent
+            low, high = (middle, high) if mutual_information(mixed) < dose else (low, middle)
+        error = _information_error(mixed, len(y))
     error = max(error, float(null.std(ddof=1)), 1e-9)
     return value, error, float(stats.t.sf((value - dose) / error, 49))
 
 
-def _joint(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Joint frequencies [A, B] of two codings [n]."""
-    joint = np.zeros((a.max() + 1, b.max() + 1))
-    np.add.at(joint, (a, b), 1 / len(a))
-    return joint
-
-
-def _mutual_information(joint: np.ndarray, n: int) -> tuple[float, float]:
-    """Mutual information in nats of joint frequencies, and the standard error of an estimate from n rows (delta)."""
+def _information_error(joint: np.ndarray, n: int) -> float:
+    """Standard error in nats of the mutual information of joint frequencies, estimated from n rows (delta method)."""
     independent = joint.sum(1, keepdims=True) * joint.sum(0)
     ratio = np.log(np.maximum(joint, 1e-300) / np.maximum(independent, 1e-300))
-    value = float((joint * ratio)[joint > 0].sum())
-    square = float((joint * ratio**2)[joint > 0].sum())
-    return value, float(np.sqrt(max(square - value**2, 0) / n))
+    return float(np.sqrt(max((joint * ratio**2).sum() - mutual_information(joint) ** 2, 0) / n))
 
 
-def dose_curve(views: Mapping[float, pd.DataFrame], labels: Mapping[float, pd.Series] | pd.Series,
-               first: pd.DataFrame | None = None, seed: int = 0, level: float = EACH) -> tuple[Outcome, pd.DataFrame]:
-    """Genre in a view against the information that is known to be in it; and the curve, a row per dose.
+def dose_curve(modalities: Mapping[float, pd.DataFrame], labels: Mapping[float, pd.Series] | pd.Series,
+               first: pd.DataFrame | None = None, seed: int = 0, level: float = EACH) -> tuple[Result, pd.DataFrame]:
+    """Genre in a modality against the information that is known to be in it; and the curve, a row per dose.
 
-    `views` maps a dose, I(content; genre) in nats as stated by whoever made the content, to the view [track, dim] built
-    from it. At no dose may the view's clusters know more than the dose (`information_excess`); at 0 that means nothing.
-    With a `first` view [track, dim], the curve has what fusion with it scores, and gains over it alone.
+    `modalities` maps a dose, I(content; genre) in nats as stated by whoever made the content, to the modality [track,
+    dim] built from it. At no dose may the modality's clusters know more than the dose (`information_excess`); at 0 that
+    means nothing. With a `first` modality [track, dim], the curve has what fusion with it scores, and gains over it
+    alone.
     """
     rows = []
-    for dose in sorted(views):
+    for dose in sorted(modalities):
         y = labels if isinstance(labels, pd.Series) else labels[dose]
-        known, error, p = information_excess(views[dose], y, dose, seed)
-        row = {"dose": dose, "information": known, "error": error, "p": p, "nmi_alone": agreement(views[dose], y, seed)}
+        known, error, p = information_excess(modalities[dose], y, dose, seed)
+        alone = agreement(modalities[dose], y, seed)
+        row = {"dose": dose, "information": known, "error": error, "p": p, "nmi_alone": alone}
         if first is not None:
-            fused = blocks.weighted_blocks(first, views[dose])
+            fused = blocks.weighted_blocks(first, modalities[dose])
             base = agreement(first.loc[fused.index], y, seed)
             row |= {"nmi_first": base, "nmi_fused": agreement(fused, y, seed), "gain": agreement(fused, y, seed) - base}
         rows.append(row)
@@ -165,36 +159,34 @@ def dose_curve(views: Mapping[float, pd.DataFrame], labels: Mapping[float, pd.Se
             f"(p = {p:.2g} over {len(table)} doses): ")
     if p < level:
         said += "more than it can honestly know, a genre proxy, needs provenance"
-        return Outcome("dose curve", "proxy", beyond, 0.0, said), table
-    return Outcome("dose curve", "clear", beyond, 0.0, said + "no more than that"), table
+        return Result("dose curve", "proxy", beyond, 0.0, said), table
+    return Result("dose curve", "clear", beyond, 0.0, said + "no more than that"), table
 
 
-def text_dose_curve(builder: Builder, doses: Mapping[float, Corpus], seed: int = 0, level: float = EACH) -> Outcome:
+def text_dose_curve(builder: Builder, doses: Mapping[float, Corpus], seed: int = 0, level: float = EACH) -> Result:
     """`dose_curve` for a builder and corpora whose texts carry known information about the labels.
 
     Where the builder reads more than the texts, what it knows without them comes from elsewhere: so its agreement is
     only held against its own with the texts dealt over all tracks, at dose 0.
     """
-    views, labels = {}, {}
+    modalities, labels = {}, {}
     for dose, corpus in doses.items():
-        where = permuted_corpus.slots(corpus)
-        series = pd.Series(where["label"].to_numpy(), where["track"])
-        views[dose], labels[dose] = rebuilding.one_row(builder(corpus)), series[~series.index.duplicated()]
+        modalities[dose], labels[dose] = rebuilding.joinable(builder(corpus)), permuted_corpus.labels_of(corpus)
     some = next(iter(doses))
-    if _reads_only_texts(builder, doses[some], views[some], seed):
-        return dose_curve(views, labels, seed=seed, level=level)[0]
+    if _reads_only_texts(builder, doses[some], modalities[some], seed):
+        return dose_curve(modalities, labels, seed=seed, level=level)[0]
     if 0 not in doses:
         return not_run("dose curve", "it reads more than texts, and there is no corpus whose texts know nothing")
-    found = text_within_shuffle(builder, doses[0], seed, level, views[0])
+    found = text_within_shuffle(builder, doses[0], seed, level, modalities[0])
     verdict = "proxy" if found.verdict == "proxy" else "clear"
-    return Outcome("dose curve", verdict, found.value, found.limit, f"with texts that know nothing: {found.sentence}")
+    return Result("dose curve", verdict, found.value, found.limit, f"with texts that know nothing: {found.sentence}")
 
 
 def _reads_only_texts(builder: Builder, corpus: Corpus, built: pd.DataFrame, seed: int) -> bool:
     """Do rows move from track to track exactly as the texts do?"""
     where = permuted_corpus.slots(corpus)
-    order = np.random.default_rng([seed, 47]).permutation(len(where))
-    after = rebuilding.one_row(rebuilding.build(builder, corpus, Filing(np.arange(len(where)), texts=order)))
+    order = stream(seed, "permuted order of texts").permutation(len(where))
+    after = rebuilding.joinable(rebuilding.build(builder, corpus, Filing(np.arange(len(where)), texts=order)))
     tracks = where["track"].to_numpy()
     if len(set(tracks)) < len(tracks) or not set(tracks) <= set(built.index):
         return False

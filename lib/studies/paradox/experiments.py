@@ -26,6 +26,7 @@ from lib.store.labels import must_be_open
 from lib.store.remembering import remembered
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
+from lib.store.streams import stream
 from lib.studies.paradox import rules
 from lib.studies.paradox.rules import Ruling
 
@@ -44,17 +45,12 @@ def config(run: Run, n_features: int, labels: pd.Series | None = None, **changes
     return ModelConfig(**values | changes)
 
 
-def shuffled(labels: pd.Series, seed: int) -> pd.Series:
-    """The placebo: the same labels, dealt out at random."""
-    return labels.sample(frac=1, random_state=seed).set_axis(labels.index)
-
-
 def matched_gaussian(x: pd.DataFrame, labels: pd.Series, seed: int) -> pd.DataFrame:
     """Features [track, D] of the same means per label and the same covariance within labels, otherwise Gaussian."""
     must_be_open(labels, "conditioning", "supervised_control")
     groups, values = labels.loc[x.index].to_numpy(), x.to_numpy(float)
     inside = properties.remove_means(values, groups)
-    draw = np.random.default_rng([seed, 47]).multivariate_normal(
+    draw = stream(seed, "matched Gaussian features").multivariate_normal(
         np.zeros(x.shape[1]), np.cov(inside.T), size=len(x), method="eigh"
     )
     return pd.DataFrame(values - inside + draw, x.index, x.columns)
@@ -80,7 +76,7 @@ def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: 
     seed.
     """
     model, data, y, names = _reload(latents, x, labels)
-    rng = np.random.default_rng([seed, 41])
+    rng = stream(seed, "labels told to a decoder")
     others = {
         "right": y,
         "wrong": (y + rng.integers(1, len(names), len(y))) % len(names),
@@ -102,7 +98,7 @@ def encode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: 
     A probe on mu under the true label partly reads the label that the encoder was given; under the others it cannot.
     """
     model, data, y, names = _reload(latents, x, labels)
-    rng = np.random.default_rng([seed, 43])
+    rng = stream(seed, "labels told to an encoder")
     wrong = (y + rng.integers(1, len(names), len(y))) % len(names)
     told = {"true": y, "fixed": np.zeros_like(y), "wrong": wrong}
     out = {name: model.encode(data, _codes(code, model))[0].numpy() for name, code in told.items()}
@@ -420,7 +416,7 @@ def controls(
     effects = {metric: factorial_effects(table).set_index("effect")["change"] for metric, table in cells.items()}
     return {
         "label: a sample says nothing about genre": rules.silent(
-            scores.of_seed(high, "information_z"), information.entropy(y)
+            scores.of_seed(high, "information_z"), information.label_entropy(y)
         ),
         "label: genre leaves mu": rules.lost(
             scores.of_seed(high, "probe_mu"), scores.of_seed(plain[beta], "probe_mu"), float(chance.mean())

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lib.report.rules import Ruling, rule, ruling
 from lib.scores import intervals, nulls, properties
 from lib.scores.intervals import Interval
 from lib.scores.verdict import RULE, VERDICTS, Evidence
 
-Ruling = dict[str, Any]
 SILENT = 0.05  # share of H(label) below which a sample is said to carry none of it
 GONE = 0.25  # share of what was there above chance whose loss counts as one
 HALF = 0.5  # share of an effect from which something counts as its cause, or below which it counts as another's
-
-
-def _ruling(verdict: bool | None, rule: str, **numbers: Any) -> Ruling:
-    return {"verdict": None if verdict is None else bool(verdict), "rule": rule, **numbers}
 
 
 def _by_interval(change: Interval, verdict: bool) -> bool | None:
@@ -28,111 +23,88 @@ def _by_interval(change: Interval, verdict: bool) -> bool | None:
 
 
 # --- 1: is the separation real? --------------------------------------------------------------------------------------
+@rule
 def explained(found: nulls.Excess, plane: float) -> Ruling:
     """Is most of a silhouette what its null has anyway? `plane`: what two dimensions of isotropic noise give."""
-    return _ruling(
-        found.null_mean > HALF * found.value,
-        "the null reaches more than half of the silhouette",
-        value=found.value,
-        null=found.null_mean,
-        share=found.null_mean / found.value,
-        plane=plane,
-    )
+    return ruling(found.null_mean > HALF * found.value, "the null reaches more than half of the silhouette",
+                  value=found.value, null=found.null_mean, share=found.null_mean / found.value, plane=plane)
 
 
+@rule
 def clustered(found: Evidence) -> Ruling:
-    """Are there clusters? See `validity.verdict`; `kind` is one of its words."""
-    return _ruling(
-        found.verdict == VERDICTS[0],
-        RULE,
-        kind=found.verdict,
-        apart=found.separation,
-        z=found.silhouettes["gaussian"].z,
-        p=min(found.dip_component_p, found.dip_distances_p),
-    )
+    """Are there clusters? See `verdict.verdict`; `kind` is one of its words."""
+    return ruling(found.verdict == VERDICTS[0], RULE, kind=found.verdict, apart=found.separation,
+                  z=found.silhouettes["gaussian"].z, p=min(found.dip_component_p, found.dip_distances_p))
 
 
+@rule
 def beyond_gaussian(found: Evidence) -> Ruling:
     """Is there anything in the separation that a Gaussian of the same covariance has not?"""
-    return clustered(found) | _ruling(found.verdict != VERDICTS[2], RULE)
+    return clustered(found) | ruling(found.verdict != VERDICTS[2], RULE)
 
 
+@rule
 def unsupported_k(chosen: Mapping[str, int], k: int) -> Ruling:
     """Does no criterion (name -> the k that it chooses) choose the k that was assumed?"""
-    return _ruling(k not in chosen.values(), "no criterion's k is the assumed one", k=k, **chosen)
+    return ruling(k not in chosen.values(), "no criterion's k is the assumed one", k=k, **chosen)
 
 
 # --- 2: where did genre go? ------------------------------------------------------------------------------------------
+@rule
 def silent(information_z: pd.Series, entropy: float) -> Ruling:
     """Does a sample of z say nothing about the label? information_z [seed] as a probe reads it; entropy of the label,
     nats."""
     z = intervals.interval(information_z)
-    return _ruling(
-        _by_interval(z, z.high <= SILENT * entropy),
-        f"the whole interval lies below {SILENT:.0%} of the label's entropy",
-        z=z,
-        entropy=entropy,
-    )
+    return ruling(_by_interval(z, z.high <= SILENT * entropy),
+                  f"the whole interval lies below {SILENT:.0%} of the label's entropy", z=z, entropy=entropy)
 
 
+@rule
 def lost(conditional: pd.Series, plain: pd.Series, chance: float = 0.0) -> Ruling:
     """Is a measure [seed] lower in the first model than in the second, by a quarter of what was there above chance?
 
     With ten seeds an interval excludes zero for changes that change nothing: shuffled labels cost 0.01 of NMI on GTZAN.
     """
     change = intervals.paired(conditional, plain)
-    return _ruling(
-        _by_interval(change, change.high < 0 and -change.mean >= GONE * (plain.mean() - chance)),
-        "the 95 % interval of the paired difference lies below zero, and at least "
-        f"{GONE:.0%} of what was there above chance is gone",
-        change=change,
-    )
+    return ruling(_by_interval(change, change.high < 0 and -change.mean >= GONE * (plain.mean() - chance)),
+                  "the 95 % interval of the paired difference lies below zero, and at least "
+                  f"{GONE:.0%} of what was there above chance is gone",
+                  change=change)
 
 
+@rule
 def within_bound(read: Mapping[str, pd.Series], spent: Mapping[str, pd.Series]) -> Ruling:
     """Does no sample say more about genre than the KL that was spent? Nats [seed] by model, read from one sample."""
     room = {name: (spent[name] - read[name]).dropna() for name in read}
     nearest = min(room, key=lambda name: room[name].min())
-    return _ruling(
-        room[nearest].min() >= 0,
-        "information read at most the KL, in every seed of every model",
-        n=sum(map(len, room.values())),
-        broken=sum(int((r < 0).sum()) for r in room.values()),
-        nearest=nearest,
-        read=float(read[nearest].mean()),
-        spent=float(spent[nearest].mean()),
-    )
+    return ruling(room[nearest].min() >= 0, "information read at most the KL, in every seed of every model",
+                  n=sum(map(len, room.values())), broken=sum(int((r < 0).sum()) for r in room.values()),
+                  nearest=nearest, read=float(read[nearest].mean()), spent=float(spent[nearest].mean()))
 
 
+@rule
 def repeats_label(told: pd.Series, averaged: pd.Series) -> Ruling:
     """Does mu repeat the label that its encoder was told? Accuracies [seed] of a reader of mu, with that label and with
     the average over labels."""
     gap = intervals.paired(told, averaged)
-    return _ruling(
-        _by_interval(gap, gap.low > 0),
-        "the 95 % interval of the paired loss lies above zero",
-        gap=gap,
-        told=float(told.mean()),
-        averaged=float(averaged.mean()),
-    )
+    return ruling(_by_interval(gap, gap.low > 0), "the 95 % interval of the paired loss lies above zero", gap=gap,
+                  told=float(told.mean()), averaged=float(averaged.mean()))
 
 
 # --- 3: what do the clusters capture instead? ------------------------------------------------------------------------
+@rule
 def captures(table: pd.DataFrame, n_permutations: int) -> Ruling:
-    """Do the clusters capture any property? The table of `association.captured`."""
+    """Do the clusters capture any property? The table of `properties.captured`."""
     found = table[table["verdict"] == properties.CLUSTERS]
     enough = 2 / (1 + n_permutations) <= properties.ALPHA
-    return _ruling(
-        len(found) > 0 if enough or len(found) else None,
-        f"corrected permutation p at most {properties.ALPHA:g}, and the features carry it"
-        + ("" if enough else " (too few permutations to reach it)"),
-        n=len(found),
-        all=len(table),
-        names=", ".join(found["property"][:3]),
-        share=float(found["clusters within"].iloc[0]) if len(found) else 0.0,
-    )
+    return ruling(len(found) > 0 if enough or len(found) else None,
+                  f"corrected permutation p at most {properties.ALPHA:g}, and the features carry it"
+                  + ("" if enough else " (too few permutations to reach it)"),
+                  n=len(found), all=len(table), names=", ".join(found["property"][:3]),
+                  share=float(found["clusters within"].iloc[0]) if len(found) else 0.0)
 
 
+@rule
 def recovers(table: pd.DataFrame, names: list[str], n_permutations: int) -> Ruling:
     """Is every one of these properties that the features carry found in a latent, at this beta or a smaller one?"""
     asked = table[table["property"].isin(names)]
@@ -140,49 +112,38 @@ def recovers(table: pd.DataFrame, names: list[str], n_permutations: int) -> Ruli
     here = carried["verdict"].isin([properties.CLUSTERS, properties.DIMENSIONS])
     only = carried["verdict"] == properties.ONLY
     enough = 2 / (1 + n_permutations) <= properties.ALPHA
-    return _ruling(
-        (not only.any() if enough else None) if len(carried) else None,
-        f"what the features carry with a within-genre R² of at least {properties.CARRIED:g} is in some latent"
-        + ("" if enough else " (too few permutations)"),
-        n=len(carried),
-        all=len(asked),
-        here=int(here.sum()),
-        absent=len(asked) - len(carried),
-        dropped=", ".join(carried["property"][~here & ~only]) or "none",
-        only=", ".join(carried["property"][only]) or "none",
-    )
+    return ruling((not only.any() if enough else None) if len(carried) else None,
+                  f"what the features carry with a within-genre R² of at least {properties.CARRIED:g} is in some latent"
+                  + ("" if enough else " (too few permutations)"),
+                  n=len(carried), all=len(asked), here=int(here.sum()), absent=len(asked) - len(carried),
+                  dropped=", ".join(carried["property"][~here & ~only]) or "none",
+                  only=", ".join(carried["property"][only]) or "none")
 
 
 # --- 4: does the decoder use the label? ------------------------------------------------------------------------------
+@rule
 def uses_label(errors: pd.DataFrame) -> Ruling:
     """Does a wrong label cost the decoder anything? The table of `decode_under`."""
     cost = intervals.paired(errors["wrong"], errors["right"])
-    return _ruling(
-        _by_interval(cost, cost.low > 0), "the 95 % interval of wrong minus right lies above zero", cost=cost
-    )
+    return ruling(_by_interval(cost, cost.low > 0), "the 95 % interval of wrong minus right lies above zero", cost=cost)
 
 
+@rule
 def meets_theory(rates: Mapping[str, pd.DataFrame], theory: Mapping[str, pd.Series]) -> Ruling:
     """Do linear models spend the rate that theory predicts? Nats: rates [beta, seed] and theory [beta], by model."""
     gap = {name: (table.mean(axis=1) - theory[name]).abs().max() for name, table in rates.items()}
-    return _ruling(
-        all(gap[name] <= 0.1 * theory[name].max() for name in gap),
-        "largest gap at most a tenth of the largest rate",
-        gap=float(max(gap.values())),
-        largest=float(max(line.max() for line in theory.values())),
-    )
+    return ruling(all(gap[name] <= 0.1 * theory[name].max() for name in gap),
+                  "largest gap at most a tenth of the largest rate", gap=float(max(gap.values())),
+                  largest=float(max(line.max() for line in theory.values())))
 
 
+@rule
 def within_theory(active: Mapping[str, pd.DataFrame], bounds: Mapping[str, pd.Series]) -> Ruling:
     """Do nonlinear models keep at most the dimensions that linear theory allows? active [beta, seed] and the number of
     eigenvalues above beta/2 [beta], by model."""
     over = {name: table.mean(axis=1) > bounds[name] + 1e-9 for name, table in active.items()}
-    return _ruling(
-        not any(one.any() for one in over.values()),
-        "mean over seeds at most the eigenvalues above beta/2",
-        n=sum(map(len, over.values())),
-        broken=sum(int(one.sum()) for one in over.values()),
-    )
+    return ruling(not any(one.any() for one in over.values()), "mean over seeds at most the eigenvalues above beta/2",
+                  n=sum(map(len, over.values())), broken=sum(int(one.sum()) for one in over.values()))
 
 
 # --- 6 and 7: guesses and remedies, judged against predictions made before the run -----------------------------------
@@ -200,20 +161,18 @@ def judge(prediction: str, change: Interval) -> bool | None:
     return bool(holds[prediction])
 
 
+@rule
 def predictions_hold(table: pd.DataFrame) -> Ruling:
     """Did every prediction hold? The table of `judged`; `failed` names those that did not."""
     failed, held = table[table["held"].eq(False)], table["held"].eq(True)
     names = "; ".join(f"{a} ({m} {p})" for a, m, p in failed[["name", "metric", "predicted"]].itertuples(index=False))
     decided = table["held"].notna()
-    return _ruling(
-        failed.empty if decided.all() or len(failed) else None,
-        "each interval of the paired change lies where it was predicted",
-        n=len(table),
-        held=int(held.sum()),
-        failed=names or "none",
-    )
+    return ruling(failed.empty if decided.all() or len(failed) else None,
+                  "each interval of the paired change lies where it was predicted", n=len(table), held=int(held.sum()),
+                  failed=names or "none")
 
 
+@rule
 def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     """Does a guessed cause give back at least half of the NMI that conditioning took? `taken`: that loss, negative."""
     nmi = table[table["metric"] == "nmi"].reset_index(drop=True)
@@ -221,36 +180,26 @@ def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     back = [change.low > 0 and change.mean >= HALF * -taken.mean for change in nmi["change"]]
     names = nmi["name"][back]
     known = np.isfinite(taken.low) and all(np.isfinite(change.low) for change in nmi["change"])
-    return _ruling(
-        bool(len(names)) if known else None,
-        "the change in NMI has its interval above zero, and is at least half of what conditioning takes",
-        n=len(nmi),
-        k=len(names),
-        names=", ".join(names) or "none",
-        taken=taken,
-        most=float(mean[~np.array(back)].max(initial=-np.inf)),
-    )
+    return ruling(bool(len(names)) if known else None,
+                  "the change in NMI has its interval above zero, and is at least half of what conditioning takes",
+                  n=len(nmi), k=len(names), names=", ".join(names) or "none", taken=taken,
+                  most=float(mean[~np.array(back)].max(initial=-np.inf)))
 
 
+@rule
 def agrees(table: pd.DataFrame, shorter: pd.DataFrame) -> Ruling:
     """Does every earlier number meet an interval here, after full training or after half of it? (`against_earlier`)"""
     either = table["meets"] | shorter["meets"]
     away, miss = table[~either], np.minimum(table["miss"], shorter["miss"])
-    return _ruling(
-        bool(either.all()),
-        "the earlier value, with its rounding, meets the 95 % interval over seeds at one of the two lengths",
-        n=len(table),
-        full=int(table["meets"].sum()),
-        half=int(shorter["meets"].sum()),
-        neither=len(away),
-        miss=float(miss.max()),
-        names="; ".join(
-            f"{row.metric} at beta {row.beta:g} enc {row.enc} dec {row.dec}" for row in away.itertuples(index=False)
-        )
-        or "none",
-    )
+    return ruling(bool(either.all()),
+                  "the earlier value, with its rounding, meets the 95 % interval over seeds at one of the two lengths",
+                  n=len(table), full=int(table["meets"].sum()), half=int(shorter["meets"].sum()), neither=len(away),
+                  miss=float(miss.max()),
+                  names="; ".join(f"{row.metric} at beta {row.beta:g} enc {row.enc} dec {row.dec}"
+                                   for row in away.itertuples(index=False)) or "none")
 
 
+@rule
 def main_cause(effects: Mapping[str, Interval], cause: str, direction: int) -> Ruling:
     """Is one factor's main effect the largest in its direction (+1, -1), its interval on that side of zero?
 
@@ -260,59 +209,47 @@ def main_cause(effects: Mapping[str, Interval], cause: str, direction: int) -> R
     first = max(effects, key=lambda name: direction * effects[name].mean) == cause
     side = own.low > 0 if direction > 0 else own.high < 0
     where = "above" if direction > 0 else "below"
-    return _ruling(
-        _by_interval(own, first and side),
-        f"largest main effect in that direction, and its interval lies {where} zero",
-        **effects,
-    )
+    return ruling(_by_interval(own, first and side),
+                  f"largest main effect in that direction, and its interval lies {where} zero", **effects)
 
 
+@rule
 def interaction(effects: Mapping[str, Interval]) -> Ruling:
     """Is the strongest interaction resolved? `effects` by name; interactions have an "x" in theirs."""
     pair = max((name for name in effects if " x " in name), key=lambda name: abs(effects[name].mean))
-    return _ruling(
-        _by_interval(effects[pair], effects[pair].excludes_zero),
-        "the 95 % interval of the strongest excludes zero",
-        pair=pair,
-        change=effects[pair],
-    )
+    return ruling(_by_interval(effects[pair], effects[pair].excludes_zero),
+                  "the 95 % interval of the strongest excludes zero", pair=pair, change=effects[pair])
 
 
+@rule
 def rises(high: pd.Series, low: pd.Series) -> Ruling:
     """Is a measure [seed] higher in the first model than in the second?"""
     change = intervals.paired(high, low)
-    return _ruling(
-        _by_interval(change, change.low > 0),
-        "the 95 % interval of the paired difference lies above zero",
-        change=change,
-    )
+    return ruling(_by_interval(change, change.low > 0), "the 95 % interval of the paired difference lies above zero",
+                  change=change)
 
 
+@rule
 def spared(placebo: pd.Series, plain: pd.Series, true: pd.Series) -> Ruling:
     """Do shuffled labels take less than half of what true ones take of a measure [seed]? `plain`: without a label."""
     change, taken = intervals.paired(placebo, plain), intervals.paired(true, plain)
-    return _ruling(
-        _by_interval(change, change.low > HALF * min(taken.mean, 0.0)),
-        "the 95 % interval of the paired difference lies above half of what true labels take",
-        change=change,
-        taken=taken,
-    )
+    return ruling(_by_interval(change, change.low > HALF * min(taken.mean, 0.0)),
+                  "the 95 % interval of the paired difference lies above half of what true labels take", change=change,
+                  taken=taken)
 
 
+@rule
 def two_causes(silhouette: Mapping[str, Interval], nmi: Mapping[str, Interval], label: str = "dec") -> Ruling:
     """Are there two causes that come apart: beta raises the silhouette, the label lowers NMI, and neither does half of
     the other's work? Main effects by factor; `label` is the factor that stands for the label."""
     a, b = silhouette["beta"], nmi[label]
     cross = max(abs(silhouette[label].mean / a.mean), abs(nmi["beta"].mean / b.mean))
-    return _ruling(
-        _by_interval(a, a.low > 0 and b.high < 0 and cross < HALF),
-        "both intervals exclude zero in their direction, and each cross effect is below half",
-        a=a,
-        b=b,
-        cross=float(cross),
-    )
+    return ruling(_by_interval(a, a.low > 0 and b.high < 0 and cross < HALF),
+                  "both intervals exclude zero in their direction, and each cross effect is below half", a=a, b=b,
+                  cross=float(cross))
 
 
+@rule
 def turned(true: Mapping[str, Ruling], placebo: Mapping[str, Ruling], gaussian: Mapping[str, Ruling]) -> Ruling:
     """Do the verdicts of `controls` turn and stand as they must? All are yes under true labels; with shuffled labels
     those about the label turn and those about beta stand; with Gaussian features those about the separation turn."""
@@ -321,10 +258,7 @@ def turned(true: Mapping[str, Ruling], placebo: Mapping[str, Ruling], gaussian: 
     must |= {("Gaussian features", name): (one, False) for name, one in gaussian.items()}
     wrong = [f"{name} ({where})" for (where, name), (one, wanted) in must.items() if one["verdict"] is not wanted]
     undecided = any(one["verdict"] is None for one, _ in must.values())
-    return _ruling(
-        None if undecided else not wrong,
-        "yes under true labels; about the label no under shuffled ones, about beta yes; about the separation no for "
-        "Gaussian features",
-        n=len(must),
-        wrong="; ".join(wrong) or "none",
-    )
+    return ruling(None if undecided else not wrong,
+                  "yes under true labels; about the label no under shuffled ones, about beta yes; about the separation "
+                  "no for Gaussian features",
+                  n=len(must), wrong="; ".join(wrong) or "none")

@@ -1,8 +1,8 @@
-"""A made-up second view of the tracks whose information about the label is set, and computed rather than assumed.
+"""A made-up second modality of the tracks whose information about the label is set, and computed rather than assumed.
 
 A track's label passes a channel and becomes a code, one code per label; the code becomes a vector, its own direction
-times `signal`, plus Gaussian noise. Two kinds put the loss in different places: in a `tagged` view codes are wrong
-and vectors clear, so it clusters perfectly at any information, even none; in a `blurred` view codes are right and
+times `signal`, plus Gaussian noise. Two kinds put the loss in different places: in a `tagged` modality codes are wrong
+and vectors clear, so it clusters perfectly at any information, even none; in a `blurred` modality codes are right and
 vectors noisy. Either is drawn from the label alone: given the label it is independent of the audio, so it can add to
 audio only what it says about the label, and its mistakes are not audio's.
 
@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.special import xlogy
 
+from lib.store.arithmetic import entropy, mutual_information
 from lib.store.labels import must_be_open
+from lib.store.streams import stream
 
 KINDS = ("tagged", "blurred")
 CLEAR = 12.0  # signal at which codes lie 17 standard deviations apart: vectors tell them without error
@@ -27,7 +28,7 @@ SAMPLES = 20_000  # of the Monte Carlo integral
 
 
 class Made(NamedTuple):
-    """What a second view of a set amount of information is made by."""
+    """What a second modality of a set amount of information is made by."""
 
     kind: str
     labels: np.ndarray  # [K], sorted
@@ -38,17 +39,6 @@ class Made(NamedTuple):
     error: float  # its standard error, nats
 
 
-def entropy(prior: np.ndarray) -> float:
-    """H in nats of probabilities [K]: all that a view can know."""
-    return float(-xlogy(prior, prior).sum())
-
-
-def code_information(channel: np.ndarray, prior: np.ndarray) -> float:
-    """I(code; label) in nats of P(code | label) [code, label] and P(label) [label]: exact."""
-    joint = channel * prior
-    return max(0.0, entropy(prior) + entropy(joint.sum(1)) - entropy(joint.ravel()))
-
-
 def vector_information(channel: np.ndarray, prior: np.ndarray, signal: float, n: int = SAMPLES,
                        seed: int = 0) -> tuple[float, float]:
     """I(vector; label) in nats and its standard error: the mean fall from the prior's entropy to the posterior's.
@@ -56,7 +46,7 @@ def vector_information(channel: np.ndarray, prior: np.ndarray, signal: float, n:
     Codes have orthogonal vectors, so noise outside their span says nothing and is left out. The same draws serve every
     channel and signal, which makes the value a smooth function of both.
     """
-    rng = np.random.default_rng([seed, 71])
+    rng = stream(seed, "integral over vectors")
     joint = channel * prior
     chosen = np.searchsorted(np.cumsum(joint.sum(1)), rng.random(n) * joint.sum()).clip(max=len(joint) - 1)
     vectors = rng.standard_normal((n, len(joint)))
@@ -64,27 +54,27 @@ def vector_information(channel: np.ndarray, prior: np.ndarray, signal: float, n:
     # p(vector, label), up to a factor that labels share: the densities of two codes differ in signal x coordinate
     posterior = np.exp(signal * (vectors - vectors.max(1, keepdims=True))) @ joint
     posterior /= posterior.sum(1, keepdims=True)
-    left = -xlogy(posterior, posterior).sum(1)
-    return max(0.0, entropy(prior) - float(left.mean())), float(left.std(ddof=1) / np.sqrt(n))
+    left = entropy(posterior, 1)
+    return max(0.0, float(entropy(prior) - left.mean())), float(left.std(ddof=1) / np.sqrt(n))
 
 
 def make(kind: str, labels: pd.Series, information: float) -> Made:
-    """The view of a kind that knows `information` nats of `labels` [track], 0 to their entropy (more is cut to it).
+    """The modality of a kind that knows `information` nats of `labels` [track], 0 to their entropy (more is cut to it).
 
-    A tagged view is solved in its codes, whose information is exact, a blurred one in its vectors. Raises `ValueError`
-    for another kind or a negative amount.
+    A tagged modality is solved in its codes, whose information is exact, a blurred one in its vectors. Raises
+    `ValueError` for another kind or a negative amount.
     """
     must_be_open(labels, "supervised_control")
     names, codes = np.unique(labels.to_numpy(), return_inverse=True)
     prior = np.bincount(codes) / len(codes)
     if kind not in KINDS or information < 0:
-        raise ValueError(f"a view is one of {KINDS} and knows 0 nats or more, not {kind!r} with {information}")
-    channel, signal, whole = np.eye(len(names)), CLEAR, entropy(prior)
+        raise ValueError(f"a modality is one of {KINDS} and knows 0 nats or more, not {kind!r} with {information}")
+    channel, signal, whole = np.eye(len(names)), CLEAR, float(entropy(prior))
     if kind == "tagged" and information < whole - 1e-9:
-        channel = _mixed(prior, _solve(lambda w: code_information(_mixed(prior, w), prior), information, 1.0))
+        channel = _mixed(prior, _solve(lambda w: mutual_information(_mixed(prior, w) * prior), information, 1.0))
     elif kind == "blurred" and information < whole - 1e-3:
         signal = _solve(lambda s: vector_information(channel, prior, s)[0], information, CLEAR)
-    return Made(kind, names, channel, signal, code_information(channel, prior),
+    return Made(kind, names, channel, signal, mutual_information(channel * prior),
                 *vector_information(channel, prior, signal))
 
 
@@ -99,12 +89,12 @@ def _solve(value, wanted: float, high: float) -> float:
 
 
 def draw(made: Made, labels: pd.Series, dim: int, seed: int) -> pd.DataFrame:
-    """One draw of a view for `labels` [track]: vectors [track, dim] of expected total variance one.
+    """One draw of a modality for `labels` [track]: vectors [track, dim] of expected total variance one.
 
     Codes, their directions and the noise are drawn anew with the seed. Needs `dim` of at least the number of labels.
     """
     must_be_open(labels, "supervised_control")
-    rng = np.random.default_rng([seed, 73])
+    rng = stream(seed, "vectors of a modality")
     given = made.channel[:, np.searchsorted(made.labels, labels.to_numpy())]  # [code, track]
     chosen = (np.cumsum(given, axis=0) < rng.random(len(labels))).sum(0).clip(max=len(given) - 1)
     directions = np.linalg.qr(rng.standard_normal((dim, len(given))))[0].T  # [code, dim]
@@ -115,6 +105,6 @@ def draw(made: Made, labels: pd.Series, dim: int, seed: int) -> pd.DataFrame:
 
 
 def noise(tracks: pd.Index, dim: int, seed: int) -> pd.DataFrame:
-    """A view of no information and no clusters: Gaussian noise [track, dim] of expected total variance one."""
-    values = np.random.default_rng([seed, 79]).standard_normal((len(tracks), dim)) / np.sqrt(dim)
+    """A modality of no information and no clusters: Gaussian noise [track, dim] of expected total variance one."""
+    values = stream(seed, "noise as a modality").standard_normal((len(tracks), dim)) / np.sqrt(dim)
     return pd.DataFrame(values, tracks)

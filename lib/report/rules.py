@@ -1,0 +1,109 @@
+"""Rules that decide claims: each returns a verdict on numbers together with the wording of what decided.
+
+A ruling is a dict: `name` of the rule, `verdict` (True, False, or None: not decided), `rule` in words, and numbers that
+the claim's sentences may print. Wordings may leave nouns open, `{value}` or `{limit}`, which a claim fills in
+(`where` in `claims.yaml`). Studies keep rules of their own in the same form.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lib.scores.intervals import Interval
+from lib.scores.nulls import ALPHA, Excess
+
+Ruling = dict[str, Any]
+
+
+def rule(function: Callable[..., Ruling]) -> Callable[..., Ruling]:
+    """Decorator of a rule: its rulings bear its name."""
+
+    @functools.wraps(function)
+    def named(*args: Any, **options: Any) -> Ruling:
+        return function(*args, **options) | {"name": function.__name__}
+
+    return named
+
+
+def ruling(verdict: bool | None, words: str, **numbers: Any) -> Ruling:
+    """A verdict with the rule in words."""
+    return {"verdict": None if verdict is None else bool(verdict), "rule": words, **numbers}
+
+
+@rule
+def changes(difference: Interval) -> Ruling:
+    """Is a difference, paired by seed, resolved?"""
+    words = "the 95 % interval of the paired difference excludes zero"
+    return ruling(difference.excludes_zero, words, difference=difference)
+
+
+@rule
+def above_zero(difference: Interval) -> Ruling:
+    """Is a difference resolved, and positive? Not decided with fewer than two seeds."""
+    verdict = difference.low > 0 if difference.n > 1 else None
+    words = "the 95 % interval of the paired difference lies above zero"
+    return ruling(verdict, words, difference=difference)
+
+
+@rule
+def at_most(values: Any, limits: Any) -> Ruling:
+    """Is every value at most its limit (to rounding)?"""
+    return ruling(bool((np.asarray(values) <= np.asarray(limits) + 1e-9).all()), "{value} at most {limit}")
+
+
+@rule
+def correlated_below(r: float, limit: float, n: int) -> Ruling:
+    """Is a rank correlation of `n` points below `limit`? Not decided with two points or fewer."""
+    return ruling(r < limit if n > 2 else None, f"rank correlation below {limit:g} over {{points}}", r=r)
+
+
+@rule
+def any_above_zero(differences: Iterable[Interval]) -> Ruling:
+    """Is any of several differences resolved, and positive? `difference` is the one whose interval ends highest."""
+    best = max(differences, key=lambda one: one.low)
+    words = "the highest lower end of the intervals of the paired differences lies above zero"
+    return ruling(best.low > 0, words, difference=best)
+
+
+@rule
+def above(value: Interval, limit: float) -> Ruling:
+    """Is a value resolved as more than a limit?"""
+    return ruling(value.low > limit, "the 95 % interval of {what} lies above {limit}", value=value)
+
+
+@rule
+def below(value: float, limit: float) -> Ruling:
+    """Is a number smaller than a limit?"""
+    return ruling(value < limit, "{what} below {limit}")
+
+
+@rule
+def significant(row: pd.Series) -> Ruling:
+    """Is a comparison of a family (a row of `intervals.compare`) resolved? `outcome` says how, or why not."""
+    words = "Holm-corrected Wilcoxon p at most 0.05"
+    return ruling(row["verdict"] == "resolved", words, difference=row["difference"], outcome=row["verdict"])
+
+
+@rule
+def above_null(found: Excess) -> Ruling:
+    """Is a silhouette more than a draw of its null? By the test of the verdict on clusters (`scores/verdict.py`)."""
+    words = f"the silhouette is higher than its null, and no draw of it at {ALPHA:g} by a two-sided t test"
+    numbers = {"value": found.value, "null": found.null_mean, "excess": found.excess, "z": found.z}
+    return ruling(found.differs and found.excess > 0, words, **numbers)
+
+
+def all_inside(inside: Any) -> Ruling:
+    """Does every value of several lie within its limits?"""
+    inside = np.asarray(inside, dtype=bool)
+    return ruling(inside.all(), "every {value} meets {limit}", n=len(inside), out=int((~inside).sum()))
+
+
+@rule
+def at_least_one(n: int) -> Ruling:
+    """Is there one at all?"""
+    return ruling(n > 0, "at least one {value}", n=n)

@@ -1,0 +1,91 @@
+"""The lyrics embeddings that notebook 02 audits: the corpus's own text, and the earlier study's two generators."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.corpora import languages
+from lib.corpora.items import Item
+from lib.features.lyrics import bag_of_words, embed
+from lib.features.preparation import stored_items
+from lib.store import artifacts
+from lib.store.errors import Problem
+from lib.store.labels import for_control
+from lib.store.runs import Run
+from lib.studies.leakage import audit, generators, shuffles
+from lib.studies.leakage.outcomes import AuditReport, Builder
+
+LEAKY = FIRST, SECOND = "first generator (label)", "second generator (folder)"
+
+
+def texts(run: Run) -> pd.Series:
+    """The text of every track [track], empty where there is none."""
+    if artifacts.has(run, "lyrics"):
+        return artifacts.load(run, "lyrics")["text"].fillna("")
+    return pd.Series("", index=artifacts.load(run, "tracks").index)
+
+
+def kind(run: Run) -> str:
+    """What kind of text the corpus has."""
+    if not artifacts.has(run, "lyrics"):
+        return "none given"
+    return "synthetic text" if artifacts.load_corpus(run)["synthetic"] else "real text"
+
+
+def tongues(words: pd.Series, seed: int, most: int = 500) -> pd.DataFrame:
+    """`languages.summary` of at most `most` of the texts [track], drawn at random."""
+    return languages.summary(words.sample(min(most, len(words)), random_state=seed))
+
+
+def embedded(run: Run, words: pd.Series, n_labels: int) -> tuple[pd.DataFrame, str]:
+    """The embedding [track, dim] of the texts; without columns where there are not more than two texts per label, or
+    no embedder: the second value says why."""
+    if (words.str.strip() != "").sum() > 2 * n_labels:
+        try:
+            return embed(words, *_how(run)), ""
+        except Problem as problem:
+            return pd.DataFrame(index=words.index), str(problem)
+    return pd.DataFrame(index=words.index), ""
+
+
+def builders(run: Run) -> dict[str, Builder]:
+    """Builders of embeddings [track, dim] from items, whose `spec` holds the track, by name."""
+    size = run.settings.lyrics_dim, run.settings.seed
+
+    def first(items: list[Item]) -> pd.DataFrame:
+        return generators.leaky_label_embeddings(for_control(pd.Series({i.spec["track"]: i.label for i in items})),
+                                                 *size)
+
+    def second(items: list[Item]) -> pd.DataFrame:
+        folders = pd.Series({i.spec["track"]: i.name.split("/")[0] for i in items})
+        return generators.leaky_folder_embeddings(for_control(folders), *size)
+
+    def text(items: list[Item]) -> pd.DataFrame:
+        return embed(pd.Series({i.spec["track"]: i.lyrics for i in items}), *_how(run))
+
+    return {FIRST: first, SECOND: second, "text": text}
+
+
+def leaky(run: Run, labels: pd.Series) -> dict[str, pd.DataFrame]:
+    """The embeddings [track, dim] of the two generators, made from `labels` [track]."""
+    items, made = stored_items(run, labels), builders(run)
+    return {name: made[name](items) for name in LEAKY}
+
+
+def audits(run: Run, names: list[str], labels: pd.Series, words: pd.Series) -> dict[str, AuditReport]:
+    """The audit of each named builder, filed under `labels` [track]; where there are more than a few texts [track],
+    they are what it could read."""
+    content = {"words": bag_of_words(words)} if len(words) > 20 else None
+    items, made = stored_items(run, labels), builders(run)
+    return {name: audit.audit(made[name], items, name, content=content, seed=run.settings.seed) for name in names}
+
+
+def language_agreement(embedding: pd.DataFrame, words: pd.Series, seed: int) -> dict[str, float]:
+    """NMI of clusters of an embedding [track, dim] with the texts' languages, and with languages dealt out anew."""
+    tongue = languages.of_texts(words[embedding.dropna().index])["language"]
+    dealt = tongue.sample(frac=1, random_state=0).set_axis(tongue.index)
+    return {name: shuffles.agreement(embedding, of, seed) for name, of in (("language", tongue), ("chance", dealt))}
+
+
+def _how(run: Run) -> tuple[int, int, str]:
+    return run.settings.lyrics_dim, run.settings.seed, run.settings.lyrics_embedder

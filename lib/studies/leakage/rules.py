@@ -1,0 +1,67 @@
+"""Rules of the leakage audit, as in `lib/report/rules.py`: of embeddings with their builder, and of bare arrays."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.report.rules import Ruling, rule, ruling
+from lib.scores.information import ACTIVE_NATS
+from lib.scores.intervals import Interval
+from lib.studies.leakage.array_labels import LABEL_STEP
+from lib.studies.leakage.array_report import LEVEL, Finding
+from lib.studies.leakage.outcomes import AuditReport, Result
+
+CLEAR = {  # what holds of an array in which a test finds nothing
+    "row order": f"the label changes as often from row to row as in no order, at {100 * LEVEL:g} %",
+    "label-derived": "what is left without the labels' means is structured, or another array tells something of it",
+    "within-genre shuffle": "less than half of its gain is left when rows of one label exchange it",
+    "label beside features": f"another label sets neighbours apart by less than {LABEL_STEP:g} in log distance",
+    "exact duplicates": "no two rows of real numbers are identical",
+    "collapse": f"{{subject}}: at least half of the dimensions carry more than {ACTIVE_NATS:g} nats, on these "
+                "assumptions",
+    "silhouette": "less than half of the silhouette is that of a Gaussian cloud",
+    "reported purity": "no printed purity is inverse purity and not purity",
+}
+
+
+@rule
+def nothing_found(look: Finding) -> Ruling:
+    """Does a test find nothing in an array? Not decided where the numbers do not tell."""
+    told = look.verdict != "not decided" and look.numbers.get("active", "told") is not None
+    words = "{subject}: {said}" if look.verdict == "not decided" else CLEAR[look.test]
+    return ruling(look.verdict == "clear" if told else None, words, subject=look.subject, said=look.sentence)
+
+
+@rule
+def can_be_embedded(embedding: pd.DataFrame) -> Ruling:
+    """Could texts be embedded [track, dim]? Without columns they could not."""
+    dim, n = embedding.shape[1], len(embedding.dropna())
+    return ruling(dim > 0, "more than two texts per label, and an embedder that is there", n=n if dim else 0, dim=dim)
+
+
+@rule
+def no_leak_proved(report: AuditReport) -> Ruling:
+    """Does the audit of a builder leave it without proof of a leak? `said` is its gravest sentence."""
+    said = next((one.sentence for one in report.outcomes if one.verdict == report.verdict), "nothing found")
+    return ruling(report.verdict != "leak", "no test of the audit proves a leak", view=report.builder, said=said)
+
+
+@rule
+def genre_proxy(report: AuditReport) -> Ruling:
+    """Does a statistical test of the audit call an embedding a genre proxy?"""
+    calls = [one.sentence for one in report.outcomes if one.verdict == "proxy"]
+    return ruling(bool(calls), "tests 2 to 4 call it one", said="; ".join(calls))
+
+
+@rule
+def within_dose(outcome: Result) -> Ruling:
+    """Do clusters know no more than was put into the text?"""
+    words = "clusters exceed their dose at no dose, at the audit's level"
+    return ruling(outcome.verdict == "clear", words, said=outcome.sentence)
+
+
+@rule
+def leaks_beyond_audio(report: AuditReport, nmi: Interval, audio: float) -> Ruling:
+    """Is a builder proved to leak, and does what it builds agree with the labels better than audio features do?"""
+    words = "the audit proves a leak in it, and the interval of its NMI lies above the audio features'"
+    return ruling(report.verdict == "leak" and nmi.low > audio, words, fixed=nmi.mean, audio=audio)

@@ -1,0 +1,46 @@
+"""The riddles on one page: made from the score table of a whole run."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lib.report.plots import beside_null
+from lib.report.style import PAGE, new
+from lib.scores import table as scores
+
+
+def lyrics(all_scores: pd.DataFrame) -> pd.DataFrame:
+    """NMI of each lyrics embedding, and its null: mean and 95 % interval over seeds."""
+    rows = all_scores[all_scores["method"] == "lyrics"]
+    return scores.summary(rows, ["nmi", "nmi_null"], by=("setting", "label_use"))
+
+
+def four(all_scores: pd.DataFrame, beta: float) -> pd.DataFrame:
+    """Silhouette and NMI of the VAE and of the CVAE with its label on both sides, at beta 1 and at `beta`; `name` says
+    which."""
+    rows = all_scores[all_scores["method"].isin(["vae", "beta_vae", "cvae"]) & (all_scores["features"] == "mfcc")]
+    rows = rows[rows["beta"].isin([1, beta]) & rows["label_in"].isin(["none", "both"])]
+    found = scores.summary(rows, ["silhouette", "silhouette_null", "nmi", "nmi_null"],
+                           by=("label_in", "beta", "label_use"))
+    kinds = {"none": "VAE", "both": "CVAE, label on both sides"}
+    return found.assign(name=[f"{kinds[where]}, beta {b:g}" for where, b in zip(found["label_in"], found["beta"],
+                                                                               strict=True)])
+
+
+def paradox(cells: pd.DataFrame) -> Figure:
+    """Silhouette (left) and NMI (right) of `four` models, each beside its null."""
+    figure, axes = new(PAGE, 2.0, 1, 2, sharey=True)
+    beside_null(cells, "silhouette", "silhouette (grey: Gaussian null)", ax=axes[0], names=cells["name"])
+    figure.legends.clear()  # one for both
+    beside_null(cells, "nmi", "NMI with genre (grey: permuted labels)", ax=axes[1], names=cells["name"])
+    return figure
+
+
+def best(all_scores: pd.DataFrame, n: int) -> pd.DataFrame:
+    """The `n` settings that read no labels with the highest NMI."""
+    free = all_scores[(all_scores["label_use"] == "none") & (all_scores["role"] != "control")]
+    found = scores.summary(free, ["nmi", "nmi_null", "ami", "silhouette", "silhouette_null"],
+                           by=("method", "features", "setting"))
+    order = pd.Series([-value.mean for value in found["nmi"]], found.index).sort_values().index
+    return found.loc[order].head(n)

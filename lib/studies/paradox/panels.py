@@ -1,0 +1,63 @@
+"""Figures of the CVAE paradox that set panels of one kind side by side; each takes data and returns the figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from lib.report.plots import dots, heat, scatter
+from lib.report.style import GREY, PAGE, new
+
+PLACES = {(0, 0): "neither", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}  # of the label, by enc and dec
+
+
+def settings_beside_nulls(rows: pd.DataFrame) -> Figure:
+    """Silhouette and NMI of each setting of the design, beside their nulls: rows of `scores.summary` by beta, enc and
+    dec. Hollow: told labels."""
+    names = [f"beta {beta:g}, y in {PLACES[enc, dec]}"
+             for beta, enc, dec in rows[["beta", "enc", "dec"]].itertuples(index=False)]
+    figure, axes = new(PAGE, 2.6, 1, 2, sharey=True)
+    axis = {"silhouette": "silhouette (grey: Gaussian null)", "nmi": "NMI with genre (grey: permuted labels)"}
+    for ax, (metric, name) in zip(axes, axis.items(), strict=True):
+        figure.legends.clear()  # one for both
+        dots(names, list(rows[metric]), name, ax, marked=list(rows["enc"] | rows["dec"]),
+             nulls=[null.mean for null in rows[f"{metric}_null"]])
+    return figure
+
+
+def changes(table: pd.DataFrame, marked: Sequence[bool] | None = None) -> Figure:
+    """Changes as intervals beside zero: a row per name, a panel per metric (columns). `marked` rows: hollow."""
+    figure, axes = new(PAGE, 2.5, 1, table.shape[1], sharey=True)
+    for ax, (metric, values) in zip(axes, table.items(), strict=True):
+        dots(list(table.index), list(values), f"change of {metric}", ax, marked=marked)
+        ax.axvline(0, color=GREY, lw=0.8)
+        figure.legends.clear()
+    return figure
+
+
+def leading(latents: xr.Dataset) -> np.ndarray:
+    """Numbers of the first seed's two dimensions of the largest KL (the first two where there is none)."""
+    return np.argsort(-latents.kl.values[0], kind="stable")[:2]
+
+
+def plane(latents: xr.Dataset) -> np.ndarray:
+    """The first seed's mu [track, 2] in its leading dimensions."""
+    return latents.mu.values[0][:, leading(latents)]
+
+
+def profiles(table: pd.DataFrame) -> Figure:
+    """What each label (rows) adds to each feature (columns), in standard deviations."""
+    _, ax = new(PAGE, 0.9 + 0.17 * len(table))
+    return heat(table, ax, label="standard deviations", diverging=True, annotate=False)
+
+
+def by_label(points: Mapping[str, np.ndarray], labels: pd.Series, axes: str) -> Figure:
+    """Points [track, 2] by title, coloured by labels [track]; `axes` is what their axes are called."""
+    figure, panels = new(PAGE, 2.9, 1, len(points))
+    for ax, (title, one) in zip(panels, points.items(), strict=True):
+        scatter(one, labels, ax, title, axes, legend=ax is panels[-1])
+    return figure

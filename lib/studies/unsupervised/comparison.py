@@ -1,0 +1,61 @@
+"""The final comparison: planned differences, and every setting of the score table, ranked or marked."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.scores import intervals
+from lib.scores import table as scores
+
+BY = ("method", "features", "setting", "label_use")
+SHOWN = ["method", "features", "setting", "n_tracks", "seeds", "nmi", "nmi_null", "ami", "ari", "accuracy", "purity",
+         "inverse_purity"]
+METRICS = [name for name in SHOWN[3:] if name != "seeds"] + ["silhouette", "silhouette_null", "active_dims"]
+PLANNED = ("raw", "ae", "beta_vae", "conv_vae")  # methods compared with both references
+
+
+def methods(table: pd.DataFrame) -> pd.DataFrame:
+    """The score table without the controls of fusion, second views that were made up or dealt anew: no methods."""
+    return table[~(table["method"].str.startswith("fusion_") & (table["role"] == "control"))]
+
+
+def headline(table: pd.DataFrame, beta: float) -> pd.Series:
+    """Which rows, or settings, are of a headline method: the plain features, and of the beta-VAEs that of `beta`."""
+    return table["features"].isin(["mfcc", "log_mel"]) & ((table["method"] != "beta_vae") | (table["beta"] == beta))
+
+
+def planned(table: pd.DataFrame, beta: float) -> pd.DataFrame:
+    """Paired differences in NMI that were fixed in advance: headline methods against PCA and VAE, VAE against PCA."""
+    rows = table[headline(table, beta) & (table["clusterer"] == "kmeans")]
+    nmi = {name: intervals.by_seed(rows, "nmi", method=name) for name in (*PLANNED, "pca", "vae")}
+    pairs = [(name, other) for name in PLANNED for other in ("pca", "vae")] + [("vae", "pca")]
+    return intervals.compare({f"{name} - {other}": (nmi[name], nmi[other]) for name, other in pairs})
+
+
+def ranked(table: pd.DataFrame, beta: float) -> pd.DataFrame:
+    """One row per setting, highest mean NMI first: `METRICS` as intervals over seeds, `rank_by`, and whether the
+    setting is a headline one."""
+    found = scores.summary(table, METRICS, by=BY)
+    found = found.merge(table.groupby(list(BY), as_index=False)["beta"].first(), how="left")
+    found = found.assign(n_tracks=[int(value.mean) for value in found["n_tracks"]], headline=headline(found, beta),
+                         rank_by=[value.mean for value in found["nmi"]])
+    return found.sort_values("rank_by", ascending=False)
+
+
+def with_outcomes(settings: pd.DataFrame, family: pd.DataFrame) -> pd.DataFrame:
+    """Settings of `ranked` as they are shown, each headline one with the outcomes of its planned differences."""
+    sides = family["comparison"].str.split(" - ", expand=True)
+    marks = (sides[1] + ": " + family["verdict"]).groupby(sides[0]).agg("; ".join)
+    said = settings["method"].map(marks).where(settings["headline"]).fillna("not planned")
+    return settings[SHOWN].assign(**{"difference in NMI": said})
+
+
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per setting whose silhouettes have nulls (`scores.verdicts`), most above its Gaussian null first."""
+    return scores.verdicts(table, BY).sort_values("gaussian excess", ascending=False)
+
+
+def beside_nulls(found: pd.DataFrame) -> pd.DataFrame:
+    """Of `judged`, silhouettes with each null's mean, excess and z, and the verdict."""
+    nulls = [name for name in found if name.endswith((" null", " excess", " z"))]
+    return found[[*BY, "silhouette", *nulls, "verdict"]]

@@ -1,0 +1,41 @@
+"""Rules that only the unsupervised models' claims need; the general ones are in `lib/report/rules.py`."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.report.rules import Ruling, rule, ruling
+from lib.scores.intervals import Interval
+from lib.scores.verdict import RULE, VERDICTS
+
+
+@rule
+def is_pca(table: pd.DataFrame) -> Ruling:
+    """Has every linear VAE (a row of `baselines.beside_ppca`) reached the optimum that theory gives?"""
+    off, inside = float((table["KL"] / table["KL, theory"] - 1).abs().max()), float(table["inside PCA"].min())
+    words = "in all runs KL within 10 % of theory and more than 95 % of the variance of mu inside"
+    return ruling(off < 0.1 and inside > 0.95, words, off=off, inside=inside,
+                  angle=float(table["largest angle, degrees"].max()))
+
+
+@rule
+def pays(row: pd.Series) -> Ruling:
+    """Does a difference pay, by the conditions in which it is resolved (a row of `when_it_pays.counts`)?"""
+    words = "resolved and positive in more than half of the conditions, resolved and negative in none"
+    return ruling(row["better"] > row.sum() / 2 and row["worse"] == 0, words, better=int(row["better"]),
+                  all=int(row.sum()), worse=int(row["worse"]))
+
+
+@rule
+def turns(low: Interval, high: Interval) -> Ruling:
+    """Does a difference in error change sign between the fewest and the most tracks?"""
+    words = "worse with the fewest tracks, better with the most, both resolved over seeds"
+    return ruling(low.low > 0 > high.high, words, low=low, high=high)
+
+
+@rule
+def any_clusters(verdicts: pd.Series) -> Ruling:
+    """Does any setting have clusters? Counts of the three verdicts: `n`, `rest`, `plain`, of `all`."""
+    n, rest, plain = (int((verdicts == one).sum()) for one in VERDICTS)
+    return ruling(n > 0, RULE, n=n, rest=rest, plain=plain, all=len(verdicts), continuum=VERDICTS[1],
+                  nothing=VERDICTS[2])

@@ -1,0 +1,37 @@
+"""What notebook 01 says of a corpus."""
+
+import pandas as pd
+import pytest
+
+from lib.report import rules
+from lib.store import artifacts
+from lib.studies.corpus import checks
+
+
+@pytest.mark.parametrize("inside, verdict, out", [([True, True], True, 0), ([True, False], False, 1)])
+def test_all_inside(inside, verdict, out):
+    ruling = rules.all_inside(pd.Series(inside))
+    assert (ruling["verdict"], ruling["n"], ruling["out"]) == (verdict, 2, out)
+
+
+@pytest.mark.parametrize("n", [0, 2])
+def test_at_least_one(n):
+    assert rules.at_least_one(n)["verdict"] is (n > 0)
+
+
+def test_copies_count_what_the_other_setting_would_leave(prepared_run):
+    rows = [("a", "t1", 2, True), ("a", "t2", 2, True), ("b", "t3", 2, False), ("b", "t4", 2, False)]
+    run, *_ = prepared_run
+    artifacts.save(run, "duplicates", pd.DataFrame(rows, columns=["group", "track", "n", "labels_agree"]))
+    found = checks.copies(run, 10)
+    assert (found["groups"], found["across"], found["other"]) == (2, 1, "drop would leave 7")
+
+
+def test_one_track_of_each_label():
+    labels = pd.Series(["b", "a", "b", "c"], index=["t1", "t2", "t3", "t4"])
+    assert checks.one_of_each(labels, most=2) == {"a": "t2", "b": "t1"}
+
+
+def test_carried_names_the_best_first():
+    found = checks.carried(pd.Series({"tempo": 0.01, "loudness": 0.3, "brightness": 0.6}))
+    assert (found["n"], found["k"], found["names"]) == (3, 2, "brightness, loudness")

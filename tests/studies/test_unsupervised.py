@@ -1,0 +1,81 @@
+"""What the notebooks on models without labels ask: planned comparisons, counted conditions, rules of their own."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from lib.scores.intervals import Interval
+from lib.scores.verdict import VERDICTS
+from lib.store import artifacts
+from lib.studies.unsupervised import baselines, clusterers, comparison, rules, when_it_pays
+
+UP, FLAT, DOWN = (Interval(mean, mean - 1, mean + 1, 3) for mean in (2, 0.5, -2))
+
+
+def rows(method: str, value: float, beta: float = 1.0, role: str = "method", use: str = "none") -> pd.DataFrame:
+    """One setting whose NMI is near `value`, three seeds; its other scores do not matter."""
+    about = {"corpus": "toy", "features": "mfcc", "method": method, "beta": beta, "label_in": "none", "dim": 2,
+             "role": role, "setting": f"{role} {beta:g}", "label_use": use, "clusterer": "kmeans", "clusterer_seed": 0}
+    parts = [{"seed": seed, "metric": metric, "value": number, **about} for seed in range(3)
+             for metric, number in {**dict.fromkeys(comparison.METRICS, 9.0), "nmi": value + 0.01 * seed}.items()]
+    return pd.DataFrame(parts)[artifacts.SCORE_COLUMNS]
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    parts = [rows(name, value) for name, value in (("raw", 0.1), ("ae", 0.2), ("conv_vae", 0.3), ("pca", 0.4),
+                                                   ("vae", 0.5))]
+    others = [rows("beta_vae", 0.6, 4), rows("beta_vae", 0.9, 16), rows("fusion_cca", 1, role="control"),
+              rows("cvae", 0.7, use="both")]
+    return pd.concat(parts + others, ignore_index=True)
+
+
+def test_only_what_was_planned_is_compared(table):
+    family = comparison.planned(table, beta=4).set_index("comparison")
+    assert len(family) == 9 and family.loc["beta_vae - pca", "difference"].mean == pytest.approx(0.2)
+
+
+def test_methods_are_ranked_and_headline_settings_marked(table):
+    kept = comparison.methods(table)
+    found = comparison.ranked(kept, beta=4)
+    assert "fusion_cca" not in set(found["method"]) and found["rank_by"].is_monotonic_decreasing
+    said = comparison.with_outcomes(found, comparison.planned(kept, beta=4))
+    said = said.set_index(["method", "setting"])["difference in NMI"]
+    assert said["beta_vae", "method 4"] == "pca: too few seeds; vae: too few seeds"
+    assert said["beta_vae", "method 16"] == said["cvae", "method 1"] == "not planned"
+
+
+def test_conditions_are_counted_once():
+    gaps = {"AE - PCA": [UP, UP], "VAE - AE": [DOWN, FLAT], "VAE - PCA": [UP, FLAT]}
+    by_set = pd.DataFrame({"features": ["mfcc", "other"], "VAE - PCA": [UP, DOWN], "VAE - raw": [FLAT, UP]})
+    counts = when_it_pays.counts(pd.DataFrame({"dimensions": [2, 10], **gaps}),
+                                 pd.DataFrame({"tracks": [50, 100], **gaps}), by_set)
+    assert counts.loc["VAE - PCA"].tolist() == [2, 1, 1]  # all tracks, and MFCCs, are the first sweep's
+    assert counts.loc["AE - PCA"].tolist() == [3, 0, 0]
+    assert rules.pays(counts.loc["AE - PCA"])["verdict"] and not rules.pays(counts.loc["VAE - PCA"])["verdict"]
+    assert when_it_pays.where_better(by_set) == "mfcc" and when_it_pays.where_better(by_set[1:]) == "none"
+
+
+def test_clusterers_are_compared_with_k_means_on_the_features():
+    parts = [rows(method, value).assign(metric="ami", clusterer=name) for method, name, value in
+             (("raw", "kmeans", 0.1), ("raw", "spectral", 0.0), ("umap", "kmeans", 0.3), ("umap", "spectral", 0.2))]
+    scored = pd.concat(parts)
+    gains = clusterers.gains(scored, ("kmeans", "spectral"))
+    assert len(gains) == 3 and clusterers.surest(gains, scored)["clusterer"] == "kmeans"
+
+
+def test_own_rules_turn():
+    agreeing = pd.DataFrame([(1, 0, 2, 2, 5.0, 5.2, 30.0, 0.99)], columns=baselines.THEORY)
+    assert rules.is_pca(agreeing)["verdict"] and not rules.is_pca(agreeing.assign(KL=6.0))["verdict"]
+    assert rules.turns(UP, DOWN)["verdict"] and not rules.turns(UP, FLAT)["verdict"]
+    some, none = pd.Series(VERDICTS), pd.Series(VERDICTS[1:])
+    assert rules.any_clusters(some)["verdict"] and not rules.any_clusters(none)["verdict"]
+    assert rules.any_clusters(some)["n"] == 1 and rules.any_clusters(none)["all"] == 2
+
+
+def test_kl_is_ranked_beside_theory():
+    latents = xr.Dataset({"kl": (("seed", "latent"), np.array([[0.1, 2.0], [3.0, 0.0]]))})
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 3)))
+    spent, theory = baselines.kl_by_rank(latents, x, beta=1)
+    assert spent.to_numpy().tolist() == [[2, 3], [0.1, 0]] and theory.is_monotonic_decreasing
