@@ -135,7 +135,7 @@ def test_a_notebook_alone_says_which_to_run_first(tmp_path):
     """What JupyterLab's "Run all" shows on a fresh clone: one sentence, no traceback."""
     environment = os.environ | {"PYTHONPATH": str(series.ROOT)}
     code = (
-        f"from lib.store import runs\nrun = runs.open_run('07_cvae', 'smoke', out={str(tmp_path)!r})\n"
+        f"from lib.store import artifacts, runs\nrun = runs.open_run('07_cvae', 'smoke', out={str(tmp_path)!r})\n"
         "artifacts.load(run, 'features')"
     )
     done = subprocess.run(

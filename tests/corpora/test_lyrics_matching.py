@@ -195,6 +195,7 @@ def test_a_folder_of_text_files(tmp_path):
     assert found.loc["long", "fault"] == "" and len(found.loc["long", "text"]) == lyrics_reading.MAX_CHARACTERS
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     content=st.one_of(

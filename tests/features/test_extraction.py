@@ -38,6 +38,7 @@ def music():
 # --- agreement with plain librosa --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_mfcc_statistics_are_librosas(music):
     mfcc = librosa.feature.mfcc(y=music, sr=SR, n_mfcc=20)
     found = audio.extract(music, SR)
@@ -58,6 +59,7 @@ def test_log_mel_is_librosas_with_frames_averaged_and_short_clips_repeated(music
     np.testing.assert_allclose(whole[:, :86], found[:, :86], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_descriptors_are_librosas(music):
     found = audio.extract(music, SR)["descriptors"]
     magnitude = np.abs(librosa.stft(music))
@@ -145,6 +147,7 @@ def test_a_log_mel_gives_what_the_audio_gives(music):
 # --- many clips --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_bad_clips_cost_only_themselves_and_good_ones_are_stored(tmp_path, monkeypatch):
     root = collection(tmp_path / "music", {"ä b": 2})
     label = root / "ä b"
@@ -234,6 +237,7 @@ def test_a_subset_depends_on_content_and_seed_alone(tmp_path, monkeypatch):
     assert len(contents(items, 0)) == 5 and contents(items, 0) == contents(shuffled, 0) != contents(items, 1)
 
 
+@pytest.mark.slow
 def test_two_cold_workers_do_not_crash(tmp_path):
     """Two processes that compile librosa's functions into one empty folder at once would crash Python."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "numba"), "PYTHONPATH": str(ROOT)}

@@ -68,6 +68,7 @@ def test_the_store_holds_every_table_by_track(tmp_path, music):
     np.testing.assert_allclose(found.log_mel.sel(track=track), again["log_mel"], atol=0.006)
 
 
+@pytest.mark.slow
 def test_copies_are_kept_or_dropped_and_always_listed(tmp_path, music):
     kept, dropped = open_run(tmp_path / "keep", music), open_run(tmp_path / "drop", music, duplicates="drop")
     assert preparation.prepare(kept)["n"] == 23 and preparation.prepare(dropped)["n"] == 20
@@ -110,6 +111,7 @@ def test_relabelling_renaming_and_reordering_change_no_feature(tmp_path, music, 
     assert (before[2] != after[2]).any()
 
 
+@pytest.mark.slow
 def test_lyrics_join_by_file_stem(tmp_path, music):
     words = pd.DataFrame({"track_id": ["003", "002", "nobody"], "lyrics": ["rain, rain", "NA", "x"]})
     words.to_csv(tmp_path / "words.csv", index=False)

@@ -76,6 +76,7 @@ def test_convolutions_learn_what_pca_cannot():
     assert made.error.values[held].mean() < 0.9 * made.pca_error.values[held].mean()
 
 
+@pytest.mark.slow
 def test_conv_latents_are_deterministic_and_stored(clip_run):
     run, log_mel = clip_run
     first = convolutional.conv_latents(run, log_mel, [0, 1], latent_dim=3)
@@ -172,6 +173,7 @@ def test_best_row_joins_its_own_networks_and_is_stored(clip_run):
     assert agreement.external(kind, found)["nmi"] > 0.8  # three kinds of clip, plainly different
 
 
+@pytest.mark.slow
 def test_nothing_of_it_opens_labels(clip_run, monkeypatch):
     run, log_mel = clip_run
     monkeypatch.setattr(labels, "open_labels", lambda *_: pytest.fail("labels were opened"))

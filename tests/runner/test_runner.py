@@ -222,6 +222,7 @@ def test_what_goes_wrong_inside_a_run_is_not_blamed_on_its_folder(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_other_settings_do_not_share_a_folder_unless_forced(chain, tmp_path, capsys):
     only_d = series(chain.folder, d="")
     assert run(tmp_path / "out", only_d) == 0
@@ -242,6 +243,7 @@ about = {"settings": settings, "out": out, "cwd": os.getcwd(), "python": sys.exe
 Path(out, "about.json").write_text(json.dumps(about | {name: os.environ[name] for name in names}))"""
 
 
+@pytest.mark.slow
 def test_a_folder_in_which_nothing_was_found_can_be_used_with_other_settings(tmp_path, capsys):
     toys = series(tmp_path / "notebooks", a="")
     notebook(toys.folder, "a", "from lib.store import artifacts", "assert profile != 'smoke', 'a wrong path, say'")
@@ -256,6 +258,7 @@ def test_a_folder_in_which_nothing_was_found_can_be_used_with_other_settings(tmp
     assert "holds a run with other settings" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_kernels_get_parameters_one_thread_this_interpreter_and_this_library(tmp_path, monkeypatch):
     toys = series(tmp_path / "a folder with {braces} and Ümlaut", a="")
     notebook(toys.folder, "a", REPORTING)
@@ -275,6 +278,7 @@ def test_kernels_get_parameters_one_thread_this_interpreter_and_this_library(tmp
     assert record["settings"]["betas"] == [1.0, 4.0]
 
 
+@pytest.mark.slow
 def test_a_run_skips_what_is_up_to_date_and_reruns_what_depends_on_a_change(chain, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(out, chain, "--only", "b") == 0
@@ -304,6 +308,7 @@ def test_a_run_skips_what_is_up_to_date_and_reruns_what_depends_on_a_change(chai
     assert "not up to date any more: c" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_failure_stops_only_what_depends_on_it(tmp_path, capsys):
     toys = series(tmp_path / "notebooks", a="", b="a", c="b", d="")
     fails = "from lib.store.errors import Problem\nraise Problem('no <music> here')"
@@ -327,6 +332,7 @@ def test_a_failure_stops_only_what_depends_on_it(tmp_path, capsys):
     assert sorted(p.name for p in (out / "notebooks").iterdir()) == ["a.ipynb", "b.ipynb", "c.ipynb", "d.ipynb"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True])
 def test_others_start_when_what_they_read_is_written(fails, tmp_path, capsys):
     """`a` waits for `b`, which needs it: that ends only if `b` starts early. If `a` then fails, `b` is no worse."""
@@ -347,6 +353,7 @@ def test_others_start_when_what_they_read_is_written(fails, tmp_path, capsys):
     assert run(tmp_path / "single", toys, "--jobs", "1") == 1
 
 
+@pytest.mark.slow
 def test_a_killed_kernel_is_a_failure_and_keeps_the_earlier_result(tmp_path, capsys):
     toys = series(tmp_path / "notebooks", a="", b="")
     path = notebook(toys.folder, "a", "print('first')", "import os, signal", "pass", "print('last')")
@@ -363,6 +370,7 @@ def test_a_killed_kernel_is_a_failure_and_keeps_the_earlier_result(tmp_path, cap
     assert "first" in failed and "last" not in failed
 
 
+@pytest.mark.slow
 def test_kernels_are_born_with_what_notebooks_import_and_each_for_itself(tmp_path):
     toys = series(tmp_path / "notebooks", a="", b="a")
     toys = dataclasses.replace(toys, preloaded=("tests.toys", "there.is.no.such.module"))
@@ -384,6 +392,7 @@ def test_a_killed_fork_server_fails_what_is_left_and_hangs_nothing(tmp_path, cap
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_number_of_jobs_changes_no_result(tmp_path):
     toys = series(tmp_path / "notebooks", a="", b="", c="a b")
     for name in "ab":
@@ -436,6 +445,7 @@ def assert_nothing_survives(out: Path) -> None:
     assert wait_until(lambda: not any(alive(pid) for pid in pids)), "a kernel or its child has survived the runner"
 
 
+@pytest.mark.slow
 def test_a_killed_runner_takes_its_kernels_along_and_the_next_call_carries_on(slow_run):
     process, out, toys = slow_run
     process.send_signal(signal.SIGKILL)
@@ -448,6 +458,7 @@ def test_a_killed_runner_takes_its_kernels_along_and_the_next_call_carries_on(sl
     assert record["ran"] == ["b", "c"] and set(statuses(out).values()) == {"done"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_at_once_and_keeps_what_is_done(slow_run):
     process, out, _ = slow_run
     process.send_signal(signal.SIGINT)
@@ -460,6 +471,7 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(slow_run):
     assert (out / "notebooks" / "a.ipynb").is_file() and not (out / "notebooks" / "b.ipynb").exists()
 
 
+@pytest.mark.slow
 def test_an_ended_notebook_leaves_no_process_behind(tmp_path):
     toys = series(tmp_path / "notebooks", a="")
     notebook(toys.folder, "a", SLOW.partition("while")[0])

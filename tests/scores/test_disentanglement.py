@@ -86,6 +86,7 @@ def test_alignment_has_its_null_and_leaves_out_dead_dimensions():
     assert list(collapsed.index) == list(table.index) and collapsed.isna().all()
 
 
+@pytest.mark.slow
 def test_optimal_codes_are_what_a_linear_vae_learns():
     rng = np.random.default_rng(3)
     x = rng.standard_normal((600, 3)) @ (rng.standard_normal((3, 8)) * [[3], [2], [1]])

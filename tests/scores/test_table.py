@@ -279,6 +279,7 @@ def test_shuffles_keep_rows_and_genre():
 # --- the paradox's tools, and a whole table ---
 
 
+@pytest.mark.slow
 def test_score_rows_are_tidy_and_carry_their_nulls(prepared_run):
     run, x, genre = prepared_run
     latents = mlp_latents(run, "vae", x, ModelConfig(x.shape[1], 3, (8,)), [0, 1])

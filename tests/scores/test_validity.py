@@ -199,6 +199,7 @@ def test_a_mixture_is_called_clusters(k):
     assert examine(points, k, n_nulls=8, n_init=3).verdict == CLUSTERS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [ring, banana, heavy, skewed])
 def test_a_continuum_is_called_one(shape):
     clouds = [shape(np.random.default_rng(i)) for i in range(3)]

@@ -14,6 +14,7 @@ from tests.tasks import task
 from tests.toys import interruptible
 
 
+@pytest.mark.slow
 def test_each_misfortune_costs_one_input():
     orders = ["ok", "crash", "bad", "ok", "exit", "error", "crash answering", "ok", "ok"]
     found = {o.index: o for o in engine.run(task, [(order, i) for i, order in enumerate(orders)], jobs=2)}
@@ -57,6 +58,7 @@ def gone(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_leaving_early_ends_every_process():
     inputs = [("ok", 0), ("ok", 0), ("hang",)]
     with contextlib.closing(engine.run(task, inputs, 2)) as found:
@@ -64,6 +66,7 @@ def test_leaving_early_ends_every_process():
     assert all(gone(pid) for pid in pids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["process", "group"])
 def test_ctrl_c_stops_at_once_and_leaves_no_process(how, tmp_path):
     """The inputs hang: only Ctrl-C ends them."""

@@ -136,6 +136,7 @@ def test_any_column_comes_back(prepared_run, monkeypatch, values):
     assert [*map(repr, found[0]["value"].astype(object))] == [*map(repr, given)]
 
 
+@pytest.mark.slow
 def test_remembered_scores_are_the_scores(prepared_run, monkeypatch):
     run, x, genre = prepared_run
     latents = pca_latents(run, x, 3, [0, 1])
@@ -148,6 +149,7 @@ def test_remembered_scores_are_the_scores(prepared_run, monkeypatch):
     assert not scores.score(run, latents, other, probes=True).equals(plain)
 
 
+@pytest.mark.slow
 def test_umap_is_umap_and_what_it_compiles_is_kept():
     points = np.random.default_rng(0).standard_normal((60, 5))
     found = umap.umap(points, 2, [0, 1], n_epochs=20, init="pca")

@@ -136,6 +136,7 @@ def test_the_label_itself_is_proof(tmp_path):
     assert [(f.subject, f.kind) for f in made if f.verdict == "found"] == [("lookup", array_report.PROOF)]
 
 
+@pytest.mark.slow
 def test_what_contains_a_label_derived_array_is_called_too(tmp_path):
     rng = np.random.default_rng(5)
     path = folder_of(tmp_path / "run", lyrics=noise_on_label(16, 1.0))

@@ -281,6 +281,7 @@ def test_a_run_that_cannot_be_read_is_said_and_the_old_one_stays(small, material
     assert "there is no run in" in view.said.value and view.tracks.value == small[0]
 
 
+@pytest.mark.slow
 def test_a_corpus_without_audio_says_so(tmp_path):
     run = runs.open_run(models.NOTEBOOK, "smoke", "gtzan_logmel", str(pack(tmp_path / "pack.npz", n=40)),
                              out=str(tmp_path / "run"), settings={"epochs": 2})

@@ -317,6 +317,7 @@ def test_the_better_single_view_is_the_best_of_all_and_bounds_hold_for_each():
     assert table.loc["late", "over_audio"] == table.loc["blocks", "over_audio"]
 
 
+@pytest.mark.slow
 def test_simultaneous_lower_bounds_hold_together():
     """Families of 30 correlated gains that are all zero: some bound lies above zero in at most 5 % of them, while of
     bounds that are not simultaneous one does in most."""

@@ -104,6 +104,7 @@ def test_clean_builders_pass(name, corpora):
     assert report["dose curve"].verdict == "not run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bag_of_words", "tfidf_svd", "audio_and_lyrics"])
 def test_honest_informative_lyrics_are_a_proxy_and_no_leak(name, corpora):
     report = put(planted.CLEAN[name], corpora(), ["relabelling", "words and fields", "within-genre shuffle"])
@@ -187,6 +188,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", BROKEN)
 def test_each_test_is_the_only_one_that_sees_some_leak(test, corpora, monkeypatch):
     module, function, leak, corpus = BROKEN[test]
@@ -197,6 +199,7 @@ def test_each_test_is_the_only_one_that_sees_some_leak(test, corpora, monkeypatc
     assert put(leak.build, made).verdict == "clear"
 
 
+@pytest.mark.slow
 def test_the_dose_curve_is_the_only_one_that_sees_text_that_knows_more_than_stated(tmp_path, monkeypatch):
     folder, said_to_be_empty = tmp_path / "a", tmp_path / "b"
     planted.make_corpus(folder, N, K, informative=0)
@@ -398,6 +401,7 @@ def test_near_copies_find_the_planted_pairs():
     assert (7, 9) not in set(map(tuple, copies.near_copies(x, identical=False).pairs))
 
 
+@pytest.mark.slow
 def test_power_counts_what_is_called():
     table = audit.power([0.0, 1.0], repeats=4, n=60, d=8).set_index(["strength", "test"])
     assert (table.loc[0.0, "called"] == 0).all() and (table.loc[1.0, "called"] == 4).all()

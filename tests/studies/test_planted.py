@@ -14,6 +14,8 @@ from sklearn.model_selection import cross_val_score
 from tests import planted
 from tests.planted import CLEAN, LEAKS, RELABELLING, UNSTABLE
 
+pytestmark = pytest.mark.slow
+
 # Leaks that tell the label of a single track by themselves, so that a probe finds it where content is mute. The others
 # move the table too little, or in too few tracks, or towards labels the probe is not told: their output depends on the
 # filing, which is checked for all, and some have a check of their own below.
