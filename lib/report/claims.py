@@ -28,13 +28,12 @@ UNDECIDED = ("Not decided on this run: {name}. Its rule ({rule}) needs more seed
 def registry() -> dict[str, dict[str, Any]]:
     """All entries of `claims.yaml` by kind ("claims", "figures", "tables") and name, each claim with its notebook."""
     found: dict[str, dict[str, Any]] = {"claims": {}, "figures": {}, "tables": {}}
-    for path in sorted(NOTEBOOKS.glob("claims*.yaml")):
-        for notebook, kinds in yaml.safe_load(path.read_text(encoding="utf-8")).items():
-            for kind, entries in kinds.items():
-                for name, entry in entries.items():
-                    if name in found[kind]:
-                        raise ValueError(f"{path.name}: '{name}' stands twice under {kind}")
-                    found[kind][name] = entry | {"notebook": notebook} if isinstance(entry, dict) else entry
+    for notebook, kinds in yaml.safe_load((NOTEBOOKS / "claims.yaml").read_text(encoding="utf-8")).items():
+        for kind, entries in kinds.items():
+            for name, entry in entries.items():
+                if name in found[kind]:
+                    raise ValueError(f"claims.yaml: '{name}' stands twice under {kind}")
+                found[kind][name] = entry | {"notebook": notebook} if isinstance(entry, dict) else entry
     return found
 
 
@@ -64,18 +63,11 @@ def claim(run: Run, name: str, ruling: Ruling | None = None, of: str = "", **num
     where = {key: value.format(**words) for key, value in entry.get("where", {}).items()}
     rule = ruling["rule"].format(**words | where)
     yes, no = entry.get("yes", entry.get("says", "")), entry.get("no", "")
-    _state(run, f"{name} {of}".strip(), (yes, no), ruling["verdict"], rule, words, numbers, claim=name)
+    state(run, f"{name} {of}".strip(), (yes, no), ruling["verdict"], rule, words, numbers, claim=name)
 
 
-def finding(
-    run: Run, name: str, yes: str, no: str = "", verdict: bool | None = True, rule: str = "", **numbers
-) -> None:
-    """A claim whose sentences stand in the cell: goes when every notebook uses `claim`."""
-    _state(run, name, (yes, no), None if verdict is None else bool(verdict), rule, numbers, numbers)
-
-
-def _state(run: Run, name: str, templates: tuple[str, str], verdict: bool | None, rule: str, words: dict[str, Any],
-           numbers: dict[str, Any], **about: str) -> None:
+def state(run: Run, name: str, templates: tuple[str, str], verdict: bool | None, rule: str, words: dict[str, Any],
+          numbers: dict[str, Any], **about: str) -> None:
     """Show and record one sentence of the two, filled with words, and the numbers that it is made of."""
     if verdict is None:  # then numbers may be missing
         text = UNDECIDED.format(name=name.replace("_", " "), rule=rule)

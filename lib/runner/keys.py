@@ -6,11 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lib.runner.request import Request
 from lib.store import remembering
 from lib.store.errors import Problem
-from lib.store.series import Series
+from lib.store.series import FILES, NOTEBOOKS, Series
 from lib.store.settings import digest
+
+# what notebooks show their results with; the rest of the report reads finished notebooks
+PAGE = [f"report/{name}.py" for name in ("claims", "glossary", "latex", "output", "plots", "redraw", "rules", "showing",
+                                         "style")]
 
 
 # --- what needs a run --------------------------------------------------------------------------------------------
@@ -19,13 +25,17 @@ def keys(series: Series, request: Request) -> dict[str, str]:
     shared = {
         "settings": request.checked().key(),
         "code": remembering.code_of(),
+        "page": [remembering.sources(*PAGE), (NOTEBOOKS / "glossary.yaml").read_text(encoding="utf-8")],
         "source": _fingerprint(request.source),
         "lyrics": _fingerprint(request.lyrics),
     }
+    written = yaml.safe_load((NOTEBOOKS / "claims.yaml").read_text(encoding="utf-8"))
+    sentences = {FILES.get(name, name): said for name, said in written.items()}
     found: dict[str, str] = {}
     for name in series.order():
         needed = {need: found[need] for need in series.needs[name]}
-        found[name] = digest({"shared": shared, "cells": cell_sources(series.path(name)), "needs": needed}, 16)
+        own = {"cells": cell_sources(series.path(name)), "sentences": sentences.get(name)}
+        found[name] = digest({"shared": shared, **own, "needs": needed}, 16)
     return found
 
 

@@ -97,22 +97,12 @@ def test_dots_grow_with_their_rows(n):
         (True, "yes", "rises by 0.25"),
         (False, "no", "does not rise: 0.25"),
         (None, "open", "Not decided"),
-        (np.bool_(True), "yes", "rises by 0.25"),
     ],
 )
 def test_findings_follow_their_verdict(prepared_run, shown, verdict, kind, text):
     run, *_ = prepared_run
-    page = shown(
-        lambda: claims.finding(
-            run,
-            "f",
-            "It rises by {gap:.2f}.",
-            no="It does not rise: {gap:.2f}.",
-            verdict=verdict,
-            rule="gap above zero",
-            gap=np.float64(0.25),
-        )
-    )
+    sentences, numbers = ("It rises by {gap:.2f}.", "It does not rise: {gap:.2f}."), {"gap": np.float64(0.25)}
+    page = shown(lambda: claims.state(run, "f", sentences, verdict, "gap above zero", numbers, numbers))
     assert f"finding {kind}" in page and text in page
     recorded = runs.load_records(run.folder)["04_vae"]["findings"][0]
     assert recorded["numbers"] == {"gap": 0.25} and text in recorded["text"]
