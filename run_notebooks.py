@@ -47,7 +47,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     what.add_argument("--lyrics", default="", metavar="PATH",
                       help="lyrics of its tracks, if there are: CSV, JSON, or a folder of .txt and .lrc files")
     what.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                      help="any setting of lib/parameters.py; may be given several times")
+                      help="any setting of lib/store/settings.py; may be given several times")
     how = parser.add_argument_group("how to run")
     how.add_argument("--only", nargs="+", action="extend", default=[], metavar="NOTEBOOK",
                      help="only these notebooks, by number or name, and what they need")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -37,7 +38,10 @@ def test_form(name):
     nbformat.validate(notebook)
     cells = code_cells(name)
     assert all(not c.outputs and c.execution_count is None for c in cells), "committed with outputs"
-    assert max(c.source.count("\n") + 1 for c in cells) <= 20, "a cell of more than 20 lines"
+    lines = [c.source.splitlines() for c in cells[1:]]
+    assert max(map(len, lines)) <= 12, "a cell of more than 12 lines"
+    assert np.median([len(each) for each in lines]) <= 4
+    assert max(len(line) for c in cells for line in c.source.splitlines()) <= 100
     assert not any(re.search(r"^\s*(def|class) ", c.source, re.M) for c in cells), "a def or class in a cell"
     assert "parameters" in cells[0].metadata.tags
     found = [node.target.id for node in ast.parse(cells[0].source).body]
@@ -63,6 +67,30 @@ def sentences():
 def test_no_conclusion_is_typed(text):
     """Numbers come from the run: a claim or caption has places for them."""
     assert not TYPED.search(CONSTANT.sub("", text)), f"a number is typed: {text}"
+
+
+BY_FILE = {file: name for name, file in series.FILES.items()}
+CALLS = {"claim": "claims", "show": "figures", "players": "figures", "table": "tables"}
+
+
+def test_every_sentence_is_used_by_its_notebook():
+    """Claims and captions of the registry are those that notebooks name, each in its own."""
+    for kind, entries in claims.registry().items():
+        used = {(BY_FILE.get(name, name), entry) for name in [*FORMED, "explore_cvae"]
+                for argument in names_given(name, kind) for entry in entries if re.fullmatch(argument, entry)}
+        assert {entry for _, entry in used} == set(entries), kind
+        if kind == "claims":
+            assert used == {(entry["notebook"], name) for name, entry in entries.items()}
+
+
+def names_given(notebook, kind):
+    """Patterns of the names that a notebook's cells give to `claim`, `show`, `table` and `players`."""
+    for call in (n for c in code_cells(notebook) for n in ast.walk(ast.parse(c.source)) if isinstance(n, ast.Call)):
+        if CALLS.get(ast.unparse(call.func)) == kind:
+            given = call.args[1 if kind == "claims" else 2]
+            for one in (given.body, given.orelse) if isinstance(given, ast.IfExp) else (given,):
+                parts = one.values if isinstance(one, ast.JoinedStr) else [one]
+                yield "".join(re.escape(p.value) if isinstance(p, ast.Constant) else ".+" for p in parts)
 
 
 @pytest.mark.parametrize("text, typed", [

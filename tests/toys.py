@@ -16,7 +16,7 @@ corpus: str = "controlled"  # controlled, folder, gtzan or gtzan_logmel
 source: str = ""  # folder or file of a real corpus
 lyrics: str = ""  # lyrics file, if there is one
 out: str = ""  # run folder; empty: build/<corpus>-<profile>
-settings: dict = {}  # anything in lib/parameters.py, overrides the profile"""
+settings: dict = {}  # anything in lib/store/settings.py, overrides the profile"""
 
 
 def notebook(folder: Path, name: str, *cells: str, title: str = "", question: str = "What is it?", **options) -> Path:

@@ -8,7 +8,7 @@ import xarray as xr
 from lib.scores.intervals import Interval
 from lib.scores.verdict import VERDICTS
 from lib.store import artifacts
-from lib.studies.unsupervised import baselines, clusterers, comparison, rules, when_it_pays
+from lib.studies.unsupervised import baselines, clusterers_compared, comparison, rules, when_it_pays
 
 UP, FLAT, DOWN = (Interval(mean, mean - 1, mean + 1, 3) for mean in (2, 0.5, -2))
 
@@ -61,8 +61,8 @@ def test_clusterers_are_compared_with_k_means_on_the_features():
     parts = [rows(method, value).assign(metric="ami", clusterer=name) for method, name, value in
              (("raw", "kmeans", 0.1), ("raw", "spectral", 0.0), ("umap", "kmeans", 0.3), ("umap", "spectral", 0.2))]
     scored = pd.concat(parts)
-    gains = clusterers.gains(scored, ("kmeans", "spectral"))
-    assert len(gains) == 3 and clusterers.surest(gains, scored)["clusterer"] == "kmeans"
+    gains = clusterers_compared.gains(scored, ("kmeans", "spectral"))
+    assert len(gains) == 3 and clusterers_compared.surest(gains, scored)["clusterer"] == "kmeans"
 
 
 def test_own_rules_turn():
