@@ -59,12 +59,12 @@ def run(task: Callable, inputs: Sequence[tuple], jobs: int | None = None, limit:
                 outcome = worker.outcome()
                 if outcome is None:
                     continue
-                yield outcome
                 if outcome.kind in ("done", "failed") and waiting:
                     worker.give(*waiting.popleft())
                 else:
                     team.remove(worker)
                     worker.stop()
+                yield outcome  # last: who asked may take its time, and the worker is busy meanwhile
     finally:
         for worker in team:
             worker.stop()
