@@ -25,7 +25,7 @@ settings.load_profile("series")
 def pytest_collection_modifyitems(items):
     """What uses a run that takes long to make is slow, and what uses a browser says so."""
     for item in items:
-        if {"smoke", "small", "rings", "audited"} & set(item.fixturenames):
+        if {"smoke", "small", "rings", "audited", "measured"} & set(item.fixturenames):
             item.add_marker("slow")
         if {"browser", "lab"} & set(item.fixturenames):
             item.add_marker("browser")

@@ -47,6 +47,7 @@ def test_mfcc_statistics_are_librosas(music):
     np.testing.assert_array_equal(found["mfcc_delta"][:40], found["mfcc"])
 
 
+@pytest.mark.slow
 def test_log_mel_is_librosas_with_frames_averaged_and_short_clips_repeated(music):
     mel = librosa.feature.melspectrogram(y=music, sr=SR, n_mels=64)
     n = mel.shape[1]

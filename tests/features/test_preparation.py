@@ -146,6 +146,7 @@ def test_what_remains_must_be_enough(tmp_path):
         preparation.prepare(open_run(tmp_path / "2", root))
 
 
+@pytest.mark.slow
 def test_a_moved_file_can_no_longer_be_heard(tmp_path, music):
     root = tmp_path / "moving"
     shutil.copytree(music, root)

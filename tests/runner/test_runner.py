@@ -382,6 +382,7 @@ def test_kernels_are_born_with_what_notebooks_import_and_each_for_itself(tmp_pat
     assert run(tmp_path / "out", toys) == 0
 
 
+@pytest.mark.slow
 def test_a_killed_fork_server_fails_what_is_left_and_hangs_nothing(tmp_path, capsys):
     toys = series(tmp_path / "notebooks", a="", b="a", c="b")
     notebook(toys.folder, "a", "1")

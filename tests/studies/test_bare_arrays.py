@@ -154,6 +154,7 @@ def test_label_noise_alone_in_a_folder_cannot_be_told(tmp_path):
     assert bare_arrays.audit(array_files.load(path), n_nulls=3).found("label-derived") == {}
 
 
+@pytest.mark.slow
 def test_an_encoder_that_was_given_the_label_is_called(tmp_path):
     def conditioned(rng, y, x):
         return np.tanh(0.4 * (x @ rng.standard_normal((20, 6)) / 2 + 2 * rng.standard_normal((5, 6))[y]))
