@@ -108,7 +108,7 @@ def beside_null(rows: pd.DataFrame, names: Sequence[str] | None = None, metrics:
     axes = [None] if len(metrics) == 1 else style.new(PAGE, height, 1, len(metrics), sharey=True)[1]
     for ax, (metric, xlabel) in zip(axes, metrics.items(), strict=True):
         figure = dots(names, rows[metric], xlabel, ax, [value.mean for value in rows[f"{metric}_null"]],
-                      list(rows["label_use"] != "none"), null_name=null_name)
+                      list(rows["label_use"] != "none") if "label_use" in rows else None, null_name=null_name)
     return figure
 
 

@@ -52,7 +52,10 @@ def again(path: Path, width: float) -> Figure | None:
     if not path.is_file():
         return None
     module, name, args, options = _back(json.loads(path.read_text(encoding="utf-8")))
-    function = getattr(importlib.import_module(module), name) if module.startswith("lib.") else None
+    source = importlib.import_module(module) if module.startswith("lib.") else None
+    if source and not hasattr(source, name):  # of an earlier version
+        return None
+    function = getattr(source, name, None)
     if not getattr(function, "is_redrawable", False):
         raise ValueError(f"{path}: {module}.{name} is no function of this project that draws figures")
     with style.as_wide_as(width):
