@@ -22,7 +22,6 @@ from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, INTERACTIVE, MARKERS, PAGE, PALETTE, axes_of, legend_below, listed, say
 from lib.scores.intervals import Interval, interval
 
-LETTER = 0.055  # inches: an average letter of a tick label
 FOR_NAMES = 0.55  # share of a figure's width that names of rows may take
 
 
@@ -99,13 +98,18 @@ def dots(
     return ax.figure
 
 
-def beside_null(rows: pd.DataFrame, metric: str, xlabel: str, null_name: str = "null", ax=None,
-                names: Sequence[str] | None = None) -> Figure:
-    """`dots` of a metric of `scores.table.summary`, by setting (or `names`), each beside its null; hollow: labels were
-    read."""
-    return dots(list(rows["setting"] if names is None else names), rows[metric], xlabel, ax,
-                [value.mean for value in rows[f"{metric}_null"]], list(rows["label_use"] != "none"),
-                null_name=null_name)
+@redrawable
+def beside_null(rows: pd.DataFrame, names: Sequence[str] | None = None, metrics: dict[str, str] | None = None,
+                null_name: str = "permuted labels") -> Figure:
+    """`dots` of metrics of `scores.table.summary` (default: NMI; metric -> what its axis is called) side by side, by
+    setting or by `names`, each beside its null; hollow: labels were read."""
+    names = list(rows["setting"] if names is None else names)
+    metrics, height = metrics or {"nmi": "NMI with genre"}, 1.0 + 0.2 * len(names)
+    axes = [None] if len(metrics) == 1 else style.new(PAGE, height, 1, len(metrics), sharey=True)[1]
+    for ax, (metric, xlabel) in zip(axes, metrics.items(), strict=True):
+        figure = dots(names, rows[metric], xlabel, ax, [value.mean for value in rows[f"{metric}_null"]],
+                      list(rows["label_use"] != "none") if "label_use" in rows else None, null_name=null_name)
+    return figure
 
 
 def _rows(ax: Axes | None, names: Sequence[str], xlabel: str, title: str = "", height: float = 0.2,
@@ -114,8 +118,8 @@ def _rows(ax: Axes | None, names: Sequence[str], xlabel: str, title: str = "", h
     with rows of `height` inches or more."""
     names, rows = [str(shown(name)) for name in names], np.arange(len(names))[::-1]
     if ax is None:
-        wide = style.wide(min(PAGE, max(width, LETTER * max(map(len, names), default=0) / FOR_NAMES)))
-        names = [textwrap.fill(name, int(FOR_NAMES * wide / LETTER)) for name in names]
+        wide = style.wide(min(PAGE, max(width, style.LETTER * max(map(len, names), default=0) / FOR_NAMES)))
+        names = [textwrap.fill(name, int(FOR_NAMES * wide / style.LETTER)) for name in names]
         lines = 1 + max((name.count("\n") for name in names), default=0)
         ax = style.new(wide, 0.95 + len(names) * max(height, 0.13 * lines))[1]
     ax.set(yticks=rows, yticklabels=names, xlabel=shown(xlabel), title=title, ylim=(-0.7, len(names) - 0.3))
@@ -177,12 +181,17 @@ def curves(
     return figure
 
 
+@redrawable
 def panels(found: dict[str, tuple[dict[str, pd.DataFrame], dict[str, float | pd.Series]]], over: str,
-           log_x: bool = True) -> Figure:
-    """`curves` side by side: what is on the vertical axis -> (curves, reference lines), all over `over`."""
-    figure, axes = style.new(PAGE, 2.5, 1, len(found))
-    for ax, (ylabel, (data, lines)) in zip(np.atleast_1d(axes), found.items(), strict=True):
-        curves(data, over, ylabel, ax, log_x=log_x, lines=lines)
+           log_x: bool = True, ylabel: str = "") -> Figure:
+    """`curves` side by side over `over`, with one legend: what is on the vertical axis -> (curves, reference lines).
+    With a `ylabel`, all share that axis, and have titles."""
+    figure, axes = style.new(PAGE, 2.6, 1, len(found), sharey=bool(ylabel))
+    for ax, (name, (data, lines)) in zip(np.atleast_1d(axes), found.items(), strict=True):
+        first = ax.get_subplotspec().is_first_col()
+        curves(data, over, (ylabel if first else "") if ylabel else name, ax, log_x, lines, name if ylabel else "",
+               legend=False)
+    legend_below(figure)
     return figure
 
 
@@ -198,21 +207,22 @@ def _course(name: str, x: np.ndarray, y: np.ndarray) -> str:
 
 @redrawable
 def heat(
-    data: pd.DataFrame, ax=None, title: str = "", label: str = "", diverging: bool = False, annotate: bool = True,
-    digits: int = 2,
+    data: pd.DataFrame, ax=None, title: str = "", label: str = "", diverging: bool = False, digits: int = 2,
 ) -> Figure:
     """A table as a picture, values written in when there are few."""
     rows, columns = data.shape
-    figure, ax = axes_of(ax, min(PAGE, 1.6 + 0.36 * columns), 0.9 + 0.24 * rows)
+    annotate = data.size <= 150
+    height = 0.9 + 0.24 * rows if annotate else 1.3 + 0.11 * rows
+    figure, ax = axes_of(ax, min(PAGE, 1.6 + 0.36 * columns), height)
     limit = np.nanmax(np.abs(data.to_numpy())) if diverging else None
     data = data.rename(index=shown, columns=shown).rename_axis(index=shown, columns=shown)
     drawn = data.rename(index=style.no_formula, columns=style.no_formula)  # seaborn measures labels
     sns.heatmap(drawn, ax=ax, cmap="vlag" if diverging else "cividis", vmin=-limit if diverging else None, vmax=limit,
-                annot=annotate and data.size <= 160, fmt=f".{digits}f", annot_kws={"size": 6},
+                annot=annotate, fmt=f".{digits}f", annot_kws={"size": 6},
                 cbar_kws={"label": shown(label)}, linewidths=0.3)
     ax.set(title=title)
     room = ax.get_position().width * figure.get_figwidth() / max(columns, 1)
-    upright = LETTER * max((len(str(name)) for name in data.columns), default=0) > room
+    upright = 1.1 * style.LETTER * max((len(str(name)) for name in data.columns), default=0) > room
     ax.tick_params("x", rotation=90 if upright else 0)
     ax.tick_params(length=0)
     cells = data.stack()
@@ -284,16 +294,35 @@ def causes(links: dict[tuple[str, str], Interval]) -> Figure:
     return figure
 
 
-def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float], n: int = 12) -> Figure:
-    """The first `n` eigenvalues of each covariance, on a logarithmic scale, with levels to compare them with."""
+@redrawable
+def bars(values: pd.Series, xlabel: str, width: float = COLUMN, **axes) -> Figure:
+    """A bar per row, the first one on top."""
+    figure, ax = style.new(width, 0.6 + 0.17 * len(values))
+    names = [str(shown(name)) for name in values.index]
+    ax.barh(names[::-1], values.to_numpy()[::-1], color=PALETTE[0], height=0.65)
+    ax.set(xlabel=xlabel, **axes)
+    say(ax, listed(names, values))
+    return figure
+
+
+@redrawable
+def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float] | None = None, n: int | None = None,
+                kept: int | None = None, of: str = "eigenvalue") -> Figure:
+    """The first `n` eigenvalues of each covariance, on a logarithmic scale, with levels to compare them with, and a
+    line behind the components that are `kept`."""
     figure, ax = style.new()
     for i, (name, values) in enumerate(spectra.items()):
-        shown = values[:n]
-        ax.plot(range(1, len(shown) + 1), shown, marker=MARKERS[i], color=PALETTE[i], label=name)
-    for i, (name, level) in enumerate(levels.items()):
+        ax.plot(range(1, len(values[:n]) + 1), values[:n], marker=MARKERS[i % 10], color=PALETTE[i % 10], label=name,
+                ms=4 if len(values[:n]) < 20 else 2.5)
+    for i, (name, level) in enumerate((levels or {}).items()):
         ax.axhline(level, color=GREY, ls=("--", ":", "-.")[i % 3], lw=1, label=name)
-    ax.set(xlabel="component", ylabel="eigenvalue", yscale="log")
-    ax.legend()
+    if kept:
+        ax.axvline(kept + 0.5, color=GREY, ls="--", lw=1)
+    ax.set(xlabel="component", ylabel=of, yscale="log")
+    said = f"largest: {listed(spectra, [values[0] for values in spectra.values()])}"
+    say(ax, said + (f"; levels: {listed(levels, levels.values())}" if levels else ""))
+    if len(spectra) > 1 or levels:
+        ax.legend()
     return figure
 
 

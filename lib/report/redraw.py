@@ -30,6 +30,7 @@ def redrawable(function: Callable[P, Figure]) -> Callable[P, Figure]:
     def draw(*args: P.args, **options: P.kwargs) -> Figure:
         figure = function(*args, **options)
         if not any(isinstance(value, Axes) for value in (*args, *options.values())):
+            style.break_lines(figure)
             figure.made_by = [function.__module__, function.__name__, args, options], _artists(figure)
         return figure
 
@@ -51,7 +52,10 @@ def again(path: Path, width: float) -> Figure | None:
     if not path.is_file():
         return None
     module, name, args, options = _back(json.loads(path.read_text(encoding="utf-8")))
-    function = getattr(importlib.import_module(module), name) if module.startswith("lib.") else None
+    source = importlib.import_module(module) if module.startswith("lib.") else None
+    if source and not hasattr(source, name):  # of an earlier version
+        return None
+    function = getattr(source, name, None)
     if not getattr(function, "is_redrawable", False):
         raise ValueError(f"{path}: {module}.{name} is no function of this project that draws figures")
     with style.as_wide_as(width):
@@ -71,6 +75,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return {"ndarray": value.tolist()}
     if isinstance(value, tuple):
+        if type(value) not in (tuple, Interval):
+            raise TypeError(f"a {type(value).__name__} would come back as a tuple")
         return {type(value).__name__: [_plain(one) for one in value]}
     if isinstance(value, dict):
         return {"dict": [[_plain(key), _plain(one)] for key, one in value.items()]}

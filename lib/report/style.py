@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import textwrap
 import warnings
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
@@ -23,6 +24,7 @@ INTERACTIVE = "interactive"  # marks points that a page lets the reader point at
 PALETTE = sns.color_palette("colorblind", 10)  # safe for the common colour blindnesses
 MARKERS = "osD^vP*Xhp"
 GREY = "#6b6b6b"
+LETTER, HANDLE = 0.052, 0.45  # inches: an average letter of 7 points; what stands before and after a legend's text
 # Labels may be in any script: fonts that are installed take over what the first lacks
 FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Zen Hei", "IPAGothic", "Noto Sans Thai",
          "Noto Sans Devanagari", "Unifont", "Arial Unicode MS", "Hiragino Sans", "PingFang SC", "Yu Gothic",
@@ -85,11 +87,29 @@ def powers_of_two(ax: Axes) -> None:
     ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def legend_below(figure: Figure, **options: Any) -> None:
-    """A legend under all panels, in two columns where there is room."""
-    legend = figure.legend(loc="outside lower center", ncols=2 if figure.get_figwidth() > COLUMN else 1, **options)
-    if figure.get_figwidth() <= COLUMN:
-        figure.set_figheight(figure.get_figheight() + 0.08 * len(legend.get_texts()))
+def legend_below(figure: Figure, handles: Iterable[Any] = ()) -> None:
+    """One legend for all panels, under them, of `handles` or of all that is drawn: in one row, if there is room."""
+    before, width = figure.legends.copy(), figure.get_figwidth()
+    found = list(handles) or [one for ax in figure.axes for one in ax.get_legend_handles_labels()[0]]
+    named = {handle.get_label(): handle for handle in found}
+    letters = [len(name) for name in named]
+    fits = len(named) * HANDLE + LETTER * sum(letters) < width
+    across = len(named) if fits else max(1, int(width / (HANDLE + LETTER * max(letters))))
+    figure.legends.clear()
+    figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=across)
+    if not before:
+        figure.set_figheight(min(TALLEST, figure.get_figheight() + 0.13 * (-(-len(named) // across) - 1)))
+
+
+def break_lines(figure: Figure) -> None:
+    """Break titles and names of axes that are longer than their panel."""
+    width, height = figure.get_size_inches()
+    for ax in (ax for ax in figure.axes if ax.get_subplotspec()):
+        rows, columns, *_ = ax.get_subplotspec().get_geometry()
+        across, up = (width / columns - 0.5) / (1.15 * LETTER), (height / rows - 0.4) / (1.15 * LETTER)
+        for text, letters in ((ax.xaxis.label, across), (ax.yaxis.label, up), (ax._left_title, 0.9 * across)):
+            if len(text.get_text()) > letters:
+                text.set_text(textwrap.fill(text.get_text(), max(10, int(letters)), break_long_words=False))
 
 
 # --- figures in words --------------------------------------------------------------------------------------------

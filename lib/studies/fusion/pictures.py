@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lib.report import style
 from lib.report.plots import curves, dots
+from lib.report.redraw import redrawable
 from lib.scores.intervals import Interval
 from lib.studies.fusion.methods import METHODS
 
@@ -16,6 +17,7 @@ INFORMATION = "information of the second view about genre, nats"
 Bands = Mapping[str, tuple[float, float]]
 
 
+@redrawable
 def gains_over_information(found: Mapping[str, dict[str, pd.DataFrame]], inside: Mapping[str, float],
                            full: float) -> Figure:
     """Gain over the better single modality against information, nats, up to `full`, a panel per kind of modality:
@@ -24,17 +26,18 @@ def gains_over_information(found: Mapping[str, dict[str, pd.DataFrame]], inside:
     places = ([-full, -full / 2, 0, full / 2, full],
               ["all,\ndealt out", "half,\ndealt out", "0", f"{full / 2:.2f}", f"{full:.2f}"])
     for ax, (kind, parts) in zip(axes, found.items(), strict=True):
-        curves(parts, INFORMATION, "gain in NMI over the better single view" if ax is axes[0] else "", ax,
-               lines={"no gain": 0.0}, title=f"{kind} view", legend=False)
+        ylabel = "gain in NMI over the better single view" if ax.get_subplotspec().is_first_col() else ""
+        curves(parts, INFORMATION, ylabel, ax, lines={"no gain": 0.0}, title=f"{kind} view", legend=False)
         ax.axvline(0, color=style.GREY, lw=0.8)
         ax.set_ylim(bottom=max(-0.35, ax.get_ylim()[0]))
         ax.set_xticks(*places)
     for i, method in enumerate(METHODS):
         axes[0].plot(1.1 * full / 2, inside[method], style.MARKERS[i], color=style.PALETTE[i], mfc="white")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    style.legend_below(figure)
     return figure
 
 
+@redrawable
 def scores_over_information(methods: dict[str, pd.DataFrame], audio: pd.DataFrame, second: pd.DataFrame,
                             expected: Bands) -> Figure:
     """NMI [nats, seed] of every method and of either modality alone, with bands of what was expected."""
@@ -45,6 +48,7 @@ def scores_over_information(methods: dict[str, pd.DataFrame], audio: pd.DataFram
         "audio alone": audio.mean(axis=1), "second view alone": second.mean(axis=1)})
 
 
+@redrawable
 def ladder(rows: pd.DataFrame, expected: Bands) -> Figure:
     """NMI of either modality alone and of each fusion (`second.score_table`), beside the second one dealt to other
     tracks, with bands of what was expected."""

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lib.report.plots import beside_null
-from lib.report.style import PAGE, new
 from lib.scores import table as scores
+from lib.studies.paradox.panels import BESIDE_NULLS
 
 
 def lyrics(all_scores: pd.DataFrame) -> pd.DataFrame:
@@ -30,11 +30,7 @@ def four(all_scores: pd.DataFrame, beta: float) -> pd.DataFrame:
 
 def paradox(cells: pd.DataFrame) -> Figure:
     """Silhouette (left) and NMI (right) of `four` models, each beside its null."""
-    figure, axes = new(PAGE, 2.0, 1, 2, sharey=True)
-    beside_null(cells, "silhouette", "silhouette (grey: Gaussian null)", ax=axes[0], names=cells["name"])
-    figure.legends.clear()  # one for both
-    beside_null(cells, "nmi", "NMI with genre (grey: permuted labels)", ax=axes[1], names=cells["name"])
-    return figure
+    return beside_null(cells, cells["name"], BESIDE_NULLS, "null")
 
 
 def best(all_scores: pd.DataFrame, n: int) -> pd.DataFrame:

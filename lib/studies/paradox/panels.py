@@ -9,10 +9,12 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from lib.report.plots import dots, heat, scatter
+from lib.report.plots import beside_null, dots, scatter
+from lib.report.redraw import redrawable
 from lib.report.style import GREY, PAGE, new
 
 PLACES = {(0, 0): "neither", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}  # of the label, by enc and dec
+BESIDE_NULLS = {"silhouette": "silhouette (null: Gaussian)", "nmi": "NMI with genre (null: permuted labels)"}
 
 
 def settings_beside_nulls(rows: pd.DataFrame) -> Figure:
@@ -20,22 +22,17 @@ def settings_beside_nulls(rows: pd.DataFrame) -> Figure:
     dec. Hollow: told labels."""
     names = [f"beta {beta:g}, y in {PLACES[enc, dec]}"
              for beta, enc, dec in rows[["beta", "enc", "dec"]].itertuples(index=False)]
-    figure, axes = new(PAGE, 2.6, 1, 2, sharey=True)
-    axis = {"silhouette": "silhouette (grey: Gaussian null)", "nmi": "NMI with genre (grey: permuted labels)"}
-    for ax, (metric, name) in zip(axes, axis.items(), strict=True):
-        figure.legends.clear()  # one for both
-        dots(names, list(rows[metric]), name, ax, marked=list(rows["enc"] | rows["dec"]),
-             nulls=[null.mean for null in rows[f"{metric}_null"]])
-    return figure
+    told = (rows["enc"] | rows["dec"]).map({0: "none", 1: "given"})
+    return beside_null(rows.assign(label_use=told), names, BESIDE_NULLS, "null")
 
 
+@redrawable
 def changes(table: pd.DataFrame, marked: Sequence[bool] | None = None) -> Figure:
     """Changes as intervals beside zero: a row per name, a panel per metric (columns). `marked` rows: hollow."""
     figure, axes = new(PAGE, 2.5, 1, table.shape[1], sharey=True)
     for ax, (metric, values) in zip(axes, table.items(), strict=True):
         dots(list(table.index), list(values), f"change of {metric}", ax, marked=marked)
         ax.axvline(0, color=GREY, lw=0.8)
-        figure.legends.clear()
     return figure
 
 
@@ -49,12 +46,7 @@ def plane(latents: xr.Dataset) -> np.ndarray:
     return latents.mu.values[0][:, leading(latents)]
 
 
-def profiles(table: pd.DataFrame) -> Figure:
-    """What each label (rows) adds to each feature (columns), in standard deviations."""
-    _, ax = new(PAGE, 0.9 + 0.17 * len(table))
-    return heat(table, ax, label="standard deviations", diverging=True, annotate=False)
-
-
+@redrawable
 def by_label(points: Mapping[str, np.ndarray], labels: pd.Series, axes: str) -> Figure:
     """Points [track, 2] by title, coloured by labels [track]; `axes` is what their axes are called."""
     figure, panels = new(PAGE, 2.9, 1, len(points))

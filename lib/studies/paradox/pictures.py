@@ -76,22 +76,6 @@ def planes(points: np.ndarray, clusters: np.ndarray, values: pd.DataFrame) -> Fi
 
 
 @redrawable
-def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float], n: int = 12) -> Figure:
-    """The first `n` eigenvalues of each covariance, on a logarithmic scale, with levels to compare them with."""
-    figure, ax = new()
-    for i, (name, values) in enumerate(spectra.items()):
-        shown = values[:n]
-        ax.plot(range(1, len(shown) + 1), shown, marker=MARKERS[i], color=PALETTE[i], label=name)
-    for i, (name, level) in enumerate(levels.items()):
-        ax.axhline(level, color=GREY, ls=("--", ":", "-.")[i % 3], lw=1, label=name)
-    ax.set(xlabel="component", ylabel="eigenvalue", yscale="log")
-    say(ax, f"largest: {listed(spectra, [values[0] for values in spectra.values()])}; "
-            f"levels: {listed(levels, levels.values())}")
-    ax.legend()
-    return figure
-
-
-@redrawable
 def against_theory(panels: Panels) -> Figure:
     """Measurement beside linear theory, a row per panel: active dimensions and rate over beta, and the rate-distortion
     curve."""
@@ -118,14 +102,15 @@ def kl_spectrum(panels: Panels, n: int = 6) -> Figure:
     figure, axes = new(PAGE, 2.6, 1, len(panels), sharey=True, squeeze=False)
     for ax, (title, (models, theory)) in zip(axes[0], panels.items(), strict=True):
         for i, name in enumerate([c for c in theory if str(c).startswith("kl ")][:n]):
-            ax.plot(theory.index, theory[name], color=PALETTE[i % 10], lw=1)
+            ax.plot(theory.index, theory[name], color=PALETTE[i % 10], lw=1, label=f"dimension {i + 1}")
             for tables, face in zip(models.values(), (PALETTE[i % 10], "white"), strict=True):
                 ax.plot(tables[name].mean(axis=1), MARKERS[i % 10], color=PALETTE[i % 10], mfc=face, ls="")
         powers_of_two(ax)
         ax.set(xlabel="beta", ylabel="KL of a dimension, nats" if ax is axes[0, 0] else "", title=title)
         kinds = ({"ls": "-", "label": "linear theory"}, {"ls": "", "marker": "o", "label": list(models)[0]},
                  {"ls": "", "marker": "o", "mfc": "white", "label": list(models)[1]})
-        ax.legend(handles=[mpl.lines.Line2D([], [], color=GREY, **kind) for kind in kinds])
+        lines = [*ax.lines, *(mpl.lines.Line2D([], [], color=GREY, **kind) for kind in kinds)]
+        legend_below(figure, [line for line in lines if not line.get_label().startswith("_")])
         leading = {model: tables["kl 1"].mean(axis=1) for model, tables in models.items() if "kl 1" in tables}
         say(ax, "leading dimension: " + "; ".join(f"{model} from {one.iloc[0]:.3g} at beta {one.index[0]:g} to "
                                                   f"{one.iloc[-1]:.3g} at {one.index[-1]:g}"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.report.plots import curves, dots, heat, panels, scatter
-from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, new
+from lib.report.plots import beside_null, curves, dots, panels, scatter
+from lib.report.redraw import redrawable
+from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, say
 from lib.scores.information import ACTIVE_NATS
-from lib.studies.unsupervised.beta_sweep import Allowed, Decodable
+from lib.studies.unsupervised.beta_sweep import Allowed
 
 
 def active_and_rate(active: pd.DataFrame, rate: pd.DataFrame, theory: Allowed) -> Figure:
@@ -23,33 +26,33 @@ def active_and_rate(active: pd.DataFrame, rate: pd.DataFrame, theory: Allowed) -
 def silhouette_and_nmi(silhouette: pd.DataFrame, null: pd.DataFrame, nmi: pd.DataFrame,
                        nmi_null: pd.DataFrame) -> Figure:
     """Silhouette and NMI over beta [beta, seed], each with its null."""
-    return panels({"silhouette": ({"measured": silhouette, "Gaussian null": null}, {}),
-                   "NMI with genre": ({"VAE": nmi, "permuted labels": nmi_null}, {})}, "beta")
+    return panels({"silhouette (null: Gaussian)": ({"VAE": silhouette, "null": null}, {}),
+                   "NMI with genre (null: permuted labels)": ({"VAE": nmi, "null": nmi_null}, {})}, "beta")
 
 
+@redrawable
 def rate_distortion(rate: pd.Series, error: pd.Series) -> Figure:
     """Squared error of held-out tracks against rate in nats, a point per beta, which is written beside it."""
     figure, ax = new()
     ax.plot(rate, error, marker="o", color=PALETTE[0])
     _name_points(ax, rate.index, zip(rate, error, strict=True))
     ax.set(xlabel="rate, nats", ylabel="squared error, held out")
+    say(ax, f"error {listed([f'beta {beta:g}' for beta in error.index], error)}")
     return figure
 
 
 def alignment(data: dict[str, dict[str, pd.DataFrame]]) -> Figure:
     """DCI over beta: a panel per metric, in it name -> table [beta, seed]."""
-    figure, axes = new(PAGE, 2.6, 1, len(data), sharey=True)
-    for ax, (metric, lines) in zip(axes, data.items(), strict=True):
-        curves(lines, "beta", metric, ax, log_x=True)
-    return figure
+    return panels({metric: (lines, {}) for metric, lines in data.items()}, "beta", ylabel="score")
 
 
-def tradeoff(measured: pd.DataFrame, linear: pd.DataFrame, nmi_null: float, read: Decodable, known: str) -> Figure:
+@redrawable
+def tradeoff(measured: pd.DataFrame, linear: pd.DataFrame, nmi_null: float, known: str, *read: Any) -> Figure:
     """Disentanglement against NMI (left; `measured_tradeoff`, `linear_optimum`), information about labels against
-    the rate (right), with the bound for samples."""
-    figure, axes = new(PAGE, 3.0, 1, 2)
+    the rate (right; what `Decodable` holds), with the bound for samples."""
+    figure, axes = new(PAGE, 3.4, 1, 2)
     _disentanglement_and_nmi(axes[0], measured, linear, nmi_null, known)
-    _information_and_rate(axes[1], read)
+    _information_and_rate(axes[1], *read)
     return figure
 
 
@@ -59,26 +62,32 @@ def _disentanglement_and_nmi(ax: Axes, measured: pd.DataFrame, linear: pd.DataFr
     for name, part, colour, mark in kinds:
         ax.plot(part["excess"], part["nmi"], mark, color=colour, label=name)
         _name_points(ax, part["beta"], part[["excess", "nmi"]].itertuples(index=False), colour)
+        say(ax, f"{name}, NMI: {listed([f'beta {beta:g}' for beta in part['beta']], part['nmi'])}")
     ax.axvline(0, color=GREY, lw=0.8)
     ax.axhline(null, color=GREY, ls=":", lw=1.1, label="permuted labels")
     ax.set(xlabel=f"disentanglement of {known}, above the same code turned", ylabel="NMI with genre")
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.08))
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
 
 
-def _information_and_rate(ax: Axes, read: Decodable) -> None:
-    for i, name in enumerate(("mu", "z")):
-        ax.plot(read.rate, getattr(read, name).clip(lower=0), marker=MARKERS[i], color=PALETTE[i],
-                label=f"read from {name}")
-    rates = np.linspace(0, read.rate.max(), 50)
-    ax.plot(rates, np.minimum(rates, read.entropy), color=GREY, ls="--", lw=1.1,
-            label="bound for z: rate, entropy of genre")
+def _information_and_rate(ax: Axes, rate: pd.Series, mu: pd.Series, z: pd.Series, entropy: float) -> None:
+    for i, (name, values) in enumerate({"mu": mu, "z": z}.items()):
+        ax.plot(rate, values.clip(lower=0), marker=MARKERS[i], color=PALETTE[i], label=f"read from {name}")
+        say(ax, f"read from {name}: {listed([f'beta {beta:g}' for beta in values.index], values)}")
+    rates = np.linspace(0, rate.max(), 50)
+    ax.plot(rates, np.minimum(rates, entropy), color=GREY, ls="--", lw=1.1, label="bound for z: rate, entropy of genre")
     ax.set(xlabel="rate KL, nats", ylabel="information about genre, nats")
-    ax.legend()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
 
 
 def _name_points(ax: Axes, names, places, colour: str | None = None) -> None:
+    """Write names beside points, but none within 9 pixels of an earlier one."""
+    ax.autoscale_view()
+    named = np.empty((0, 2))
     for name, place in zip(names, places, strict=True):
-        ax.annotate(f"{name:g}", tuple(place), textcoords="offset points", xytext=(4, 3), fontsize=6, color=colour)
+        at = ax.transData.transform(tuple(place))
+        if np.isfinite(at).all() and (np.abs(named - at).max(axis=1) > 9).all():
+            ax.annotate(f"{name:g}", tuple(place), textcoords="offset points", xytext=(4, 3), fontsize=6, color=colour)
+            named = np.vstack([named, at])
 
 
 def kl_per_dimension(latents: xr.Dataset, name: str, theory: pd.Series | None = None) -> Figure:
@@ -90,22 +99,30 @@ def kl_per_dimension(latents: xr.Dataset, name: str, theory: pd.Series | None = 
     return curves({name: kl}, "latent dimension, by KL", "KL, nats", lines=lines)
 
 
+@redrawable
 def shares_in_order(r2: np.ndarray, ylabel: str) -> Figure:
     """R2 [latent] of each dimension as bars, the largest first."""
     figure, ax = new()
     ax.bar(range(1, len(r2) + 1), np.clip(np.sort(r2)[::-1], 0, 1), color=PALETTE[0])
     ax.set(xlabel="latent dimension, in order", ylabel=ylabel, ylim=(0, 1))
+    say(ax, f"from {np.max(r2):.3g} down to {np.min(r2):.3g}")
     return figure
 
 
 def contrastive_losses(networks: xr.Dataset) -> Figure:
     """The three terms of the contrastive VAE's loss over epochs, a line per seed."""
     names = {"error": "squared error", "kl": "KL, nats", "contrast": "NT-Xent"}
-    figure, axes = new(PAGE, 2.2, 1, len(names))
-    for ax, (curve, title) in zip(axes, names.items(), strict=True):
-        values = networks.history.sel(curve=curve).values.T
-        ax.plot(np.arange(1, len(values) + 1), values, color=PALETTE[0])
+    return loss_terms({title: networks.history.sel(curve=curve).values for curve, title in names.items()})
+
+
+@redrawable
+def loss_terms(values: dict[str, np.ndarray]) -> Figure:
+    """Terms of a loss over epochs, title -> [seed, epoch], a line per seed."""
+    figure, axes = new(PAGE, 2.2, 1, len(values))
+    for ax, (title, runs) in zip(axes, values.items(), strict=True):
+        ax.plot(np.arange(1, runs.shape[1] + 1), runs.T, color=PALETTE[0])
         ax.set(xlabel="epoch", title=title)
+        say(ax, f"from {np.nanmean(runs[:, 0]):.3g} to {np.nanmean(runs[:, -1]):.3g}, means over seeds")
     return figure
 
 
@@ -118,27 +135,14 @@ def leading_dimensions(latents: xr.Dataset, labels: pd.Series, axes: str) -> Fig
 
 
 # --- baselines -------------------------------------------------------------------------------------------------------
-def eigenvalues(values: np.ndarray, kept: int) -> Figure:
-    """Eigenvalues [D], largest first, and a line behind the components that are kept."""
-    figure, ax = new()
-    ax.plot(range(1, len(values) + 1), values, marker="o", color=PALETTE[0])
-    ax.axvline(kept + 0.5, color=GREY, ls="--", lw=1)
-    ax.set(xlabel="component", ylabel="eigenvalue", yscale="log")
-    return figure
-
-
-def loadings(table: pd.DataFrame) -> Figure:
-    """Loadings [component, feature] of principal components."""
-    figure = heat(table.T, None, "PCA loadings on MFCC statistics", "loading", diverging=True, annotate=False)
-    figure.set_figheight(4.6)  # lower than `heat` makes it: rows are named, and nothing is written into them
-    return figure
-
-
+@redrawable
 def mel_profiles(profiles: pd.DataFrame) -> Figure:
     """Changes of the mean spectrum, dB [component, band in Hz]."""
     figure, ax = new(COLUMN * 1.35, 2.5)
     for i, (name, profile) in enumerate(profiles.iterrows()):
         ax.plot(profile.index, profile, color=PALETTE[i], ls=("-", "--", "-.", ":")[i], label=name)
+        say(ax, f"{name} from {profile.min():.3g} dB at {profile.idxmin():.0f} Hz to {profile.max():.3g} dB at "
+                f"{profile.idxmax():.0f} Hz")
     ax.axhline(0, color=GREY, lw=0.8)
     ax.set(xscale="log", xlabel="frequency, Hz", ylabel="change of the mean spectrum, dB")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -147,17 +151,8 @@ def mel_profiles(profiles: pd.DataFrame) -> Figure:
 
 def kl_beside_theory(found: dict[float, tuple[pd.DataFrame, pd.Series]]) -> Figure:
     """KL of each dimension of trained linear VAEs [rank, seed] beside theory: a panel per beta."""
-    figure, axes = new(PAGE, 2.4, 1, len(found), sharey=True)
-    for ax, (beta, (spent, theory)) in zip(axes, found.items(), strict=True):
-        curves({"linear VAE, trained": spent}, "dimension, by KL", "KL, nats", ax, lines={"theory": theory},
-               title=f"beta {beta:g}")
-    return figure
-
-
-def nmi_beside_chance(rows: pd.DataFrame, names: pd.Series, xlabel: str = "NMI", **options) -> Figure:
-    """NMI of each row of a `summary` beside that of permuted labels; options as in `plots.dots`."""
-    nulls = [value.mean for value in rows["nmi_null"]]
-    return dots(list(names), rows["nmi"], xlabel, nulls=nulls, null_name="permuted labels", **options)
+    return panels({f"beta {beta:g}": ({"linear VAE, trained": spent}, {"theory": theory})
+                   for beta, (spent, theory) in found.items()}, "dimension, by KL", log_x=False, ylabel="KL, nats")
 
 
 # --- when does a VAE pay? --------------------------------------------------------------------------------------------
@@ -167,6 +162,7 @@ def errors(rows: pd.DataFrame) -> Figure:
     return dots(names, [*rows["error_held_out"], *rows["error_train"]], "summed squared error per track")
 
 
+@redrawable
 def spectra(found: dict[str, pd.DataFrame]) -> Figure:
     """Mean spectra of tracks, dB, and their reconstructions [track or model, band in Hz]: a panel per track."""
     figure, axes = new(PAGE, 2.5, 1, len(found), sharey=True)
@@ -175,8 +171,10 @@ def spectra(found: dict[str, pd.DataFrame]) -> Figure:
         for i, (name, line) in enumerate(lines.iloc[1:].iterrows()):
             ax.plot(line.index, line, color=PALETTE[i], ls=("--", "-.", ":")[i], label=name)
         ax.set(title=title, xscale="log", xlabel="frequency, Hz")
-    axes[0].set_ylabel("mean log-mel level, dB")
-    axes[0].legend()
+        away = (lines.iloc[1:] - lines.iloc[0]).pow(2).mean(axis=1).pow(0.5)
+        say(ax, f"dB (RMS) from the track: {listed(away.index, away)}")
+        ax.set_ylabel("mean log-mel level, dB" if ax.get_subplotspec().is_first_col() else "")
+    legend_below(figure)
     return figure
 
 
@@ -199,15 +197,17 @@ def feature_gains(paid: pd.DataFrame) -> Figure:
 def best_settings(rows: pd.DataFrame) -> Figure:
     """NMI of settings (of `comparison.ranked`), hollow where labels were given."""
     names = rows["method"] + " · " + rows["setting"] + " · " + rows["features"]
-    return nmi_beside_chance(rows, names, "NMI with genre", marked=list(rows["label_use"] != "none"))
+    return beside_null(rows, list(names))
 
 
+@redrawable
 def silhouette_against_nmi(free: pd.DataFrame, told: pd.DataFrame) -> Figure:
     """A point per setting that has a silhouette, hollow where labels were given."""
     figure, ax = new()
     for name, group, face in (("no labels", free, PALETTE[0]), ("saw labels", told, "white")):
         means = group.dropna(subset="silhouette")[["silhouette", "nmi"]].map(lambda value: value.mean)
         ax.plot(means["silhouette"], means["nmi"], "o", color=PALETTE[0], mfc=face, label=name)
+        say(ax, f"{name}: {len(means)} settings, rank correlation {means.corr('spearman').iloc[0, 1]:.2f}")
     ax.set(xlabel="silhouette", ylabel="NMI with genre")
     ax.legend()
     return figure
