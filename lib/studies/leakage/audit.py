@@ -34,7 +34,7 @@ from lib.studies.leakage.permuted_corpus import Corpus
 
 # --- all of it ----------------------------------------------------------------------------------------------------
 def audit(builder: Builder, corpus: Corpus, name: str = "", content: Mapping[str, pd.DataFrame] | None = None,
-          ceiling_reading: Reading | None = None, doses: Mapping[float, Corpus] | None = None, up_to: str = "sign",
+          ceiling_reading: Reading | None = None, doses: Mapping[float, Corpus] | None = None,
           tests: Sequence[str] = TESTS, seed: int = 0) -> AuditReport:
     """Put the tests (those named in `tests`) to a builder and a corpus, a folder or items.
 
@@ -52,7 +52,7 @@ def audit(builder: Builder, corpus: Corpus, name: str = "", content: Mapping[str
         return ceiling.ceiling(rebuilding.joinable(built), ceiling_reading or content, labels, seed)
 
     made = {
-        "relabelling": lambda: relabelling.relabelling(builder, corpus, seed, up_to=up_to),
+        "relabelling": lambda: relabelling.relabelling(builder, corpus, seed),
         "words and fields": lambda: relabelling.words_and_fields(builder, corpus, seed, built=built),
         "modality ceiling": limit,
         "within-genre shuffle": lambda: shuffles.text_within_shuffle(builder, corpus, seed, built=built),

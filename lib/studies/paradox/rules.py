@@ -32,7 +32,7 @@ def explained(found: nulls.Excess, plane: float) -> Ruling:
 
 @rule
 def clustered(found: Evidence) -> Ruling:
-    """Are there clusters? See `verdict.verdict`; `kind` is one of its words."""
+    """Are there clusters? See `Evidence.verdict`; `kind` is one of its words."""
     return ruling(found.verdict == VERDICTS[0], RULE, kind=found.verdict, apart=found.separation,
                   z=found.silhouettes["gaussian"].z, p=min(found.dip_component_p, found.dip_distances_p))
 
