@@ -222,14 +222,6 @@ def interaction(effects: Mapping[str, Interval]) -> Ruling:
 
 
 @rule
-def rises(high: pd.Series, low: pd.Series) -> Ruling:
-    """Is a measure [seed] higher in the first model than in the second?"""
-    change = intervals.paired(high, low)
-    return ruling(_by_interval(change, change.low > 0), "the 95 % interval of the paired difference lies above zero",
-                  change=change)
-
-
-@rule
 def spared(placebo: pd.Series, plain: pd.Series, true: pd.Series) -> Ruling:
     """Do shuffled labels take less than half of what true ones take of a measure [seed]? `plain`: without a label."""
     change, taken = intervals.paired(placebo, plain), intervals.paired(true, plain)
