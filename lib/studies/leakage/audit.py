@@ -1,8 +1,6 @@
 """Does a builder of features see labels? Five tests that can be put to any builder, and one report.
 
-A builder is a function of a corpus that returns a table [track, dim] indexed by track id. A corpus is a folder
-(`<label>/<name>.<audio>` with `<name>.txt` beside it, tables about the tracks at the top) or a list of items
-(`lib.corpora.items.Item`). The tests:
+A builder is a function of a corpus (`permuted_corpus`) that returns a table [track, dim] by track id. The tests:
 
 1. `relabelling`: file the same recordings otherwise (labels, names, order) and build again. Rows must not change.
 2. `ceiling`: the table must not tell more of the label than its raw content does.
