@@ -33,7 +33,6 @@ STATUS = {  # of an entry
 }
 
 
-# --- matching ----------------------------------------------------------------------------------------------------
 class Index(NamedTuple):
     """Item names by what an entry may call them."""
 

@@ -47,7 +47,6 @@ class Entry(NamedTuple):
     fault: str = ""
 
 
-# --- reading -----------------------------------------------------------------------------------------------------
 def read(path: Path) -> pd.DataFrame:
     """The entries of a lyrics file or folder, a row per `Entry`.
 

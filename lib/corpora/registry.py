@@ -43,7 +43,11 @@ def open(settings: Settings) -> Corpus:
         raise Problem(f"the corpus '{settings.corpus}' holds no music: it is for {notebook}")
     corpus = _OPENERS[settings.corpus](settings)
     if settings.lyrics:
-        corpus = _with_lyrics(corpus, settings)
+        from lib.corpora import lyrics_matching, lyrics_reading
+
+        texts, report = lyrics_matching.match(corpus.items, lyrics_reading.read(Path(settings.lyrics)))
+        items = [item._replace(lyrics=texts.get(item.name, "")) for item in corpus.items]
+        corpus = corpus._replace(items=items, lyrics_report=report)
     check_counts([item.label for item in corpus.items], settings, "")
     return corpus
 
@@ -140,14 +144,6 @@ def _open_gtzan_logmel(settings: Settings) -> Corpus:
 _OPENERS = {
     "controlled": _open_controlled, "folder": _open_folder, "gtzan": _open_gtzan, "gtzan_logmel": _open_gtzan_logmel,
 }
-
-
-def _with_lyrics(corpus: Corpus, settings: Settings) -> Corpus:
-    from lib.corpora import lyrics_matching, lyrics_reading
-
-    texts, report = lyrics_matching.match(corpus.items, lyrics_reading.read(Path(settings.lyrics)))
-    items = [item._replace(lyrics=texts.get(item.name, "")) for item in corpus.items]
-    return corpus._replace(items=items, lyrics_report=report)
 
 
 def _counts(items: list[Item]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import librosa  # noqa: E402
+import librosa
 import numpy as np
 import scipy.fft
 import scipy.sparse
@@ -45,7 +45,6 @@ _MAJOR = [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88
 _MINOR = [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17]
 
 
-# --- one clip ----------------------------------------------------------------------------------------------------
 def extract(y: np.ndarray, sr: int, seconds: float = 30.0) -> dict[str, Any]:
     """All features of a clip `y` [samples] at 22,050 Hz.
 

@@ -33,7 +33,6 @@ def join(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return a.loc[tracks], b.loc[tracks]
 
 
-# --- the ladder --------------------------------------------------------------------------------------------------
 def concatenate(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Columns of both modalities side by side, as they are: the modality with more variance rules."""
     a, b = join(a, b)
@@ -49,8 +48,4 @@ def weighted_blocks(a: pd.DataFrame, b: pd.DataFrame, weight: float = 0.5) -> pd
     if not 0 <= weight <= 1:
         raise ValueError("weight is the share of the second modality, 0 to 1")
     a, b = join(a, b)
-    return pd.concat(
-        [np.sqrt(1 - weight) * unit_variance(a).add_prefix("a_"), np.sqrt(weight) * unit_variance(b).add_prefix("b_")],
-        axis=1
-    )
-
+    return concatenate(np.sqrt(1 - weight) * unit_variance(a), np.sqrt(weight) * unit_variance(b))

@@ -87,11 +87,6 @@ class Extracted(NamedTuple):
     skipped: pd.DataFrame  # file, reason
 
 
-def analysed_seconds(settings: Settings) -> float:
-    """How much of each clip is analysed, seconds."""
-    return min(settings.max_seconds, settings.seconds) if settings.corpus == "controlled" else settings.max_seconds
-
-
 def extract_all(
     items: list[Item], settings: Settings, jobs: int | None = None, progress: Callable[[str], None] | None = None
 ) -> Extracted:
@@ -100,11 +95,14 @@ def extract_all(
     Spread over `jobs` processes (default: all cores). Each clip is stored as soon as it is done, so an interrupted
     call continues where it stopped. A clip that cannot be used costs only itself.
     """
-    seconds, say = analysed_seconds(settings), progress or (lambda message: None)
+    seconds, say = settings.max_seconds, progress or (lambda message: None)
+    if settings.corpus == "controlled":
+        seconds = min(seconds, settings.seconds)
     reasons: dict[int, str] = {}
     prints: dict[int, str] = {}
-    for i, result in enumerate(_fingerprints(items)):
-        (reasons if isinstance(result, Unusable) else prints)[i] = str(result)
+    with ThreadPoolExecutor(engine.cores()) as pool:
+        for i, result in enumerate(pool.map(_fingerprint, [item.spec for item in items])):
+            (reasons if isinstance(result, Unusable) else prints)[i] = str(result)
     if settings.max_tracks:
         rank = {i: digest([settings.seed, content]) for i, content in prints.items()}
         prints = {i: prints[i] for i in sorted(sorted(rank, key=rank.get)[: settings.max_tracks])}
@@ -172,14 +170,6 @@ def version() -> str:
     """Short hash of everything that turns a file into features: this module, the decoder and the packages."""
     code = remembering.code_of("features/extraction.py", "features/audio.py", "corpora/folder.py")
     return digest([code, soundfile.__libsndfile_version__], 8)
-
-
-def _fingerprints(items: list[Item]) -> list[str | Unusable]:
-    pool = ThreadPoolExecutor(engine.cores())
-    try:
-        return list(pool.map(_fingerprint, [item.spec for item in items]))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _fingerprint(spec: dict[str, Any]) -> str | Unusable:

@@ -96,11 +96,6 @@ def rotated(codes: np.ndarray, seed: int = 0) -> np.ndarray:
     return standardised(codes, 1e-9) @ rotation
 
 
-def active_codes(latents: xr.Dataset, seed: int) -> np.ndarray:
-    """mu of one seed's active dimensions: [track, active]."""
-    return latents.mu.sel(seed=seed).values[:, latents.kl.sel(seed=seed).values > information.ACTIVE_NATS].astype(float)
-
-
 def alignment(latents: xr.Dataset, factors: pd.DataFrame, seeds: list[int], known: bool,
               n_rotations: int = 3) -> pd.DataFrame:
     """Alignment of the active dimensions of each seed's mu with factors [track, F], beside the same code rotated.
@@ -111,7 +106,8 @@ def alignment(latents: xr.Dataset, factors: pd.DataFrame, seeds: list[int], know
     """
     target, rows = factors.loc[latents.track.values].to_numpy(float), []
     for seed in seeds:
-        codes = active_codes(latents, seed)
+        one = latents.sel(seed=seed)
+        codes = one.mu.values[:, one.kl.values > information.ACTIVE_NATS].astype(float)
         if codes.shape[1] < 2:
             codes = np.full((len(target), 2), np.nan)
         rows += [(seed, name, value) for name, value in _measures(codes, target, known).items()]

@@ -13,6 +13,8 @@ from lib.scores.clustering import cluster, silhouette
 from lib.scores.nulls import Excess
 from lib.store.streams import stream
 
+STARTS = 3  # of k-means, where stability is asked for
+
 
 # --- how many clusters? ------------------------------------------------------------------------------------------
 def gap_statistic(points: np.ndarray, k_max: int = 15, n_references: int = 10, seed: int = 0,
@@ -70,38 +72,35 @@ def choose_k(curves: pd.DataFrame) -> dict[str, int]:
 
 
 # --- stability ---------------------------------------------------------------------------------------------------
-def mean_ari(points: list[np.ndarray], k: int, seed: int = 0, n_init: int = 3) -> float:
+def mean_ari(points: list[np.ndarray], k: int) -> float:
     """Mean pairwise agreement (ARI) of the k-means clusters of several latents of the same tracks."""
-    pairs = itertools.combinations([cluster(p, k, seed=seed, n_init=n_init) for p in points], 2)
+    pairs = itertools.combinations([cluster(p, k, n_init=STARTS) for p in points], 2)
     return float(np.mean([metrics.adjusted_rand_score(b, a) for a, b in pairs])) if len(points) > 1 else float("nan")
 
 
-def seed_stability(points: list[np.ndarray], k: int, kind: str = "gaussian", n_nulls: int = 5, seed: int = 0,
-                   n_init: int = 3) -> Excess:
+def seed_stability(points: list[np.ndarray], k: int, n_nulls: int = 5) -> Excess:
     """ARI between the k-means clusters of several seeds' latents [N, D] each, beside clouds without clusters.
 
-    A null draw is one cloud with the joint covariance (or copula) of all seeds' coordinates, cut up again: its parts
-    are as alike, linearly, as the seeds are.
+    A null draw is one Gaussian cloud with the joint covariance of all seeds' coordinates, cut up again: its parts are
+    as alike, linearly, as the seeds are.
     """
-    rng = stream(seed, "clouds for seeds")
+    rng = stream(0, "clouds for seeds")
     cuts = np.cumsum([p.shape[1] for p in points])[:-1]
-    clouds = [np.split(nulls.draw_null(np.hstack(points), kind, rng), cuts, axis=1) for _ in range(n_nulls)]
-    null = [mean_ari(cloud, k, seed, n_init) for cloud in clouds]
-    return nulls.excess(mean_ari(points, k, seed, n_init), np.array(null))
+    clouds = [np.split(nulls.draw_null(np.hstack(points), "gaussian", rng), cuts, axis=1) for _ in range(n_nulls)]
+    return nulls.excess(mean_ari(points, k), np.array([mean_ari(cloud, k) for cloud in clouds]))
 
 
-def subsample_stability(points: np.ndarray, k: int, subsamples: list[np.ndarray], kind: str = "gaussian",
-                        n_nulls: int = 5, seed: int = 0, n_init: int = 3) -> Excess:
+def subsample_stability(points: np.ndarray, k: int, subsamples: list[np.ndarray], n_nulls: int = 5) -> Excess:
     """ARI, on shared tracks, between k-means clusters of subsamples of points [N, D], beside clouds without clusters.
 
     `subsamples` are row numbers (`intervals.subsamples` keeps duplicates together); each is compared with the next.
     """
-    rng = stream(seed, "clouds for subsamples")
-    null = [_overlap(nulls.draw_null(points, kind, rng), k, subsamples, seed, n_init) for _ in range(n_nulls)]
-    return nulls.excess(_overlap(points, k, subsamples, seed, n_init), np.array(null))
+    rng = stream(0, "clouds for subsamples")
+    null = [_overlap(nulls.draw_null(points, "gaussian", rng), k, subsamples) for _ in range(n_nulls)]
+    return nulls.excess(_overlap(points, k, subsamples), np.array(null))
 
 
-def _overlap(points: np.ndarray, k: int, subsamples: list[np.ndarray], seed: int, n_init: int) -> float:
-    found = [pd.Series(cluster(points[rows], k, seed=seed, n_init=n_init), rows) for rows in subsamples]
+def _overlap(points: np.ndarray, k: int, subsamples: list[np.ndarray]) -> float:
+    found = [pd.Series(cluster(points[rows], k, n_init=STARTS), rows) for rows in subsamples]
     pairs = [pd.concat(pair, axis=1, join="inner").to_numpy().T for pair in zip(found, found[1:], strict=False)]
     return float(np.mean([metrics.adjusted_rand_score(*pair) for pair in pairs]))

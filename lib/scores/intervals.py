@@ -85,16 +85,15 @@ def subsamples(groups: np.ndarray | pd.Series, n: int, share: float = 0.5, seed:
     return [np.flatnonzero(np.isin(codes, rng.choice(len(names), size, replace=False))) for _ in range(n)]
 
 
-def over_tracks(statistic: Callable[[np.ndarray], float], groups: np.ndarray | pd.Series, n: int = 100,
-                share: float = 0.5, level: float = 0.95, seed: int = 0) -> Interval:
+def over_tracks(statistic: Callable[[np.ndarray], float], groups: np.ndarray | pd.Series, n: int = 100) -> Interval:
     """Interval of a statistic of the tracks, for another sample of tracks like these: the delete-d jackknife.
 
-    `statistic` takes row numbers. Its variance over subsamples times share / (1 - share) is that of the whole (Shao and
-    Wu 1989), for smooth statistics; `n` in the result counts the groups of duplicates [track].
+    `statistic` takes row numbers. Its variance over subsamples of half the tracks is that of the whole (Shao and Wu
+    1989), for smooth statistics; `n` in the result counts the groups of duplicates [track].
     """
     whole = float(statistic(np.arange(len(groups))))
-    values = np.array([statistic(rows) for rows in subsamples(groups, n, share, seed)])
-    half = float(stats.norm.ppf(0.5 + level / 2) * values.std(ddof=1) * np.sqrt(share / (1 - share)))
+    values = np.array([statistic(rows) for rows in subsamples(groups, n)])
+    half = float(stats.norm.ppf(0.5 + 0.95 / 2) * values.std(ddof=1))
     return Interval(whole, whole - half, whole + half, pd.Series(np.asarray(groups)).nunique())
 
 

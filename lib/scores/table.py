@@ -45,7 +45,7 @@ def score(
     Clusters are found in mu [seed, track, latent], then compared with `labels` [track], joined by track id; k-means
     rows come with `nmi_null` (permuted labels). With `nulls` there are silhouettes of clouds without clusters as well
     (`NULL_METRICS`), drawn per setting, each from the next seed's latents; and the first seeds with what else
-    `verdict.verdict` needs. With `probes`, a linear probe reads the labels from mu and from one sample z; its
+    `verdict.Evidence` needs. With `probes`, a linear probe reads the labels from mu and from one sample z; its
     permutation null is drawn for the first seeds.
     """
     y = _codes(latents, labels)

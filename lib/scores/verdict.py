@@ -128,8 +128,15 @@ class Evidence(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """See `verdict`."""
-        return verdict(self.silhouettes["gaussian"], self.dip_component_p, self.dip_distances_p, self.separation)
+        """One of `VERDICTS`, by `RULE`, from the silhouette beside its matched-covariance null, dip p and separation.
+
+        Three tests at `ALPHA`: a Gaussian is called something else with probability at most 3 ALPHA (about ALPHA in
+        practice, since a Gaussian's dips are smaller than a uniform's). The converse is no proof: a wide ring or a mild
+        bend may pass as a Gaussian, and clusters that overlap are called a continuum.
+        """
+        if not (self.silhouettes["gaussian"].differs or min(self.dip_component_p, self.dip_distances_p) <= ALPHA):
+            return VERDICTS[2]
+        return VERDICTS[0] if self.separation >= SEPARATE else VERDICTS[1]
 
 
 def examine(points: np.ndarray, k: int, n_active: int | None = None, n_nulls: int = 20, seed: int = 0,
@@ -139,14 +146,3 @@ def examine(points: np.ndarray, k: int, n_active: int | None = None, n_nulls: in
     n_active = n_active or max(1, round(participation_ratio(points)))
     nulls = {kind: silhouette_null(points, k, kind, n_nulls, seed, n_init, n_active) for kind in NULLS}
     return Evidence({kind: excess(value, null) for kind, null in nulls.items()}, **shape_of(points, seed))
-
-
-def verdict(gaussian: Excess, dip_component_p: float, dip_distances_p: float, apart: float) -> str:
-    """One of `VERDICTS`, by `RULE`, from a silhouette beside its matched-covariance null, dip p and separation.
-
-    Three tests at `ALPHA`: a Gaussian is called something else with probability at most 3 ALPHA (about ALPHA in
-    practice, since a Gaussian's dips are smaller than a uniform's). The converse is no proof: a wide ring or a mild
-    bend may pass as a Gaussian, and clusters that overlap are called a continuum.
-    """
-    beyond = gaussian.differs or min(dip_component_p, dip_distances_p) <= ALPHA
-    return VERDICTS[2] if not beyond else VERDICTS[0] if apart >= SEPARATE else VERDICTS[1]

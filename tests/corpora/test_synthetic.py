@@ -18,6 +18,7 @@ from scipy.stats import chi2_contingency, kruskal
 from lib.corpora.synthetic import composition, lyrics, sound
 from lib.corpora.synthetic.genres import COMPONENTS, DRUMS, GENRES
 from lib.corpora.synthetic.notes import chord, compose, steps
+from lib.report import glossary
 from lib.scores import difficulty
 from lib.store.arithmetic import mutual_information
 from lib.store.series import ROOT
@@ -74,10 +75,9 @@ def test_spec_survives_json_and_names_no_genre(thousand):
 
 def test_every_factor_is_described_and_storable(thousand):
     for item in thousand[:20]:
-        assert list(item.factors) == list(composition.FACTORS)
+        assert list(item.factors) == list(glossary.registry()["factors"])
         assert all(isinstance(value, int | float | str) for value in item.factors.values())
         json.dumps(item.factors)
-    assert {kind for _, _, kind in composition.FACTORS.values()} == {"independent", "tied to genre"}
 
 
 # --- what the genre has a say in ---------------------------------------------------------------------------------
@@ -90,11 +90,11 @@ def _p_independent(values: pd.Series, genres: np.ndarray) -> float:
 
 
 def test_factors_called_independent_are_and_the_others_are_not(factors, genres):
-    for name, (_, _, kind) in composition.FACTORS.items():
+    for name, term in glossary.registry()["factors"].items():
         if name == "borrowed":  # too many combinations to tabulate; `n_borrowed` is tested
             continue
         p = _p_independent(factors[name], genres)
-        assert p > 1e-3 if kind == "independent" else p < 1e-6, (name, p)
+        assert p > 1e-3 if not term.says.endswith("tied to genre.") else p < 1e-6, (name, p)
 
 
 def test_recording_never_asks_for_the_genre(monkeypatch, thousand):

@@ -17,6 +17,7 @@ from lib.scores import clustering, how_many, intervals, nulls
 from lib.scores import table as scores
 from lib.scores.verdict import (
     VERDICTS,
+    Evidence,
     dip,
     dip_p,
     examine,
@@ -24,7 +25,6 @@ from lib.scores.verdict import (
     sampled_distances,
     separation,
     shape_of,
-    verdict,
 )
 from lib.store.series import ROOT
 
@@ -218,13 +218,17 @@ def test_a_gaussian_is_called_one_at_the_stated_rate():
         value = clustering.silhouette(points, clustering.cluster(points, 6, seed=i, n_init=1))
         null = nulls.silhouette_null(points, 6, "gaussian", 8, seed=i, n_init=1)
         shape = shape_of(points, i)
-        found[verdict(nulls.excess(value, null), *shape.values())] += 1
+        found[Evidence({"gaussian": nulls.excess(value, null)}, **shape).verdict] += 1
     assert 120 - found[GAUSSIAN] <= 9, found
 
 
 def test_verdict_flips_with_its_numbers():
     draws = np.random.default_rng(0).normal(0.3, 0.01, 20)
     plain, high, low = (nulls.excess(v, draws) for v in (0.3, 0.4, 0.2))
+
+    def verdict(gaussian, *others):
+        return Evidence({"gaussian": gaussian}, *others).verdict
+
     assert verdict(plain, 0.9, 0.9, 9.0) == GAUSSIAN  # a gap alone, as in small samples, is no evidence
     assert verdict(plain, 0.005, 0.9, 9.0) == verdict(plain, 0.9, 0.005, 9.0) == CLUSTERS
     assert verdict(high, 0.9, 0.9, 1.1) == verdict(low, 0.9, 0.9, 1.1) == CONTINUUM

@@ -403,8 +403,6 @@ def test_main_causes_and_interactions_of_notebook_07():
     pairs = {"beta x enc": contrary.effect(0.001), "enc x dec": contrary.effect(-0.02)}
     assert rules.interaction(effects | pairs)["verdict"] is True and rules.interaction(pairs)["pair"] == "enc x dec"
     assert rules.interaction({"beta x enc": contrary.effect(0.001)})["verdict"] is False
-    assert rules.rises(contrary.seeds(0.3), contrary.seeds(0.1))["verdict"] is True
-    assert rules.rises(contrary.seeds(0.1), contrary.seeds(0.1, first=1))["verdict"] is False
     assert rules.lost(contrary.seeds(0.1), contrary.seeds(0.3))["verdict"] is True
     assert rules.lost(contrary.seeds(0.28, 1e-4), contrary.seeds(0.3, 1e-4))["verdict"] is False  # small
     assert rules.lost(contrary.seeds(0.28, 1e-4), contrary.seeds(0.3, 1e-4), 0.25)["verdict"] is True

@@ -24,41 +24,6 @@ from lib.store.settings import Settings
 
 SR = 22050  # Hz
 BORROW_CHANCE = 0.15  # of each component
-# name -> description, unit, whether the genre has a say in it
-FACTORS: dict[str, tuple[str, str, str]] = {
-    "tempo_bpm": ("tempo", "beats per minute", "tied to genre"),
-    "beats": ("metre", "beats per bar", "tied to genre"),
-    "swing": ("swing: 0 straight, 1/3 triplets", "share of half a beat", "tied to genre"),
-    "density": ("chance that an optional note is played", "probability", "tied to genre"),
-    "percussion_db": ("level of the drums against the accompaniment", "dB", "tied to genre"),
-    "bass_db": ("level of the bass against the accompaniment", "dB", "tied to genre"),
-    "drum_kit": ("drum kit", "General MIDI program", "tied to genre"),
-    "tempo_from": ("genre whose tempo, metre and swing it has", "genre", "tied to genre"),
-    "drums_from": ("genre whose drums it has", "genre", "tied to genre"),
-    "bass_from": ("genre whose bass line it has", "genre", "tied to genre"),
-    "chords_from": ("genre whose harmony and accompaniment pattern it has", "genre", "tied to genre"),
-    "palette_from": ("genre whose chord and bass instruments it has", "genre", "tied to genre"),
-    "chord_program": ("instrument of the chords", "General MIDI program", "tied to genre"),
-    "bass_program": ("instrument of the bass", "General MIDI program", "tied to genre"),
-    "topic": ("topic of the lyrics", "topic", "tied to genre"),
-    "borrowed": ("components borrowed from another genre", "names", "independent"),
-    "n_borrowed": ("number of components borrowed from another genre", "components", "independent"),
-    "key": ("tonic", "semitones above C", "independent"),
-    "lead": ("melody instrument", "instrument", "independent"),
-    "lead_db": ("level of the melody against the accompaniment", "dB", "independent"),
-    "loudness_db": ("level of the recording", "dB RMS re full scale", "independent"),
-    "drive_db": ("gain into saturation", "dB", "independent"),
-    "bandwidth_hz": ("brightness: corner of the low-pass", "Hz", "independent"),
-    "low_cut_hz": ("corner of the high-pass", "Hz", "independent"),
-    "noise_db": ("recording noise against the music", "dB", "independent"),
-    "tilt_db": ("EQ: slope of the spectrum", "dB per octave", "independent"),
-    "mid_db": ("EQ: bell of two octaves around the mid frequency", "dB", "independent"),
-    "mid_hz": ("EQ: mid frequency", "Hz", "independent"),
-    "reverb_wet": ("level of the reverberation against the direct sound", "ratio", "independent"),
-    "reverb_s": ("reverberation time (to -60 dB)", "s", "independent"),
-    "compression": ("share of the level's changes (in dB) that is taken away", "ratio", "independent"),
-}
-
 
 @dataclass(frozen=True)
 class Recording:
@@ -84,25 +49,24 @@ class Recording:
 class Composition:
     """What a track is made of: where its components come from and what was drawn from their rules."""
 
+    tempo_bpm: float
+    beats: int
+    swing: float
+    density: float
+    percussion_db: float
+    bass_db: float
+    drum_kit: int
     tempo_from: str
     drums_from: str
     bass_from: str
     chords_from: str
     palette_from: str
-    borrowed: str
-    n_borrowed: int
-    tempo_bpm: float
-    beats: int
-    swing: float
-    density: float
-    drum_kit: int
-    percussion_db: float
-    bass_db: float
     chord_program: int
     bass_program: int
+    borrowed: str
+    n_borrowed: int
 
 
-# --- items -------------------------------------------------------------------------------------------------------
 def items(settings: Settings) -> list[Item]:
     """The tracks of the controlled corpus: balanced over ten genres, in random order; nothing is rendered."""
     found = []
@@ -114,11 +78,12 @@ def items(settings: Settings) -> list[Item]:
         genre = _genre(spec)
         rng = stream(spec, "lyrics")
         topic = draw_topic(rng, list(GENRES).index(genre), settings.lyrics_information)
-        factors = asdict(composition(spec)) | asdict(recording(spec)) | {"topic": topic}
+        made = asdict(composition(spec))
+        last = {name: made.pop(name) for name in ("borrowed", "n_borrowed")}
+        factors = made | {"topic": topic} | last | asdict(recording(spec))
         # A program or a key is a name, not an amount: as text, nothing regresses on its number
         factors |= {name: f"{name} {factors[name]}" for name in ("drum_kit", "chord_program", "bass_program", "key")}
-        lyrics = write(rng, topic)
-        found.append(Item(f"controlled track {index}", spec, genre, {name: factors[name] for name in FACTORS}, lyrics))
+        found.append(Item(f"controlled track {index}", spec, genre, factors, write(rng, topic)))
     return found
 
 

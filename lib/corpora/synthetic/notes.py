@@ -10,7 +10,6 @@ from lib.corpora.synthetic import composition
 from lib.corpora.synthetic.composition import Composition
 from lib.corpora.synthetic.genres import DRUMS, GENRES, SCALES
 
-# --- notes -------------------------------------------------------------------------------------------------------
 Notes = list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]  # onset in beats, length in beats, pitch, velocity
 SECTION = 4  # bars
 LAYERS = {"drums": 0.9, "bass": 0.92, "chords": 0.92, "lead": 0.75}  # chance that a section has the layer
@@ -109,7 +108,7 @@ def _bass(rng: np.random.Generator, made: Composition, harmony: list[tuple[int, 
 
 def _chords(rng: np.random.Generator, made: Composition, harmony: list[tuple[int, ...]]) -> np.ndarray:
     pattern, legato = composition.pick(rng, GENRES[made.chords_from].comping)
-    bar = [(at, symbol) for at, symbol in steps(pattern, made.beats)]
+    bar = steps(pattern, made.beats)
     register = rng.integers(48, 56)
     onsets, hits = [], []
     for i, tones in enumerate(harmony):

@@ -19,19 +19,14 @@ from lib.corpora.synthetic.composition import SR, Recording
 from lib.corpora.synthetic.genres import DECAY_S, LEADS, PITCHES
 from lib.corpora.synthetic.notes import compose
 
+SOUND_FONT = Path(importlib.util.find_spec("pretty_midi").origin).parent / "TimGM6mb.sf2"
 QUALITY = 2  # of symusic's interpolation; 0 and 1 alias, 5 and 6 are silent (symusic 0.5.9)
 DRUM_S, LONGEST_S, RELEASE_S = 1.0, 4.0, 0.08  # length of a drum hit, longest note, fade after a note; seconds
 
 
-# --- sound -------------------------------------------------------------------------------------------------------
 def render(spec: dict[str, Any]) -> Sound:
     """The track of this spec as sound: float32 [seconds * 22050], mono, within -1 to 1; the same in every process."""
     return Sound(record(play(spec), spec, composition.recording(spec)), SR)
-
-
-@lru_cache(maxsize=1)
-def _sound_font() -> Path:
-    return Path(importlib.util.find_spec("pretty_midi").origin).parent / "TimGM6mb.sf2"
 
 
 def play(spec: dict[str, Any]) -> np.ndarray:
@@ -94,7 +89,7 @@ def _samples(pitches: np.ndarray, program: int, seconds: float, drums: bool = Fa
         distinct.astype(np.int8), np.full(len(distinct), 100, dtype=np.int8),
     )
     score.tracks.append(track)
-    sound = np.asarray(Synthesizer(_sound_font(), SR, QUALITY).render(score, stereo=False)).ravel()
+    sound = np.asarray(Synthesizer(SOUND_FONT, SR, QUALITY).render(score, stereo=False)).ravel()
     starts = _at(np.arange(len(distinct)) * apart)
     return {int(p): sound[at: at + round(seconds * SR)] for p, at in zip(distinct, starts, strict=True)}
 

@@ -28,19 +28,7 @@ from lib.store import runs
 from lib.store.errors import Problem
 from lib.store.runs import Run
 from lib.studies.explorer import models, pictures
-from lib.studies.explorer.models import (
-    CONDITIONING,
-    HEARD,
-    LONGER,
-    MODELS,
-    N_NEIGHBOURS,
-    SMALL,
-    VIEWS,
-    Choice,
-    Material,
-    Scores,
-    Trained,
-)
+from lib.studies.explorer.models import CONDITIONING, MODELS, N_NEIGHBOURS, SMALL, VIEWS, Choice, Material, Trained
 
 
 class Picker(anywidget.AnyWidget):
@@ -200,7 +188,7 @@ class Explorer:
         before = self.now
         if chosen.folder != self.material.run.folder:
             try:
-                self._open(models.prepare(chosen.folder, LONGER, self._say))
+                self._open(models.prepare(chosen.folder, models.LONGER, self._say))
             except Problem:
                 self.tracks.value = self.material.run.folder
                 raise
@@ -340,10 +328,10 @@ def _sound(material: Material, track: str, title: str) -> str:
         why = "This corpus is spectrograms only: there is no audio."
     except Problem as problem:
         sound, why = None, str(problem)
-    return f"<p>{html.escape(f'{title}. {why}')}</p>" if sound is None else showing.player(title, sound, HEARD)
+    return f"<p>{html.escape(f'{title}. {why}')}</p>" if sound is None else showing.player(title, sound, models.HEARD)
 
 
-def _score_table(tried: dict[Choice, Scores]) -> str:
+def _score_table(tried: dict[Choice, models.Scores]) -> str:
     """What was tried, latest first, as HTML."""
     names = ["silhouette", "its null", "NMI", "permuted labels", "active", "KL, nats"]
     rows = []

@@ -1,8 +1,6 @@
 """Does a builder of features see labels? Five tests that can be put to any builder, and one report.
 
-A builder is a function of a corpus that returns a table [track, dim] indexed by track id. A corpus is a folder
-(`<label>/<name>.<audio>` with `<name>.txt` beside it, tables about the tracks at the top) or a list of items
-(`lib.corpora.items.Item`). The tests:
+A builder is a function of a corpus (`permuted_corpus`) that returns a table [track, dim] by track id. The tests:
 
 1. `relabelling`: file the same recordings otherwise (labels, names, order) and build again. Rows must not change.
 2. `ceiling`: the table must not tell more of the label than its raw content does.
@@ -34,7 +32,7 @@ from lib.studies.leakage.permuted_corpus import Corpus
 
 # --- all of it ----------------------------------------------------------------------------------------------------
 def audit(builder: Builder, corpus: Corpus, name: str = "", content: Mapping[str, pd.DataFrame] | None = None,
-          ceiling_reading: Reading | None = None, doses: Mapping[float, Corpus] | None = None, up_to: str = "sign",
+          ceiling_reading: Reading | None = None, doses: Mapping[float, Corpus] | None = None,
           tests: Sequence[str] = TESTS, seed: int = 0) -> AuditReport:
     """Put the tests (those named in `tests`) to a builder and a corpus, a folder or items.
 
@@ -52,7 +50,7 @@ def audit(builder: Builder, corpus: Corpus, name: str = "", content: Mapping[str
         return ceiling.ceiling(rebuilding.joinable(built), ceiling_reading or content, labels, seed)
 
     made = {
-        "relabelling": lambda: relabelling.relabelling(builder, corpus, seed, up_to=up_to),
+        "relabelling": lambda: relabelling.relabelling(builder, corpus, seed),
         "words and fields": lambda: relabelling.words_and_fields(builder, corpus, seed, built=built),
         "modality ceiling": limit,
         "within-genre shuffle": lambda: shuffles.text_within_shuffle(builder, corpus, seed, built=built),

@@ -24,18 +24,18 @@ class NearCopies(NamedTuple):
     dimension: float  # intrinsic dimension that the p-values assume
 
 
-def near_copies(points: np.ndarray, level: float = EACH, k: int = 10, identical: bool = True) -> NearCopies:
+def near_copies(points: np.ndarray, identical: bool = True) -> NearCopies:
     """Rows of points [N, D] that are nearer to their nearest neighbour than chance allows.
 
     Columns are standardised. In a cloud of locally even density and dimension m, (d1 / dk)^m is the smallest of k - 1
     uniform numbers, d1 and dk being the distances to the first and the k-th neighbour; so the test needs no scale and
     no overall density (after Facco et al. 2017, "Two-NN"). m comes from d_k / d_2k, in the middle over all rows or at
-    the row itself, whichever is smaller. A pair is called at `level` divided by N; so is a table in which more rows
+    the row itself, whichever is smaller. A pair is called at `EACH` divided by N; so is a table in which more rows
     than chance allows (binomial) lie below 0.001, as when all are segments of few recordings. Without `identical`,
     rows that are equal up to rounding are left out (they are counted elsewhere).
     """
     n = len(points)
-    k = min(k, (n - 1) // 3)
+    k = min(10, (n - 1) // 3)
     nothing = NearCopies(np.zeros((0, 2), int), 1.0, float("nan"))
     x = standardised(points, drop=True)
     if k < 3 or not x.shape[1]:
@@ -51,18 +51,17 @@ def near_copies(points: np.ndarray, level: float = EACH, k: int = 10, identical:
     p = -np.expm1((k - 1) * np.log1p(-np.clip(ratio, 0, 1 - 1e-12)))
     rows = np.flatnonzero(usable)
     many = stats.binom.sf((p < 1e-3).sum() - 1, len(p), 0.005)  # five times what it should be: p is not exact
-    limit = level / 2 / n
-    called = rows[(p < 1e-3) if many < level / 2 else (p < limit)]
+    called = rows[(p < 1e-3) if many < EACH / 2 else (p < EACH / 2 / n)]
     pairs = {tuple(sorted((int(i), int(neighbour[i, 0])))) for i in called}
     return NearCopies(np.array(sorted(pairs), int).reshape(-1, 2), float(min(1.0, 2 * min(p.min() * n, many))), overall)
 
 
-def copies(corpus: Corpus, table: pd.DataFrame | None = None, content: Mapping[str, pd.DataFrame] | None = None,
-           level: float = EACH) -> Result:
+def copies(corpus: Corpus, table: pd.DataFrame | None = None,
+           content: Mapping[str, pd.DataFrame] | None = None) -> Result:
     """Recordings that are in the corpus, or in a builder's table, more than once.
 
     Proof: the same audio file twice; the same text of ten words or more at two tracks; rows of the table that are no
-    track of the corpus, or several rows of one. At `level`: near copies (`near_copies`) among the audio as summed up in
+    track of the corpus, or several rows of one. At `EACH`: near copies (`near_copies`) among the audio as summed up in
     `content["audio"]`; not among the rows of the table, which may be alike by right.
     """
     test = "copies"
@@ -85,7 +84,7 @@ def copies(corpus: Corpus, table: pd.DataFrame | None = None, content: Mapping[s
             said.append(f"{strangers} rows of the table are no track of the corpus, {max(several, 0)} repeat one")
             count += strangers + max(several, 0)
     if audio is not None and audio.shape[1] > 1:
-        near = near_copies(audio.to_numpy(float), level)
+        near = near_copies(audio.to_numpy(float))
         if len(near.pairs):
             said.append(f"{len(near.pairs)} pairs of recordings are nearer than chance allows (p = {near.p:.2g})")
             count += len(near.pairs)

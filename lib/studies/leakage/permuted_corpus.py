@@ -84,7 +84,7 @@ def slots(corpus: Corpus) -> pd.DataFrame:
     if isinstance(corpus, (str, Path)):
         rows = [(r.track, r.label, r.text) for r in recordings(corpus)]
     else:
-        rows = [(_item_track(item), item.label, item.lyrics) for item in corpus]
+        rows = [(str(item.spec.get("track", item.spec)), item.label, item.lyrics) for item in corpus]
     return pd.DataFrame(rows, columns=["track", "label", "text"])
 
 
@@ -92,10 +92,6 @@ def labels_of(corpus: Corpus) -> pd.Series:
     """The label of each recording [track], the first where it is there more than once."""
     where = slots(corpus).drop_duplicates("track")
     return pd.Series(where["label"].to_numpy(), where["track"])
-
-
-def _item_track(item: Item) -> str:
-    return str(item.spec.get("track", item.spec))
 
 
 @contextmanager
@@ -202,4 +198,3 @@ def swap_words(text: str, old: str, new: str) -> str:
 def word_pattern(label: str) -> str:
     parts = [re.escape(part) for part in re.findall(r"[^\W_]+", label)] or [re.escape(label)]
     return r"(?<![^\W_])" + r"[\W_]*".join(parts) + r"(?![^\W_])"
-

@@ -19,12 +19,12 @@ def build(builder: Builder, corpus: Corpus, filing: Filing) -> pd.DataFrame:
         return builder(place)
 
 
-def change(a: pd.DataFrame, b: pd.DataFrame, up_to: str = "sign") -> float:
+def change(a: pd.DataFrame, b: pd.DataFrame) -> float:
     """Largest relative change of a value between two builds, rows joined by id; infinite where they cannot be joined.
 
     A value's change is divided by its distance from its column's median plus the column's spread (the median distance;
     if that is zero, the standard deviation). Rounding is taken off first: 100 units in the last place of the table's
-    own number format, at the size of its largest value. `up_to`: "sign" of each column, or "rotation" of the table.
+    own number format, at the size of its largest value. Columns may turn their sign.
     """
     a, b = joinable(a), joinable(b)
     if not a.index.equals(b.index) or set(a.columns) != set(b.columns) or a.shape != b.shape:
@@ -33,11 +33,7 @@ def change(a: pd.DataFrame, b: pd.DataFrame, up_to: str = "sign") -> float:
     if (np.isnan(x) != np.isnan(y)).any() or not x.size:
         return float("inf") if x.size else 0.0
     x, y = np.nan_to_num(x), np.nan_to_num(y)
-    if up_to == "rotation":
-        left, _, right = np.linalg.svd(y.T @ x)
-        y = y @ (left @ right)
-    else:
-        y = y * np.where((x * y).sum(0) < 0, -1.0, 1.0)
+    y = y * np.where((x * y).sum(0) < 0, -1.0, 1.0)
     middle = np.median(x, axis=0)
     away = np.maximum(np.abs(x - middle), np.abs(y - middle))
     spread = np.median(np.abs(x - middle), axis=0)
@@ -58,4 +54,3 @@ def joinable(table: pd.DataFrame) -> pd.DataFrame:
     numbers = numbers.groupby(level=0).mean() if not numbers.index.is_unique else numbers.sort_index()
     numbers.attrs["eps"] = eps
     return numbers
-

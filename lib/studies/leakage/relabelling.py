@@ -20,52 +20,45 @@ from lib.studies.leakage.rebuilding import TOLERANCE
 N_REFILED = 10  # builds of refiled corpora where a builder is not exactly repeatable
 
 
-# --- test 1: relabelling ------------------------------------------------------------------------------------------
-def relabelling(builder: Builder, corpus: Corpus, seed: int = 0, permutations: int = 2, up_to: str = "sign",
-                level: float = EACH) -> Result:
+def relabelling(builder: Builder, corpus: Corpus, seed: int = 0) -> Result:
     """File the recordings otherwise and build again: a track's row must not change.
 
     Recordings are dealt to slots, so that labels, folders, file names, dates and places in lists change at once, and
-    what belongs to the recording follows it. Rows are joined by id; columns may turn their sign, or with
-    `up_to="rotation"` the whole table may rotate. Two builds of one folder are compared first. Where the builder is
-    repeatable and changes only when labels change, that is proof. One that also changes when recordings are dealt
-    within their label depends on names or order, or on chance: `N_REFILED` builds are then searched for anything that
-    goes with the label of the slot (`slot_p`); if nothing is found the builder is called unstable, not leaky.
+    what belongs to the recording follows it. Rows are joined by id; columns may turn their sign. Two builds of one
+    folder are compared first. Where the builder is repeatable and changes only when labels change, that is proof. One
+    that also changes when recordings are dealt within their label depends on names or order, or on chance: `N_REFILED`
+    builds are then searched for anything that goes with the label of the slot (`slot_p`); if nothing is found the
+    builder is called unstable, not leaky.
     """
     test = "relabelling"
     where = permuted_corpus.slots(corpus)
     labels = where["label"].to_numpy()
     rng = stream(seed, "recordings refiled")
-    before, again = builder(corpus), builder(corpus)
-    noise = rebuilding.change(before, again, up_to)
-    orders = [rng.permutation(len(labels)) for _ in range(permutations)]
+    before = builder(corpus)
+    noise = rebuilding.change(before, builder(corpus))
+    orders = [rng.permutation(len(labels)) for _ in range(2)]
     try:
         after = [rebuilding.build(builder, corpus, Filing(order)) for order in orders]
-        moved = max(rebuilding.change(before, table, up_to) for table in after)
+        moved = max(rebuilding.change(before, table) for table in after)
         if noise <= TOLERANCE and moved <= TOLERANCE:
             return Result(test, "clear", moved, TOLERANCE, f"largest change of a row under permuted labels "
                            f"{moved:.2g}, allowed {TOLERANCE:g}: sees no label")
         filing = Filing(nulls.permutation(len(labels), rng, labels))
-        inside = rebuilding.change(before, rebuilding.build(builder, corpus, filing), up_to)
+        inside = rebuilding.change(before, rebuilding.build(builder, corpus, filing))
         if noise <= TOLERANCE and inside <= TOLERANCE:
             return Result(test, "leak", moved, TOLERANCE, f"rows change by up to {moved:.2g} under permuted labels, "
                            f"and by {inside:.2g} when recordings move within their label: leaks")
-        orders += [rng.permutation(len(labels)) for _ in range(N_REFILED - permutations)]
-        after += [rebuilding.build(builder, corpus, Filing(order)) for order in orders[permutations:]]
+        orders += [rng.permutation(len(labels)) for _ in range(N_REFILED - 2)]
+        after += [rebuilding.build(builder, corpus, Filing(order)) for order in orders[2:]]
     except Exception as error:  # whatever a builder raises that it did not raise under the first filing
         return Result(test, "leak", float("inf"), TOLERANCE, "the builder fails when the same recordings are filed "
                        f"otherwise ({type(error).__name__}): leaks")
     p = slot_p(after, where["track"].to_numpy(), labels, orders, seed)
     kind = "two builds of one folder differ" if noise > TOLERANCE else "rows depend on file names or order"
-    if p < level:
-        return Result(test, "leak", p, level, f"{kind}, and what changes goes with the label (p {_size(p)}): leaks")
-    return Result(test, "unstable", p, level,
-                   f"{kind}; nothing in it goes with the label (p = {p:.2g}): not repeatable")
-
-
-def _size(p: float) -> str:
-    """A p-value in words: too small for a number, or `= p`."""
-    return f"= {p:.2g}" if p > 0 else "below 1e-300"
+    if p < EACH:
+        size = f"= {p:.2g}" if p > 0 else "below 1e-300"
+        return Result(test, "leak", p, EACH, f"{kind}, and what changes goes with the label (p {size}): leaks")
+    return Result(test, "unstable", p, EACH, f"{kind}; nothing in it goes with the label (p = {p:.2g}): not repeatable")
 
 
 def slot_p(tables: Sequence[pd.DataFrame], tracks: np.ndarray, labels: np.ndarray, orders: Sequence[np.ndarray],
@@ -125,8 +118,7 @@ def _two_sided(found: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 
 # --- test 1, what is told by words and fields ---------------------------------------------------------------------
-def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, level: float = EACH,
-                     built: pd.DataFrame | None = None) -> Result:
+def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, built: pd.DataFrame | None = None) -> Result:
     """Does the builder read a label's name in the texts, or a field (artist, year, tag) that goes with the label?
 
     Part of relabelling, for what follows a recording when it is filed otherwise: labels' names in the texts are
@@ -143,7 +135,6 @@ def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, level: flo
     tables = {path.name: keyed for path in paths if (keyed := permuted_corpus.keyed_table(path, tracks))}
     values = {f"{name}:{column}": _by_slot(keyed, column, len(labels))
               for name, keyed in tables.items() for column in keyed.fields}
-    names = list(values)
     as_is = np.arange(len(labels))
     if rebuilding.change(before, rebuilding.build(builder, corpus, Filing(as_is))) > TOLERANCE:
         return not_run(test, "a copy of the same folder builds otherwise, so that nothing can be told from a change")
@@ -151,20 +142,22 @@ def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, level: flo
     own = names_of_labels(where["text"], labels)
     swapped = Filing(rng.permutation(len(labels)), swap_words=True)
     if own.any() and rebuilding.change(before, rebuilding.build(builder, corpus, swapped)) > TOLERANCE:
-        told["labels' names in the texts"] = _names_p(own, labels, rng)
-    dealt = {name: rng.permutation(len(labels)) for name in names}
-    if names and rebuilding.change(before, rebuilding.build(builder, corpus, Filing(as_is, fields=dealt))) > TOLERANCE:
-        for name in names:
+        codes = np.unique(labels, return_inverse=True)[1]
+        named = _permuted_p(lambda order: own[np.arange(len(codes)), codes[order]].sum(), len(codes), rng)
+        told["labels' names in the texts"] = named
+    dealt = {name: rng.permutation(len(labels)) for name in values}
+    if dealt and rebuilding.change(before, rebuilding.build(builder, corpus, Filing(as_is, fields=dealt))) > TOLERANCE:
+        for name in values:
             after = rebuilding.build(builder, corpus, Filing(as_is, fields={name: dealt[name]}))
             if rebuilding.change(before, after) > TOLERANCE:
                 told[name.split(":", 1)[1]] = _field_p(values[name], labels, rng)
     if not told:
-        return Result(test, "clear", 1.0, level, "reads no label's name in texts and no field that follows a track")
+        return Result(test, "clear", 1.0, EACH, "reads no label's name in texts and no field that follows a track")
     p = min(1.0, min(told.values()) * len(told))
     what = ", ".join(f"{name} (p = {value:.2g})" for name, value in told.items())
-    if p < level:
-        return Result(test, "leak", p, level, f"reads what goes with the label: {what}")
-    return Result(test, "clear", p, level, f"reads {what}, which does not go with the label")
+    if p < EACH:
+        return Result(test, "leak", p, EACH, f"reads what goes with the label: {what}")
+    return Result(test, "clear", p, EACH, f"reads {what}, which does not go with the label")
 
 
 def names_of_labels(texts: pd.Series, labels: np.ndarray) -> np.ndarray:
@@ -174,18 +167,13 @@ def names_of_labels(texts: pd.Series, labels: np.ndarray) -> np.ndarray:
     return np.array([[bool(pattern.search(text)) for pattern in patterns] for text in texts.fillna("")])
 
 
-def _permuted_p(score: Callable[[np.ndarray], float], n: int, rng: np.random.Generator, draws: int = 3999) -> float:
-    """p-value of the score of rows in their order [n] among those of permuted ones."""
-    null = np.array([score(rng.permutation(n)) for _ in range(draws)])
+def _permuted_p(score: Callable[[np.ndarray], float], n: int, rng: np.random.Generator) -> float:
+    """p-value of the score of rows in their order [n] among those of 3999 permuted ones."""
+    null = np.array([score(rng.permutation(n)) for _ in range(3999)])
     return float(nulls.upper_p(score(np.arange(n)) * (1 - 1e-12), null))
 
 
-def _names_p(own: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> float:
-    codes = np.unique(labels, return_inverse=True)[1]
-    return _permuted_p(lambda order: own[np.arange(len(codes)), codes[order]].sum(), len(codes), rng)
-
-
-def _field_p(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator, draws: int = 3999) -> float:
+def _field_p(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> float:
     """Permutation p of a field [n] and labels: variance between labels of numbers, shared cells of anything else."""
     codes = np.unique(labels, return_inverse=True)[1]
     marks = np.eye(codes.max() + 1)[codes]
@@ -202,7 +190,7 @@ def _field_p(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator, d
     def score(order: np.ndarray) -> float:
         return float((((marks[order].T @ table) ** 2 / marks.sum(0)[:, None]) * weights).sum())
 
-    return _permuted_p(score, len(marks), rng, draws)
+    return _permuted_p(score, len(marks), rng)
 
 
 def _by_slot(keyed: permuted_corpus.Keyed, column: str, n: int) -> np.ndarray:

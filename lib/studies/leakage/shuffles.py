@@ -31,34 +31,33 @@ def agreement(table: pd.DataFrame, labels: pd.Series, seed: int = 0) -> float:
     return float(normalized_mutual_info_score(y, clustering.cluster(table.to_numpy(float), k, seed=seed, n_init=3)))
 
 
-def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside: int = 4, level: float = EACH,
-                   least: float = 0.5) -> Result:
+def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside: int = 4) -> Result:
     """Does a second modality act on more than the label?
 
     `score(how, i)` is the agreement with labels where the second modality is left as it is ("as is"), dealt over all
     tracks ("over all") or among tracks of one label ("inside"), draw i. Its gain is what it scores above the draws over
-    all; where that is resolved (t-test of one value against `n_over` draws) and at least the share `least` of it is
-    left when tracks of one label exchange it, the modality acts as a label.
+    all; where that is resolved (t-test of one value against `n_over` draws) and at least half of it is left when
+    tracks of one label exchange it, the modality acts as a label.
     """
-    test = "within-genre shuffle"
+    test, half = "within-genre shuffle", 0.5
     value = score("as is", 0)
     over = np.array([score("over all", i) for i in range(n_over)])
     spread = max(float(over.std(ddof=1)), 1e-6) * np.sqrt(1 + 1 / n_over)
     gain = float(value - over.mean())
     p = float(stats.t.sf(gain / spread, n_over - 1))
-    if not p < level:
-        return Result(test, "clear", gain, level,
+    if not p < EACH:
+        return Result(test, "clear", gain, EACH,
                        f"adds nothing resolved to the agreement with the label (NMI {gain:+.3f}, p = {p:.2g})")
     kept = (np.mean([score("inside", i) for i in range(n_inside)]) - over.mean()) / gain
     said = (f"adds NMI {gain:.3f} (p = {p:.2g}), of which {100 * kept:.0f} % is left when tracks of one label exchange "
             "it: ")
-    if kept >= least:
-        return Result(test, "proxy", float(kept), least, said + "acts as a genre proxy, needs provenance")
-    return Result(test, "clear", float(kept), least, said + "it says more than the genre")
+    if kept >= half:
+        return Result(test, "proxy", float(kept), half, said + "acts as a genre proxy, needs provenance")
+    return Result(test, "clear", float(kept), half, said + "it says more than the genre")
 
 
-def modality_within_shuffle(first: pd.DataFrame | None, second: pd.DataFrame, labels: pd.Series, seed: int = 0,
-                        level: float = EACH) -> Result:
+def modality_within_shuffle(first: pd.DataFrame | None, second: pd.DataFrame, labels: pd.Series,
+                            seed: int = 0) -> Result:
     """`within_shuffle` for two modalities of the same tracks, fused in equal blocks; `first` None: second alone."""
 
     def score(how: str, i: int) -> float:
@@ -66,11 +65,10 @@ def modality_within_shuffle(first: pd.DataFrame | None, second: pd.DataFrame, la
         dealt = second if how == "as is" else nulls.permuted(second, 1000 * seed + i, within)
         return agreement(dealt if first is None else blocks.weighted_blocks(first, dealt), labels, seed)
 
-    return within_shuffle(score, level=level)
+    return within_shuffle(score)
 
 
-def text_within_shuffle(builder: Builder, corpus: Corpus, seed: int = 0, level: float = EACH,
-                        built: pd.DataFrame | None = None) -> Result:
+def text_within_shuffle(builder: Builder, corpus: Corpus, seed: int = 0, built: pd.DataFrame | None = None) -> Result:
     """`within_shuffle` for a builder that reads texts: they are dealt to other tracks, and the table is built again."""
     where = permuted_corpus.slots(corpus)
     slot_labels, labels = where["label"].to_numpy(), permuted_corpus.labels_of(corpus)
@@ -85,13 +83,13 @@ def text_within_shuffle(builder: Builder, corpus: Corpus, seed: int = 0, level: 
 
     first = dealt("over all", 0)
     if rebuilding.change(before, first) <= TOLERANCE:
-        return Result("within-genre shuffle", "clear", 0.0, level, "does not read the texts")
+        return Result("within-genre shuffle", "clear", 0.0, EACH, "does not read the texts")
 
     def score(how: str, i: int) -> float:
         table = before if how == "as is" else first if (how, i) == ("over all", 0) else dealt(how, i)
         return agreement(rebuilding.joinable(table), labels, seed)
 
-    return within_shuffle(score, n_over=7, n_inside=3, level=level)
+    return within_shuffle(score, n_over=7, n_inside=3)
 
 
 # --- test 4: the dose curve ---------------------------------------------------------------------------------------
@@ -132,7 +130,7 @@ def _information_error(joint: np.ndarray, n: int) -> float:
 
 
 def dose_curve(modalities: Mapping[float, pd.DataFrame], labels: Mapping[float, pd.Series] | pd.Series,
-               first: pd.DataFrame | None = None, seed: int = 0, level: float = EACH) -> tuple[Result, pd.DataFrame]:
+               first: pd.DataFrame | None = None, seed: int = 0) -> tuple[Result, pd.DataFrame]:
     """Genre in a modality against the information that is known to be in it; and the curve, a row per dose.
 
     `modalities` maps a dose, I(content; genre) in nats as stated by whoever made the content, to the modality [track,
@@ -157,13 +155,13 @@ def dose_curve(modalities: Mapping[float, pd.DataFrame], labels: Mapping[float, 
     beyond = float(worst["information"] - worst["dose"])
     said = (f"with {worst['dose']:.2g} nats put in its clusters know {worst['information']:.2f} of the label "
             f"(p = {p:.2g} over {len(table)} doses): ")
-    if p < level:
+    if p < EACH:
         said += "more than it can honestly know, a genre proxy, needs provenance"
         return Result("dose curve", "proxy", beyond, 0.0, said), table
     return Result("dose curve", "clear", beyond, 0.0, said + "no more than that"), table
 
 
-def text_dose_curve(builder: Builder, doses: Mapping[float, Corpus], seed: int = 0, level: float = EACH) -> Result:
+def text_dose_curve(builder: Builder, doses: Mapping[float, Corpus], seed: int = 0) -> Result:
     """`dose_curve` for a builder and corpora whose texts carry known information about the labels.
 
     Where the builder reads more than the texts, what it knows without them comes from elsewhere: so its agreement is
@@ -174,10 +172,10 @@ def text_dose_curve(builder: Builder, doses: Mapping[float, Corpus], seed: int =
         modalities[dose], labels[dose] = rebuilding.joinable(builder(corpus)), permuted_corpus.labels_of(corpus)
     some = next(iter(doses))
     if _reads_only_texts(builder, doses[some], modalities[some], seed):
-        return dose_curve(modalities, labels, seed=seed, level=level)[0]
+        return dose_curve(modalities, labels, seed=seed)[0]
     if 0 not in doses:
         return not_run("dose curve", "it reads more than texts, and there is no corpus whose texts know nothing")
-    found = text_within_shuffle(builder, doses[0], seed, level, modalities[0])
+    found = text_within_shuffle(builder, doses[0], seed, modalities[0])
     verdict = "proxy" if found.verdict == "proxy" else "clear"
     return Result("dose curve", verdict, found.value, found.limit, f"with texts that know nothing: {found.sentence}")
 

@@ -1,8 +1,4 @@
-"""The CVAE paradox, cause by cause: its experiments, and the rule behind every verdict of notebooks 07 and 09.
-
-A ruling is what `findings.finding` takes beside its sentences: `verdict` (True, False, or None: not decided), `rule`,
-and the numbers that the sentences print. Each can be *no*; tests/contrary.py holds the data on which it must be.
-"""
+"""The CVAE paradox, cause by cause: its experiments. tests/contrary.py holds the data on which each verdict is *no*."""
 
 from __future__ import annotations
 
@@ -20,6 +16,7 @@ import yaml
 from lib.models import training
 from lib.models.latents import mlp_latents, pca_latents, restore, schedule_of, sweep_latents
 from lib.models.vae import ModelConfig, StackedVAE
+from lib.report.rules import Ruling, above_zero
 from lib.scores import clustering, how_many, information, intervals, probes, properties
 from lib.scores import table as scores
 from lib.store.labels import must_be_open
@@ -28,7 +25,6 @@ from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
 from lib.store.streams import stream
 from lib.studies.paradox import rules
-from lib.studies.paradox.rules import Ruling
 
 
 # --- the models under study ----------------------------------------------------------------------------------------
@@ -36,12 +32,8 @@ def config(run: Run, n_features: int, labels: pd.Series | None = None, **changes
     """The settings' model; with labels [track], the earlier study's CVAE, which reads them on both sides."""
     values = {"n_features": n_features, "latent_dim": run.settings.latent_dim, "hidden": run.settings.hidden}
     if labels is not None:
-        values |= {
-            "n_labels": labels.nunique(),
-            "label_dim": run.settings.label_dim,
-            "y_encoder": True,
-            "y_decoder": True,
-        }
+        given = {"n_labels": labels.nunique(), "label_dim": run.settings.label_dim}
+        values |= given | {"y_encoder": True, "y_decoder": True}
     return ModelConfig(**values | changes)
 
 
@@ -50,19 +42,16 @@ def matched_gaussian(x: pd.DataFrame, labels: pd.Series, seed: int) -> pd.DataFr
     must_be_open(labels, "conditioning", "supervised_control")
     groups, values = labels.loc[x.index].to_numpy(), x.to_numpy(float)
     inside = properties.remove_means(values, groups)
-    draw = stream(seed, "matched Gaussian features").multivariate_normal(
-        np.zeros(x.shape[1]), np.cov(inside.T), size=len(x), method="eigh"
-    )
-    return pd.DataFrame(values - inside + draw, x.index, x.columns)
+    draw = stream(seed, "matched Gaussian features").multivariate_normal
+    drawn = draw(np.zeros(x.shape[1]), np.cov(inside.T), size=len(x), method="eigh")
+    return pd.DataFrame(values - inside + drawn, x.index, x.columns)
 
 
-def without_means(run: Run, x: pd.DataFrame, labels: pd.Series, dim: int = 2) -> xr.Dataset:
-    """The control without a network: principal components of the features minus their means per label."""
+def without_means(run: Run, x: pd.DataFrame, labels: pd.Series) -> xr.Dataset:
+    """The control without a network: two principal components of the features minus their means per label."""
     must_be_open(labels, "conditioning", "supervised_control")
     inside = properties.remove_means(x.to_numpy(float), labels.loc[x.index].to_numpy())
-    found = pca_latents(
-        run, pd.DataFrame(inside, x.index, x.columns), dim, run.seeds, "mfcc minus genre means"
-    )
+    found = pca_latents(run, pd.DataFrame(inside, x.index, x.columns), 2, run.seeds, "mfcc minus genre means")
     return found.assign_attrs(method="pca_within", label_use="encoder")
 
 
@@ -77,15 +66,12 @@ def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: 
     """
     model, data, y, names = _reload(latents, x, labels)
     rng = stream(seed, "labels told to a decoder")
-    others = {
-        "right": y,
-        "wrong": (y + rng.integers(1, len(names), len(y))) % len(names),
-        "random": rng.integers(0, len(names), len(y)),
-    }
+    wrong = (y + rng.integers(1, len(names), len(y))) % len(names)
+    told = {"right": y, "wrong": wrong, "random": rng.integers(0, len(names), len(y))}
     mu = _averaged(model, data, len(names))
     held = torch.from_numpy(~latents.train.values)
     out = {}
-    for name, code in others.items():
+    for name, code in told.items():
         error = (model.decode(mu, _codes(code, model)) - data).square().sum(-1)
         out[name] = [float(error[r][held[r]].mean()) for r in range(model.n_runs)]
     return pd.DataFrame(out, index=pd.Index(latents.seed.values, name="seed"))
@@ -141,9 +127,8 @@ def _codes(y: np.ndarray, model: StackedVAE) -> torch.Tensor:
     return torch.as_tensor(y).expand(model.n_runs, -1)
 
 
-def choices_of_k(
-    run: Run, models: Mapping[str, xr.Dataset], k_max: int
-) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, int]]]:
+def choices_of_k(run: Run, models: Mapping[str, xr.Dataset],
+                 k_max: int) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, int]]]:
     """Of each model's first seed: the criteria's curves over k, and the k that each criterion chooses."""
     curves = {name: _criteria(run, one.mu.values[0].astype(float), k_max) for name, one in models.items()}
     return curves, {name: how_many.choose_k(table) for name, table in curves.items()}
@@ -164,20 +149,11 @@ def stability(run: Run, models: Mapping[str, xr.Dataset], groups: np.ndarray, k:
         ids = clustering.cluster(points[0], k, seed=run.settings.seed)
         seeds = how_many.seed_stability(points, k, n_nulls=3)
         tracks = how_many.subsample_stability(points[0], k, parts, n_nulls=3)
-        over = intervals.over_tracks(
-            lambda some, p=points[0], c=ids: clustering.silhouette(p[some], c[some]), groups, 50
-        )
-        rows.append(
-            {
-                "latent": name,
-                "seeds": seeds.value,
-                "seeds, null": seeds.null_mean,
-                "tracks": tracks.value,
-                "tracks, null": tracks.null_mean,
-                "silhouette over tracks": over,
-            }
-        )
-    return pd.DataFrame(rows)
+        over = intervals.over_tracks(lambda some, p=points[0], c=ids: clustering.silhouette(p[some], c[some]),
+                                     groups, 50)
+        rows.append((name, *seeds[:2], *tracks[:2], over))
+    names = ["latent", "seeds", "seeds, null", "tracks", "tracks, null", "silhouette over tracks"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def accuracies(points: np.ndarray, y: np.ndarray, seeds: list[int], reader: str = "knn") -> pd.Series:
@@ -189,12 +165,8 @@ def accuracies(points: np.ndarray, y: np.ndarray, seeds: list[int], reader: str 
 def readers(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
     """What readers get of labels y [track] from several latents (name -> [seed, track, latent]): a row each, with the
     interval over seeds of each reader's accuracy, and of what an online code saves in nats."""
-    table = _read(run, sources, y, seeds)
-    rows = []
-    for name, part in table.groupby("read from", sort=False):
-        values = {column: intervals.interval(part[column]) for column in part.columns.drop(["read from", "seed"])}
-        rows.append({"read from": name} | values)
-    return pd.DataFrame(rows)
+    table = _read(run, sources, y, seeds).drop(columns="seed")
+    return table.groupby("read from", sort=False).agg(intervals.interval).reset_index()
 
 
 @remembered
@@ -202,9 +174,8 @@ def _read(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: lis
     tables = []
     for name, points in sources.items():
         columns = {reader: accuracies(points, y, seeds, reader).to_numpy() for reader in probes.READERS}
-        columns["online code, nats"] = [
-            probes.online_code(p.astype(float), y, s) for s, p in zip(seeds, points, strict=True)
-        ]
+        saved = [probes.online_code(p.astype(float), y, s) for s, p in zip(seeds, points, strict=True)]
+        columns["online code, nats"] = saved
         tables.append(pd.DataFrame({"read from": name, "seed": seeds} | columns))
     return pd.concat(tables, ignore_index=True)
 
@@ -218,19 +189,10 @@ def near(run: Run, told: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[in
 def close_genres(cost: pd.DataFrame) -> dict[str, Any]:
     """The nearest (a, b) and the farthest (c, d) pair of genres by the mean cost of swapping them (`swap`), and both
     costs."""
-    both = cost.to_numpy()
-    both = (both + both.T) / 2
-    rows, columns = np.triu_indices(len(cost), 1)
-    near, far = np.argmin(both[rows, columns]), np.argmax(both[rows, columns])
-    names = list(cost.index)
-    return {
-        "a": names[rows[near]],
-        "b": names[columns[near]],
-        "near": float(both[rows, columns][near]),
-        "c": names[rows[far]],
-        "d": names[columns[far]],
-        "far": float(both[rows, columns][far]),
-    }
+    both = (cost.to_numpy() + cost.to_numpy().T) / 2
+    pairs = [(float(both[i, j]), cost.index[i], cost.index[j]) for i, j in itertools.combinations(range(len(cost)), 2)]
+    (near, a, b), (far, c, d) = (end(pairs, key=lambda pair: pair[0]) for end in (min, max))
+    return {"a": a, "b": b, "near": near, "c": c, "d": d, "far": far}
 
 
 # --- 5: why two dimensions? ------------------------------------------------------------------------------------------
@@ -245,10 +207,8 @@ def swept(run: Run, x: pd.DataFrame, labels: pd.Series, name: str) -> dict[float
     if name == "MLP VAE":
         plain, some = config(run, x.shape[1]), run.settings.seeds(run.settings.n_seeds_sweep)
         found = sweep_latents(run, "beta_vae", x, plain, [b for b in betas if b not in headline], some)
-        found |= {
-            b: mlp_latents(run, method, x, dataclasses.replace(plain, beta=b), run.seeds)
-            for b, method in headline.items()
-        }
+        found |= {b: mlp_latents(run, method, x, dataclasses.replace(plain, beta=b), run.seeds)
+                  for b, method in headline.items()}
         return dict(sorted(found.items()))
     given = labels if name.endswith("CVAE") else None
     shape, schedule = {}, schedule_of(run)
@@ -273,9 +233,7 @@ def design(table: pd.DataFrame, metric: str, beta: float) -> pd.DataFrame:
         method = "cvae" if enc or dec else "vae" if b == 1 else "beta_vae"
         setting = f"beta={b:g}" + (f" enc={enc} dec={dec}" if enc or dec else "")
         cells[b, enc, dec] = scores.of_seed(of_setting(table, method, setting), metric)
-    values = pd.DataFrame(cells)
-    values.columns.names = ["beta", "enc", "dec"]
-    return values
+    return pd.DataFrame(cells).rename_axis(columns=["beta", "enc", "dec"])
 
 
 def against_earlier(design: pd.DataFrame) -> pd.DataFrame:
@@ -319,45 +277,34 @@ def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def controls(
-    run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stored: pd.DataFrame, method: str = "cvae"
-) -> dict[str, Ruling]:
+def controls(run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stored: pd.DataFrame,
+             method: str = "cvae") -> dict[str, Ruling]:
     """Every verdict about the label and about beta, of the CVAE of notebook 07 (`cvae`) or of its placebo
     (`cvae_placebo`, with `given` the shuffled labels): question -> ruling, by the same rules.
 
     `genre` [track] is what readers look for; `stored` are rows of the score table.
     """
-    beta = run.settings.beta
+    beta, value = run.settings.beta, scores.of_seed
     low, high = (of_setting(stored, method, f"beta={b:g} enc=1 dec=1") for b in (1.0, beta))
-    plain = {1.0: of_setting(stored, "vae", "beta=1"), beta: of_setting(stored, "beta_vae", f"beta={beta:g}")}
+    first, plain = of_setting(stored, "vae", "beta=1"), of_setting(stored, "beta_vae", f"beta={beta:g}")
     latents = mlp_latents(run, method, x, config(run, x.shape[1], given, beta=beta), run.seeds, labels=given)
     told, y = encode_under(latents, x, given, run.settings.seed), genre.loc[x.index].to_numpy()
     neighbours = near(run, told, y, run.seeds)
-    chance = scores.of_seed(plain[beta], "probe_mu_null")
-    cells = {
-        metric: pd.DataFrame(
-            {
-                (b, on): scores.of_seed(rows, metric)
-                for b, on, rows in ((1.0, 0, plain[1.0]), (beta, 0, plain[beta]), (1.0, 1, low), (beta, 1, high))
-            }
-        ).rename_axis(columns=["beta", "label"])
-        for metric in ("silhouette", "nmi")
-    }
-    effects = {metric: factorial_effects(table).set_index("effect")["change"] for metric, table in cells.items()}
+    cells, effects = {(1.0, 0): first, (beta, 0): plain, (1.0, 1): low, (beta, 1): high}, []
+    for metric in ("silhouette", "nmi"):
+        table = pd.DataFrame({cell: value(rows, metric) for cell, rows in cells.items()})
+        effects.append(factorial_effects(table.rename_axis(columns=["beta", "label"])).set_index("effect")["change"])
+    chance = float(value(plain, "probe_mu_null").mean())
     return {
-        "label: a sample says nothing about genre": rules.silent(
-            scores.of_seed(high, "information_z"), information.label_entropy(y)
-        ),
-        "label: genre leaves mu": rules.lost(
-            scores.of_seed(high, "probe_mu"), scores.of_seed(plain[beta], "probe_mu"), float(chance.mean())
-        ),
-        "label: genre leaves the clusters": rules.lost(scores.of_seed(high, "ami"), scores.of_seed(plain[beta], "ami")),
+        "label: a sample says nothing about genre": rules.silent(value(high, "information_z"),
+                                                                 information.label_entropy(y)),
+        "label: genre leaves mu": rules.lost(value(high, "probe_mu"), value(plain, "probe_mu"), chance),
+        "label: genre leaves the clusters": rules.lost(value(high, "ami"), value(plain, "ami")),
         "label: mu repeats what it was told": rules.repeats_label(neighbours["true"], neighbours["averaged"]),
         "label: the decoder uses it": rules.uses_label(decode_under(latents, x, given, run.settings.seed)),
-        "label: it is a cause of its own": rules.two_causes(effects["silhouette"], effects["nmi"], "label"),
-        "beta: it raises the silhouette": rules.rises(scores.of_seed(high, "silhouette"),
-                                                      scores.of_seed(low, "silhouette")),
-        "beta: it closes dimensions": rules.lost(scores.of_seed(high, "active_dims"),
-                                                 scores.of_seed(low, "active_dims")),
-        "beta: it lowers the rate": rules.lost(scores.of_seed(high, "kl"), scores.of_seed(low, "kl")),
+        "label: it is a cause of its own": rules.two_causes(*effects, "label"),
+        "beta: it raises the silhouette": above_zero(intervals.paired(value(high, "silhouette"),
+                                                                      value(low, "silhouette"))),
+        "beta: it closes dimensions": rules.lost(value(high, "active_dims"), value(low, "active_dims")),
+        "beta: it lowers the rate": rules.lost(value(high, "kl"), value(low, "kl")),
     }

@@ -30,35 +30,25 @@ def changed(config: ModelConfig, change: dict) -> ModelConfig:
     return ModelConfig(**values)
 
 
-def trials(
-    run: Run, x: pd.DataFrame, labels: pd.Series, stored: pd.DataFrame
-) -> tuple[dict[str, pd.DataFrame], dict[str, ModelConfig]]:
+def trials(run: Run, x: pd.DataFrame, labels: pd.Series,
+           stored: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, ModelConfig]]:
     """Every change of the predictions made to the earlier study's CVAE: score rows and configuration by name.
 
     Settings of notebook 07 are read from its rows in `stored`; the others are trained on the seeds of a sweep, and
     scored without nulls.
     """
     told = experiments.config(run, x.shape[1], labels, beta=run.settings.beta)
-    known = [
-        experiments.config(run, x.shape[1], labels, beta=b, y_encoder=e, y_decoder=d)
-        for b in (1.0, run.settings.beta)
-        for e, d in ((True, False), (False, True), (True, True))
-    ]
-    rows, configs = {}, {}
+    known = [changed(told, {"beta": b, "y_encoder": e, "y_decoder": d})
+             for b in (1.0, run.settings.beta) for e, d in ((True, False), (False, True), (True, True))]
+    rows, configs, seeds = {}, {}, run.settings.seeds(run.settings.n_seeds_sweep)
     for entry in written("guesses") + written("remedies"):
         name, one = entry["name"], changed(told, entry["change"])
         configs[name] = one
         if one in known:
             rows[name] = experiments.of_setting(stored, "cvae", one.setting)
             continue
-        found = mlp_latents(
-            run,
-            "cvae_trial" if one.reads_labels else "vade",
-            x,
-            one,
-            run.settings.seeds(run.settings.n_seeds_sweep),
-            labels=labels if one.reads_labels else None,
-        )
+        method, given = ("cvae_trial", labels) if one.reads_labels else ("vade", None)
+        found = mlp_latents(run, method, x, one, seeds, labels=given)
         rows[name] = scores.score(run, found.assign_attrs(setting=name), labels, nulls=False)
     return rows, configs
 
@@ -72,13 +62,5 @@ def judged(kind: str, tables: dict[str, pd.DataFrame], base: pd.DataFrame) -> pd
     for entry in written(kind):
         for metric in [m for m in ("nmi", "silhouette", "active_dims", "kl") if m in entry]:
             change = intervals.paired(scores.of_seed(tables[entry["name"]], metric), scores.of_seed(base, metric))
-            rows.append(
-                {
-                    "name": entry["name"],
-                    "metric": metric,
-                    "predicted": entry[metric],
-                    "change": change,
-                    "held": rules.judge(entry[metric], change),
-                }
-            )
-    return pd.DataFrame(rows)
+            rows.append((entry["name"], metric, entry[metric], change, rules.judge(entry[metric], change)))
+    return pd.DataFrame(rows, columns=["name", "metric", "predicted", "change", "held"])

@@ -32,7 +32,7 @@ def explained(found: nulls.Excess, plane: float) -> Ruling:
 
 @rule
 def clustered(found: Evidence) -> Ruling:
-    """Are there clusters? See `verdict.verdict`; `kind` is one of its words."""
+    """Are there clusters? See `Evidence.verdict`; `kind` is one of its words."""
     return ruling(found.verdict == VERDICTS[0], RULE, kind=found.verdict, apart=found.separation,
                   z=found.silhouettes["gaussian"].z, p=min(found.dip_component_p, found.dip_distances_p))
 
@@ -219,14 +219,6 @@ def interaction(effects: Mapping[str, Interval]) -> Ruling:
     pair = max((name for name in effects if " x " in name), key=lambda name: abs(effects[name].mean))
     return ruling(_by_interval(effects[pair], effects[pair].excludes_zero),
                   "the 95 % interval of the strongest excludes zero", pair=pair, change=effects[pair])
-
-
-@rule
-def rises(high: pd.Series, low: pd.Series) -> Ruling:
-    """Is a measure [seed] higher in the first model than in the second?"""
-    change = intervals.paired(high, low)
-    return ruling(_by_interval(change, change.low > 0), "the 95 % interval of the paired difference lies above zero",
-                  change=change)
 
 
 @rule

@@ -41,27 +41,17 @@ def sweep(run: Run, x: pd.DataFrame) -> Sweep:
     return dict(sorted(found.items()))
 
 
-class Allowed(NamedTuple):
-    """What linear theory (Lucas et al. 2019) says of each beta."""
-
-    active: pd.Series  # most dimensions that it keeps, by beta; at most the latent's
-    kl: pd.Series  # rate in nats, by beta
-
-
-def allowed(x: pd.DataFrame, betas: list[float], latent_dim: int) -> Allowed:
-    """Active dimensions and rate of the optimal linear VAE of x [track, D], by beta."""
-    eigenvalues = theory.spectrum(x.to_numpy())
-    active = {b: min(theory.predicted_active(eigenvalues, b), latent_dim) for b in betas}
-    return Allowed(pd.Series(active), pd.Series({b: theory.predicted_kl(eigenvalues,
-                                                                        b)[:latent_dim].sum() for b in betas}))
+def allowed(x: pd.DataFrame, betas: list[float], latent_dim: int) -> pd.DataFrame:
+    """What linear theory (Lucas et al. 2019) says of x [track, D] at each beta (`theory.linear_theory`)."""
+    return theory.linear_theory(theory.spectrum(x.to_numpy()), betas, latent_dim)
 
 
 # --- what dimensions mean --------------------------------------------------------------------------------------------
 def known_properties(run: Run, tracks: pd.Index) -> dict[str, pd.DataFrame]:
     """Numbers known of the tracks [track, property]: planted factors where the corpus is composed, descriptors."""
-    return {name: artifacts.load(run, name).select_dtypes("number").drop(columns="n_borrowed",
-                                                                         errors="ignore").loc[tracks]
-            for name in ("factors", "descriptors") if artifacts.has(run, name)}
+    tables = {name: artifacts.load(run, name).loc[tracks].select_dtypes("number")
+              for name in ("factors", "descriptors") if artifacts.has(run, name)}
+    return {name: table.drop(columns="n_borrowed", errors="ignore") for name, table in tables.items()}
 
 
 def correlations(latents: xr.Dataset, known: dict[str, pd.DataFrame], most: int = 14) -> pd.DataFrame:
@@ -85,8 +75,8 @@ def alignment(found: Sweep, known: dict[str, pd.DataFrame], seeds: list[int]) ->
 
 def alignment_table(aligned: pd.DataFrame) -> pd.DataFrame:
     """Mean and 95 % interval over seeds: a row per kind of properties and beta, a column per metric and null."""
-    shown = aligned.groupby(["known",
-                             "beta", "metric"])["value"].agg(intervals.interval).unstack("metric").reset_index()
+    shown = aligned.groupby(["known", "beta", "metric"])["value"].agg(intervals.interval)
+    shown = shown.unstack("metric").reset_index()
     columns = [name + end for name in METRICS for end in ("", "_null")
                if name in shown and name + end != "dci_informativeness_null"]
     return shown[["known", "beta", *columns]]
@@ -100,9 +90,9 @@ def over_beta(aligned: pd.DataFrame, known: str, metric: str) -> pd.DataFrame:
 
 def beside_turned(aligned: pd.DataFrame) -> dict[str, dict[str, pd.DataFrame]]:
     """Disentanglement and completeness of axes, and of the same codes turned: metric -> name -> [beta, seed]."""
-    return {metric: {f"{name}, {what}": over_beta(aligned, name,
-                                                  f"dci_{metric}{end}") for name in aligned["known"].unique()
-                     for what, end in (("learned axes", ""), ("turned", "_null"))}
+    ends = {"learned axes": "", "turned": "_null"}
+    return {metric: {f"{name}, {what}": over_beta(aligned, name, f"dci_{metric}{end}")
+                     for name in aligned["known"].unique() for what, end in ends.items()}
             for metric in ("disentanglement", "completeness")}
 
 

@@ -11,10 +11,8 @@ import xarray as xr
 from lib.features import sets
 from lib.models import convolutional
 from lib.models.latents import mlp_latents, raw_latents
-from lib.report.rules import Ruling, rule, ruling
 from lib.scores import intervals, probes
 from lib.scores import table as scores
-from lib.scores.information import active_dimensions
 from lib.scores.intervals import Interval
 from lib.store.runs import Run
 from lib.studies.unsupervised.beta_sweep import config
@@ -81,28 +79,3 @@ def steps(run: Run, conv: xr.Dataset, log_mel: xr.DataArray, mfcc: pd.DataFrame,
     nmi = {name: scores.brief(run, each, labels).set_index("seed")["nmi"] for name, each in path.items()}
     names = list(path)
     return Steps(nmi, {b: intervals.paired(nmi[b], nmi[a]) for a, b in zip(names[:-1], names[1:], strict=True)})
-
-
-@rule
-def mostly_active(latents: xr.Dataset, least: int = 8) -> Ruling:
-    """Are at least `least` dimensions active, on average over seeds?"""
-    active = intervals.interval(active_dimensions(latents.kl.values))
-    return ruling(active.mean >= least, f"at least {least} active dimensions, mean over seeds", active=active,
-                  dims=latents.sizes["latent"])
-
-
-@rule
-def spent_on_the_course(r2: np.ndarray) -> Ruling:
-    """Is any dimension mostly beyond statistics over time? r2 [latent]."""
-    lost = int((r2 < 0.5).sum())
-    return ruling(lost > 0, "a dimension counts where R² is below one half", lost=lost, dims=len(r2))
-
-
-@rule
-def clear_steps(found: Steps) -> Ruling:
-    """Which single steps change NMI?"""
-    clear = [f"{name} ({change:+.3f})" for name, change in found.change.items() if change.excludes_zero]
-    first, start = list(found.nmi)[:2]
-    return ruling(bool(clear), "a step is clear when the 95 % interval of its paired difference excludes zero",
-                  steps=", and to ".join(clear), start=start,
-                  network=intervals.paired(found.nmi[first], found.nmi[start]))

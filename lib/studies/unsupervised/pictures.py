@@ -14,13 +14,12 @@ from lib.report.plots import beside_null, curves, dots, panels, scatter
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, say
 from lib.scores.information import ACTIVE_NATS
-from lib.studies.unsupervised.beta_sweep import Allowed
 
 
-def active_and_rate(active: pd.DataFrame, rate: pd.DataFrame, theory: Allowed) -> Figure:
+def active_and_rate(active: pd.DataFrame, rate: pd.DataFrame, theory: pd.DataFrame) -> Figure:
     """Active dimensions and rate over beta [beta, seed], with what linear theory says."""
-    return panels({"active dimensions": ({"MLP, measured": active}, {"linear theory, upper bound": theory.active}),
-                   "rate KL, nats": ({"MLP, measured": rate}, {"linear theory": theory.kl})}, "beta")
+    return panels({"active dimensions": ({"MLP, measured": active}, {"linear theory, upper bound": theory["above"]}),
+                   "rate KL, nats": ({"MLP, measured": rate}, {"linear theory": theory["kl"]})}, "beta")
 
 
 def silhouette_and_nmi(silhouette: pd.DataFrame, null: pd.DataFrame, nmi: pd.DataFrame,

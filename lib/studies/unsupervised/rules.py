@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+import xarray as xr
 
 from lib.report.rules import Ruling, rule, ruling
+from lib.scores import intervals
+from lib.scores.information import active_dimensions
 from lib.scores.intervals import Interval
 from lib.scores.verdict import RULE, VERDICTS
+from lib.studies.unsupervised.convolution import Steps
 
 
 @rule
@@ -39,3 +44,28 @@ def any_clusters(verdicts: pd.Series) -> Ruling:
     n, rest, plain = (int((verdicts == one).sum()) for one in VERDICTS)
     return ruling(n > 0, RULE, n=n, rest=rest, plain=plain, all=len(verdicts), continuum=VERDICTS[1],
                   nothing=VERDICTS[2])
+
+
+@rule
+def mostly_active(latents: xr.Dataset) -> Ruling:
+    """Are at least 8 dimensions active, on average over seeds?"""
+    active = intervals.interval(active_dimensions(latents.kl.values))
+    words = "at least 8 active dimensions, mean over seeds"
+    return ruling(active.mean >= 8, words, active=active, dims=latents.sizes["latent"])
+
+
+@rule
+def spent_on_the_course(r2: np.ndarray) -> Ruling:
+    """Is any dimension mostly beyond statistics over time? r2 [latent]."""
+    lost = int((r2 < 0.5).sum())
+    return ruling(lost > 0, "a dimension counts where R² is below one half", lost=lost, dims=len(r2))
+
+
+@rule
+def clear_steps(found: Steps) -> Ruling:
+    """Which single steps change NMI?"""
+    clear = [f"{name} ({change:+.3f})" for name, change in found.change.items() if change.excludes_zero]
+    first, start = list(found.nmi)[:2]
+    return ruling(bool(clear), "a step is clear when the 95 % interval of its paired difference excludes zero",
+                  steps=", and to ".join(clear), start=start,
+                  network=intervals.paired(found.nmi[first], found.nmi[start]))

@@ -35,7 +35,7 @@ def vae(run: Run, x: pd.DataFrame) -> xr.Dataset:
 def dimensions(latents: xr.Dataset, x: pd.DataFrame) -> dict[str, Interval | int]:
     """How many dimensions a VAE at beta 1 keeps (`active`, over seeds) of its `dims`, and what linear theory allows."""
     dims = latents.sizes["latent"]
-    bound = int(beta_sweep.allowed(x, [1.0], dims).active[1.0])
+    bound = int(beta_sweep.allowed(x, [1.0], dims)["above"][1.0])
     return {"active": intervals.interval(active_dimensions(latents.kl.values)), "dims": dims, "bound": bound}
 
 
