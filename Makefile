@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile
 # Say `notebooks` here, and ruff holds them too, at the width that `notebooks/ruff.toml` says.
-TIDY :=
+TIDY := notebooks
 
 .PHONY: help report test fast check shape env lab explore bench clean
 

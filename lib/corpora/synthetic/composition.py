@@ -25,6 +25,7 @@ from lib.store.settings import Settings
 SR = 22050  # Hz
 BORROW_CHANCE = 0.15  # of each component
 
+
 @dataclass(frozen=True)
 class Recording:
     """How a track was recorded: independent of its genre."""

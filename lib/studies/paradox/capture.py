@@ -13,7 +13,7 @@ from lib.scores import properties
 from lib.scores import table as scores
 from lib.store import artifacts
 from lib.store.runs import Run
-from lib.studies.paradox.panels import leading
+from lib.studies.paradox.pictures import leading
 
 
 def known(run: Run, x: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from lib.report.plots import beside_null
 from lib.scores import table as scores
-from lib.studies.paradox.panels import BESIDE_NULLS
+from lib.studies.paradox.pictures import BESIDE_NULLS
 
 
 def lyrics(all_scores: pd.DataFrame) -> pd.DataFrame:

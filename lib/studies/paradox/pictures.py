@@ -5,16 +5,21 @@ Each takes data and returns the figure, as in `lib/report/plots.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.figure import Figure
 
 from lib.report.glossary import shown
-from lib.report.plots import curves, scatter
+from lib.report.plots import beside_null, curves, dots, scatter
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, powers_of_two, say
 
+PLACES = {(0, 0): "neither", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}  # of the label, by enc and dec
+BESIDE_NULLS = {"silhouette": "silhouette (null: Gaussian)", "nmi": "NMI with genre (null: permuted labels)"}
 Panels = dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]]
 
 
@@ -115,4 +120,42 @@ def kl_spectrum(panels: Panels, n: int = 6) -> Figure:
         say(ax, "leading dimension: " + "; ".join(f"{model} from {one.iloc[0]:.3g} at beta {one.index[0]:g} to "
                                                   f"{one.iloc[-1]:.3g} at {one.index[-1]:g}"
                                                   for model, one in leading.items()))
+    return figure
+
+
+def settings_beside_nulls(rows: pd.DataFrame) -> Figure:
+    """Silhouette and NMI of each setting of the design, beside their nulls: rows of `scores.summary` by beta, enc and
+    dec. Hollow: told labels."""
+    names = [f"beta {beta:g}, y in {PLACES[enc, dec]}"
+             for beta, enc, dec in rows[["beta", "enc", "dec"]].itertuples(index=False)]
+    told = (rows["enc"] | rows["dec"]).map({0: "none", 1: "given"})
+    return beside_null(rows.assign(label_use=told), names, BESIDE_NULLS, "null")
+
+
+@redrawable
+def changes(table: pd.DataFrame, marked: Sequence[bool] | None = None) -> Figure:
+    """Changes as intervals beside zero: a row per name, a panel per metric (columns). `marked` rows: hollow."""
+    figure, axes = new(PAGE, 2.5, 1, table.shape[1], sharey=True)
+    for ax, (metric, values) in zip(axes, table.items(), strict=True):
+        dots(list(table.index), list(values), f"change of {metric}", ax, marked=marked)
+        ax.axvline(0, color=GREY, lw=0.8)
+    return figure
+
+
+def leading(latents: xr.Dataset) -> np.ndarray:
+    """Numbers of the first seed's two dimensions of the largest KL (the first two where there is none)."""
+    return np.argsort(-latents.kl.values[0], kind="stable")[:2]
+
+
+def plane(latents: xr.Dataset) -> np.ndarray:
+    """The first seed's mu [track, 2] in its leading dimensions."""
+    return latents.mu.values[0][:, leading(latents)]
+
+
+@redrawable
+def by_label(points: Mapping[str, np.ndarray], labels: pd.Series, axes: str) -> Figure:
+    """Points [track, 2] by title, coloured by labels [track]; `axes` is what their axes are called."""
+    figure, panels = new(PAGE, 2.9, 1, len(points))
+    for ax, (title, one) in zip(panels, points.items(), strict=True):
+        scatter(one, labels, ax, title, axes, legend=ax is panels[-1])
     return figure
