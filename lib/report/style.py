@@ -106,10 +106,11 @@ def break_lines(figure: Figure) -> None:
     width, height = figure.get_size_inches()
     for ax in (ax for ax in figure.axes if ax.get_subplotspec()):
         rows, columns, *_ = ax.get_subplotspec().get_geometry()
-        across, up = (width / columns - 0.5) / (1.15 * LETTER), (height / rows - 0.4) / (1.15 * LETTER)
-        for text, letters in ((ax.xaxis.label, across), (ax.yaxis.label, up), (ax._left_title, 0.9 * across)):
+        across, up = width / columns - 0.5, height / rows - 0.4
+        for text, room in ((ax.xaxis.label, across), (ax.yaxis.label, up), (ax._left_title, 0.9 * across)):
+            letters = max(10, int(room / (LETTER / 7 * text.get_fontsize())))
             if len(text.get_text()) > letters:
-                text.set_text(textwrap.fill(text.get_text(), max(10, int(letters)), break_long_words=False))
+                text.set_text(textwrap.fill(text.get_text(), letters, break_long_words=False))
 
 
 # --- figures in words --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from lib.report.glossary import shown
 from lib.report.plots import beside_null, dots, scatter
 from lib.report.redraw import redrawable
 from lib.report.style import GREY, PAGE, new
@@ -31,7 +32,7 @@ def changes(table: pd.DataFrame, marked: Sequence[bool] | None = None) -> Figure
     """Changes as intervals beside zero: a row per name, a panel per metric (columns). `marked` rows: hollow."""
     figure, axes = new(PAGE, 2.5, 1, table.shape[1], sharey=True)
     for ax, (metric, values) in zip(axes, table.items(), strict=True):
-        dots(list(table.index), list(values), f"change of {metric}", ax, marked=marked)
+        dots(list(table.index), list(values), f"change of {shown(metric)}", ax, marked=marked)
         ax.axvline(0, color=GREY, lw=0.8)
     return figure
 
