@@ -15,7 +15,7 @@ from lib.report.redraw import redrawable
 from lib.report.style import GREY, PAGE, new
 
 PLACES = {(0, 0): "neither", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}  # of the label, by enc and dec
-BESIDE_NULLS = {"silhouette": "silhouette (null: Gaussian)", "nmi": "NMI with genre (null: permuted labels)"}
+BESIDE_NULLS = {"silhouette": "silhouette (null: Gaussian)", "nmi": "NMI (null: permuted labels)"}
 
 
 def settings_beside_nulls(rows: pd.DataFrame) -> Figure:
