@@ -123,7 +123,7 @@ def _rows(ax: Axes | None, names: Sequence[str], xlabel: str, title: str = "", h
         lines = 1 + max((name.count("\n") for name in names), default=0)
         ax = style.new(wide, 0.95 + len(names) * max(height, 0.13 * lines))[1]
     ax.set(yticks=rows, yticklabels=names, xlabel=shown(xlabel), title=title, ylim=(-0.7, len(names) - 0.3))
-    ax.locator_params(axis="x", nbins=6)
+    ax.locator_params(axis="x", nbins=max(3, round(1.2 * ax.figure.get_figwidth() / ax.get_gridspec().ncols)))
     return ax, rows
 
 
@@ -213,7 +213,7 @@ def heat(
     """A table as a picture, values written in when there are few."""
     rows, columns = data.shape
     annotate = data.size <= 150
-    height = 0.9 + 0.24 * rows if annotate else 1.3 + 0.11 * rows
+    height = max(2.2, 0.9 + 0.24 * rows) if annotate else 1.3 + 0.11 * rows
     figure, ax = axes_of(ax, min(PAGE, 1.6 + 0.36 * columns), height)
     limit = np.nanmax(np.abs(data.to_numpy())) if diverging else None
     data = data.rename(index=shown, columns=shown).rename_axis(index=shown, columns=shown)

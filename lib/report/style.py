@@ -108,7 +108,7 @@ def break_lines(figure: Figure) -> None:
     for ax in (ax for ax in figure.axes if ax.get_subplotspec()):
         rows, columns, *_ = ax.get_subplotspec().get_geometry()
         names = [line for label in ax.get_yticklabels() for line in label.get_text().split("\n")]
-        across, up = (width - LETTER * max(map(len, names), default=0)) / columns - 0.3, height / rows - 0.7
+        across, up = (width - LETTER * max(map(len, names), default=0)) / columns - 0.3, height / rows - 0.6
         for text, room in ((ax.xaxis.label, across), (ax.yaxis.label, up), (ax._left_title, 0.9 * across)):
             letters = max(10, int(room / (LETTER / 7 * text.get_fontsize())))
             if len(text.get_text()) > letters:

@@ -25,7 +25,7 @@ def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) ->
 
     The first source of a model is drawn hollow, the second full; no sample can lie above the diagonal.
     """
-    figure, ax = new(COLUMN * 1.4, 2.5)
+    figure, ax = new(COLUMN * 1.4, 3.0)
     for i, (model, sources) in enumerate(read.items()):
         for source, face in zip(sources, ("white", PALETTE[i]), strict=True):
             values = sources[source].dropna()
