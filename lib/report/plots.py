@@ -123,6 +123,7 @@ def _rows(ax: Axes | None, names: Sequence[str], xlabel: str, title: str = "", h
         lines = 1 + max((name.count("\n") for name in names), default=0)
         ax = style.new(wide, 0.95 + len(names) * max(height, 0.13 * lines))[1]
     ax.set(yticks=rows, yticklabels=names, xlabel=shown(xlabel), title=title, ylim=(-0.7, len(names) - 0.3))
+    ax.locator_params(axis="x", nbins=max(3, round(1.2 * ax.figure.get_figwidth() / ax.get_gridspec().ncols)))
     return ax, rows
 
 
@@ -174,7 +175,7 @@ def curves(
         style.powers_of_two(ax)
     ax.set(xlabel=shown(xlabel), ylabel=shown(ylabel), title=title)
     if legend and len(data) + len(lines or {}) > 3:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+        legend_below(figure)
     elif legend and (len(data) > 1 or lines):
         ax.legend()
     say(ax, "; ".join(filter(None, told)))
@@ -212,7 +213,7 @@ def heat(
     """A table as a picture, values written in when there are few."""
     rows, columns = data.shape
     annotate = data.size <= 150
-    height = 0.9 + 0.24 * rows if annotate else 1.3 + 0.11 * rows
+    height = max(2.2, 0.9 + 0.24 * rows) if annotate else 1.3 + 0.11 * rows
     figure, ax = axes_of(ax, min(PAGE, 1.6 + 0.36 * columns), height)
     limit = np.nanmax(np.abs(data.to_numpy())) if diverging else None
     data = data.rename(index=shown, columns=shown).rename_axis(index=shown, columns=shown)
@@ -221,7 +222,8 @@ def heat(
                 annot=annotate, fmt=f".{digits}f", annot_kws={"size": 6},
                 cbar_kws={"label": shown(label)}, linewidths=0.3)
     ax.set(title=title)
-    room = ax.get_position().width * figure.get_figwidth() / max(columns, 1)
+    names = max((len(str(name)) for name in data.index), default=0)
+    room = (figure.get_figwidth() - 0.8 - style.LETTER * names) / max(columns, 1)
     upright = 1.1 * style.LETTER * max((len(str(name)) for name in data.columns), default=0) > room
     ax.tick_params("x", rotation=90 if upright else 0)
     ax.tick_params(length=0)

@@ -70,7 +70,8 @@ def new(width: float = COLUMN, height: float | None = None, rows: int = 1, colum
         across = 1 if rows == 1 or rows * columns <= 4 else 2
     down = -(-rows * columns // across)
     figure = Figure(figsize=(inches, min(height * (0.85 * down / rows if down > rows else 1), TALLEST)))
-    axes = figure.subplots(down, across, squeeze=False, **kwargs).ravel()
+    axes = figure.subplots(down, across, squeeze=False, **kwargs)
+    axes = (axes.T if across == rows < columns else axes).ravel()  # a row of panels becomes a column
     for ax in axes[rows * columns:]:
         ax.remove()
     axes = axes[:rows * columns].reshape(rows, columns)
@@ -106,10 +107,12 @@ def break_lines(figure: Figure) -> None:
     width, height = figure.get_size_inches()
     for ax in (ax for ax in figure.axes if ax.get_subplotspec()):
         rows, columns, *_ = ax.get_subplotspec().get_geometry()
-        across, up = (width / columns - 0.5) / (1.15 * LETTER), (height / rows - 0.4) / (1.15 * LETTER)
-        for text, letters in ((ax.xaxis.label, across), (ax.yaxis.label, up), (ax._left_title, 0.9 * across)):
+        names = [line for label in ax.get_yticklabels() for line in label.get_text().split("\n")]
+        across, up = (width - LETTER * max(map(len, names), default=0)) / columns - 0.3, height / rows - 0.6
+        for text, room in ((ax.xaxis.label, across), (ax.yaxis.label, up), (ax._left_title, 0.9 * across)):
+            letters = max(10, int(room / (LETTER / 7 * text.get_fontsize())))
             if len(text.get_text()) > letters:
-                text.set_text(textwrap.fill(text.get_text(), max(10, int(letters)), break_long_words=False))
+                text.set_text(textwrap.fill(text.get_text(), letters, break_long_words=False))
 
 
 # --- figures in words --------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, powers_of_two, say
 
 PLACES = {(0, 0): "neither", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}  # of the label, by enc and dec
-BESIDE_NULLS = {"silhouette": "silhouette (null: Gaussian)", "nmi": "NMI with genre (null: permuted labels)"}
+BESIDE_NULLS = {"silhouette": "silhouette (null: Gaussian)", "nmi": "NMI (null: permuted labels)"}
 Panels = dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]]
 
 
@@ -30,7 +30,7 @@ def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) ->
 
     The first source of a model is drawn hollow, the second full; no sample can lie above the diagonal.
     """
-    figure, ax = new(COLUMN * 1.4, 2.5)
+    figure, ax = new(COLUMN * 1.4, 3.0)
     for i, (model, sources) in enumerate(read.items()):
         for source, face in zip(sources, ("white", PALETTE[i]), strict=True):
             values = sources[source].dropna()
@@ -40,7 +40,7 @@ def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) ->
     top = max(float(values.max()) for sources in read.values() for values in sources.values())
     ax.plot([0, 1.15 * top], [0, 1.15 * top], color=GREY, ls="--", lw=1, label="bound for samples")
     ax.set(xlabel="KL, nats", ylabel="genre read by a linear probe, nats")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    legend_below(figure)
     return figure
 
 
@@ -95,9 +95,9 @@ def against_theory(panels: Panels) -> Figure:
         row[2].plot(theory["kl"], theory["error"], color=GREY, ls="--", lw=1.1, label="linear theory")
         row[2].set(xlabel="rate KL, nats", ylabel="squared error")
         row[0].set_title(title)
-        row[2].legend()
         say(row[2], "; ".join(f"{model} from error {tables['error'].mean(axis=1).min():.3g} to "
                               f"{tables['error'].mean(axis=1).max():.3g}" for model, tables in models.items()))
+    legend_below(figure)
     return figure
 
 
@@ -112,14 +112,15 @@ def kl_spectrum(panels: Panels, n: int = 6) -> Figure:
                 ax.plot(tables[name].mean(axis=1), MARKERS[i % 10], color=PALETTE[i % 10], mfc=face, ls="")
         powers_of_two(ax)
         ax.set(xlabel="beta", ylabel="KL of a dimension, nats" if ax is axes[0, 0] else "", title=title)
-        kinds = ({"ls": "-", "label": "linear theory"}, {"ls": "", "marker": "o", "label": list(models)[0]},
-                 {"ls": "", "marker": "o", "mfc": "white", "label": list(models)[1]})
-        lines = [*ax.lines, *(mpl.lines.Line2D([], [], color=GREY, **kind) for kind in kinds)]
-        legend_below(figure, [line for line in lines if not line.get_label().startswith("_")])
         leading = {model: tables["kl 1"].mean(axis=1) for model, tables in models.items() if "kl 1" in tables}
         say(ax, "leading dimension: " + "; ".join(f"{model} from {one.iloc[0]:.3g} at beta {one.index[0]:g} to "
                                                   f"{one.iloc[-1]:.3g} at {one.index[-1]:g}"
                                                   for model, one in leading.items()))
+    full, hollow = (" or ".join(pair) for pair in zip(*(models for models, _ in panels.values()), strict=True))
+    kinds = ({"label": "linear theory"}, {"ls": "", "marker": "o", "label": full},
+             {"ls": "", "marker": "o", "mfc": "white", "label": hollow})
+    legend_below(figure, [*axes[0, 0].get_legend_handles_labels()[0],
+                          *(mpl.lines.Line2D([], [], color=GREY, **kind) for kind in kinds)])
     return figure
 
 
@@ -137,7 +138,7 @@ def changes(table: pd.DataFrame, marked: Sequence[bool] | None = None) -> Figure
     """Changes as intervals beside zero: a row per name, a panel per metric (columns). `marked` rows: hollow."""
     figure, axes = new(PAGE, 2.5, 1, table.shape[1], sharey=True)
     for ax, (metric, values) in zip(axes, table.items(), strict=True):
-        dots(list(table.index), list(values), f"change of {metric}", ax, marked=marked)
+        dots(list(table.index), list(values), f"change of {shown(metric)}", ax, marked=marked)
         ax.axvline(0, color=GREY, lw=0.8)
     return figure
 

@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lib.report.glossary import shown
 from lib.report.plots import beside_null, curves, dots, panels, scatter
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, say
@@ -26,7 +27,7 @@ def silhouette_and_nmi(silhouette: pd.DataFrame, null: pd.DataFrame, nmi: pd.Dat
                        nmi_null: pd.DataFrame) -> Figure:
     """Silhouette and NMI over beta [beta, seed], each with its null."""
     return panels({"silhouette (null: Gaussian)": ({"VAE": silhouette, "null": null}, {}),
-                   "NMI with genre (null: permuted labels)": ({"VAE": nmi, "null": nmi_null}, {})}, "beta")
+                   "NMI (null: permuted labels)": ({"VAE": nmi, "null": nmi_null}, {})}, "beta")
 
 
 @redrawable
@@ -64,8 +65,8 @@ def _disentanglement_and_nmi(ax: Axes, measured: pd.DataFrame, linear: pd.DataFr
         say(ax, f"{name}, NMI: {listed([f'beta {beta:g}' for beta in part['beta']], part['nmi'])}")
     ax.axvline(0, color=GREY, lw=0.8)
     ax.axhline(null, color=GREY, ls=":", lw=1.1, label="permuted labels")
-    ax.set(xlabel=f"disentanglement of {known}, above the same code turned", ylabel="NMI with genre")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
+    ax.set(xlabel=f"disentanglement of {known}, above turned", ylabel="NMI with genre")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
 def _information_and_rate(ax: Axes, rate: pd.Series, mu: pd.Series, z: pd.Series, entropy: float) -> None:
@@ -75,7 +76,7 @@ def _information_and_rate(ax: Axes, rate: pd.Series, mu: pd.Series, z: pd.Series
     rates = np.linspace(0, rate.max(), 50)
     ax.plot(rates, np.minimum(rates, entropy), color=GREY, ls="--", lw=1.1, label="bound for z: rate, entropy of genre")
     ax.set(xlabel="rate KL, nats", ylabel="information about genre, nats")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
 def _name_points(ax: Axes, names, places, colour: str | None = None) -> None:
@@ -157,7 +158,7 @@ def kl_beside_theory(found: dict[float, tuple[pd.DataFrame, pd.Series]]) -> Figu
 # --- when does a VAE pay? --------------------------------------------------------------------------------------------
 def errors(rows: pd.DataFrame) -> Figure:
     """Squared errors of held-out and training tracks, a row each per method of a `summary`."""
-    names = [f"{method}, {part}" for part in ("held out", "training") for method in rows["method"]]
+    names = [f"{shown(method)}, {part}" for part in ("held out", "training") for method in rows["method"]]
     return dots(names, [*rows["error_held_out"], *rows["error_train"]], "summed squared error per track")
 
 
