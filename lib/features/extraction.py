@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -128,11 +129,9 @@ def extract_all(
 def load_clip(path: Path, log_mel: bool = True) -> Clip:
     """Read what `extract_all` stored of one clip, with or without its large part."""
     with np.load(path, allow_pickle=False) as stored:
-        descriptors = dict(zip(stored["descriptor_names"].tolist(), stored["descriptor_values"].tolist(), strict=True))
-        numbers = {"mfcc": stored["mfcc"], "mfcc_delta": stored["mfcc_delta"]}
-        content, (length, rate) = str(stored["content"]), stored["times"].tolist()
-        large = stored["log_mel"] if log_mel else None
-    return Clip(content, length, rate, log_mel=large, descriptors=descriptors, **numbers)
+        found = {name: stored[name] for name in Clip._fields if log_mel or name != "log_mel"}
+    found |= {name: found[name].item() for name in ("content", "seconds", "frames_per_second")}
+    return Clip(**{"log_mel": None} | found | {"descriptors": json.loads(found["descriptors"].item())})
 
 
 def load_log_mel(path: Path) -> np.ndarray:
@@ -142,12 +141,7 @@ def load_log_mel(path: Path) -> np.ndarray:
 
 
 def _save_clip(path: Path, clip: Clip) -> None:
-    values = {
-        "content": np.array(clip.content), "times": np.array([clip.seconds, clip.frames_per_second]),
-        "mfcc": clip.mfcc, "mfcc_delta": clip.mfcc_delta, "log_mel": clip.log_mel,
-        "descriptor_names": np.array(list(clip.descriptors)),
-        "descriptor_values": np.array(list(clip.descriptors.values())),
-    }
+    values = clip._asdict() | {"descriptors": json.dumps(clip.descriptors)}
     files.write(path, lambda temporary: np.savez(temporary, **values))
 
 
@@ -155,7 +149,7 @@ def _stored_seconds(path: Path) -> float | None:
     """Length of a stored clip; None when it is not stored, or damaged."""
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return float(stored["times"][0])
+            return float(stored["seconds"])
     except Exception:  # a damaged file fails in many ways, and all have one remedy: analyse the clip again
         return None
 

@@ -47,8 +47,8 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
             f"none of the {len(corpus.items)} tracks of {corpus.title} can be used; "
             f"the first, {skipped['file'].iloc[0]}: {skipped['reason'].iloc[0]}"
         )
-    clips = {i: extraction.load_clip(path, log_mel=False) for i, path in extracted.paths.items()}
-    found = [Track("", corpus.items[i], clip, i) for i, clip in clips.items()]
+    found = [Track("", corpus.items[i], extraction.load_clip(path, log_mel=False), i)
+             for i, path in extracted.paths.items()]
     tracks, duplicates = identify(found, run.settings.duplicates)
     registry.check_counts([track.item.label for track in tracks], run.settings, "usable ")
     ids = [track.track for track in tracks]

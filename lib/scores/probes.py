@@ -15,7 +15,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from lib.scores.information import label_entropy
-from lib.scores.nulls import upper_p
 from lib.store.streams import stream
 
 
@@ -25,8 +24,6 @@ class Probe(NamedTuple):
     accuracy: float
     information: float  # V-information (Xu et al. 2020), H(y) - cross-entropy, nats; below 0: worse than the prior
     null_accuracy: float  # mean over permutations
-    p: float  # of the accuracy
-    n_permutations: int
 
 
 READERS = {"linear": LogisticRegression(max_iter=300), "rbf": SVC(), "knn": KNeighborsClassifier(15)}
@@ -39,14 +36,13 @@ def linear_probe(points: np.ndarray, labels: np.ndarray, seed: int = 0, n_permut
     """
     points, y = _readable(points, labels)
     if len(np.unique(y)) < 2:
-        return Probe(*[float("nan")] * 4, 0)
+        return Probe(*[float("nan")] * 3)
     rng = stream(seed, "permuted labels of a probe")
     chance = _held_out("linear", points, y, seed, method="predict_proba")
     cross = log_loss(y, np.clip(chance, 1e-9, 1), labels=np.arange(y.max() + 1))
     accuracy, permuted = accuracy_score(y, chance.argmax(1)), (rng.permutation(y) for _ in range(n_permutations))
     null = np.array([accuracy_score(one, _held_out("linear", points, one, seed)) for one in permuted])
-    beside = (float(null.mean()), float(upper_p(accuracy, null))) if len(null) else [float("nan")] * 2
-    return Probe(accuracy, label_entropy(y) - cross, *beside, n_permutations)
+    return Probe(accuracy, label_entropy(y) - cross, float(null.mean()) if len(null) else float("nan"))
 
 
 def probe_accuracy(points: np.ndarray, labels: np.ndarray, reader: str | BaseEstimator = "rbf", seed: int = 0) -> float:

@@ -167,7 +167,7 @@ def test_probe_reads_blobs_and_not_noise():
     points, y = blobs(4)
     seen = probes.linear_probe(points, y, n_permutations=3)
     assert seen.accuracy > 0.97 and seen.information == pytest.approx(np.log(4), abs=0.15)
-    assert seen.null_accuracy < 0.4 and seen.p == pytest.approx(0.25)
+    assert seen.null_accuracy < 0.4
     blind = probes.linear_probe(RNG.standard_normal((240, 3)), y, n_permutations=3)
     assert abs(blind.accuracy - 0.25) < 0.1 and blind.information < 0.05
 

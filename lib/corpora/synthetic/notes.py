@@ -10,7 +10,6 @@ from lib.corpora.synthetic import composition
 from lib.corpora.synthetic.composition import Composition
 from lib.corpora.synthetic.genres import DRUMS, GENRES, SCALES
 
-Notes = list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]  # onset in beats, length in beats, pitch, velocity
 SECTION = 4  # bars
 LAYERS = {"drums": 0.9, "bass": 0.92, "chords": 0.92, "lead": 0.75}  # chance that a section has the layer
 TONES = {"1": 0, "3": 1, "5": 2, "6": 2, "8": 3}  # which tone of the chord a digit names

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
@@ -186,11 +188,9 @@ def _identical(source: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[tuple[
     group = np.unique(source, axis=0, return_inverse=True)[1].ravel()
     counts = {True: [0, 0], False: [0, 0]}
     for g in np.flatnonzero(np.bincount(group) > 1):
-        rows = np.flatnonzero(group == g)
-        for n, i in enumerate(rows):
-            for j in rows[n + 1:]:
-                counts[bool(y[i] == y[j])][0] += int(np.array_equal(x[i], x[j]))
-                counts[bool(y[i] == y[j])][1] += 1
+        for i, j in itertools.combinations(np.flatnonzero(group == g), 2):
+            counts[bool(y[i] == y[j])][0] += int(np.array_equal(x[i], x[j]))
+            counts[bool(y[i] == y[j])][1] += 1
     return tuple(counts[True]), tuple(counts[False])
 
 

@@ -47,7 +47,8 @@ def audit(builder: Builder, corpus: Corpus, name: str = "", content: Mapping[str
     def limit() -> Result:
         if not content and ceiling_reading is None:
             return not_run("modality ceiling", "the raw content is not known")
-        return ceiling.ceiling(rebuilding.joinable(built), ceiling_reading or content, labels, seed)
+        known = content if ceiling_reading is None else ceiling_reading
+        return ceiling.ceiling(rebuilding.joinable(built), known, labels, seed)
 
     made = {
         "relabelling": lambda: relabelling.relabelling(builder, corpus, seed),

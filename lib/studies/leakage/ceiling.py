@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,13 +19,8 @@ from lib.studies.leakage import permuted_corpus
 from lib.studies.leakage.outcomes import EACH, Result, not_run
 from lib.studies.leakage.permuted_corpus import Corpus
 
-
-class Reading(NamedTuple):
-    """How well labels are read from what there is: the best of several probes of several tables."""
-
-    accuracy: float
-    right: pd.Series  # bool [track]: read rightly when held out
-    by: str
+MARGIN, MOST = 0.05, 0.85  # see `ceiling`
+Reading = pd.Series  # bool [track]: is its label read rightly when held out?
 
 
 def read(tables: Mapping[str, pd.DataFrame], labels: pd.Series, seed: int = 0) -> Reading:
@@ -41,48 +35,45 @@ def read(tables: Mapping[str, pd.DataFrame], labels: pd.Series, seed: int = 0) -
     y = labels.loc[tracks].to_numpy()
     counts = np.unique(y, return_counts=True)[1]
     if len(counts) < 2 or counts.min() < 5:
-        return Reading(float("nan"), pd.Series(dtype=bool), "nothing")
-    readers = {"linear": SVC(kernel="linear", C=0.1), "radial": SVC(C=3), "neighbours": KNeighborsClassifier(5)}
-    best = Reading(-1.0, pd.Series(dtype=bool), "")
-    for name, table in tables.items():
+        return pd.Series(dtype=bool)
+    found = []
+    for table in tables.values():
         x = standardised(table[~table.index.duplicated()].loc[tracks].to_numpy(float))
-        for reader, model in readers.items():
-            right = cross_val_predict(model, x, y, cv=folds(seed)) == y
-            if right.mean() > best.accuracy:
-                best = Reading(float(right.mean()), pd.Series(right, tracks), f"{name}, {reader}")
-    return best
+        for model in (SVC(kernel="linear", C=0.1), SVC(C=3), KNeighborsClassifier(5)):
+            found.append(cross_val_predict(model, x, y, cv=folds(seed)) == y)
+    return pd.Series(max(found, key=np.mean), tracks)
 
 
-def ceiling(embedding: pd.DataFrame, content: pd.DataFrame | Mapping[str, pd.DataFrame] | Reading, labels: pd.Series,
-            seed: int = 0, level: float = EACH, margin: float = 0.05, most: float = 0.85) -> Result:
+def ceiling(embedding: pd.DataFrame, content: Mapping[str, pd.DataFrame] | Reading, labels: pd.Series,
+            seed: int = 0) -> Result:
     """Can labels be read better from a table than from the raw content (say, bag of words) that it was made from?
 
     Both as `read` does. McNemar's exact test on the tracks that only one of them reads rightly, and a difference of at
-    least `margin`, since a good summary is honestly a little easier to read than raw content. Where the table is read
-    at `most` of the way from always guessing the commonest label to no mistake, the content itself needs provenance
+    least `MARGIN`, since a good summary is honestly a little easier to read than raw content. Where the table is read
+    at `MOST` of the way from always guessing the commonest label to no mistake, the content itself needs provenance
     (files may carry a mark of the site they came from): genres are not that far apart to the ear.
     """
     test = "modality ceiling"
     if not isinstance(content, Reading):
-        content = read(content if isinstance(content, Mapping) else {"content": content}, labels, seed)
+        content = read(content, labels, seed)
     got = read({"table": embedding}, labels, seed)
-    tracks = got.right.index.intersection(content.right.index)
+    tracks = got.index.intersection(content.index)
     if len(tracks) < 20:
         return not_run(test, "fewer than 20 tracks have the table, raw content and a label that five tracks share")
-    mine, theirs = got.right.loc[tracks], content.right.loc[tracks]
+    mine, theirs = got.loc[tracks], content.loc[tracks]
     more, fewer = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
     p = float(stats.binom.sf(more - 1, more + fewer, 0.5)) if more + fewer else 1.0
     difference = float(mine.mean() - theirs.mean())
     said = f"label read at {mine.mean():.2f} from the table, at {theirs.mean():.2f} from raw content (p = {p:.2g}): "
-    if p < level and difference >= margin:
+    if p < EACH and difference >= MARGIN:
         said += "knows more than its content, a genre proxy, needs provenance"
-        return Result(test, "proxy", difference, margin, said)
+        return Result(test, "proxy", difference, MARGIN, said)
     commonest = float(labels.loc[tracks].value_counts(normalize=True).max())
     share = (float(mine.mean()) - commonest) / (1 - commonest)
-    if share >= most:
+    if share >= MOST:
         said += "the content gives the label away, a genre proxy, needs provenance"
-        return Result(test, "proxy", share, most, said)
-    return Result(test, "clear", difference, margin, said + "knows no more than its content")
+        return Result(test, "proxy", share, MOST, said)
+    return Result(test, "clear", difference, MARGIN, said + "knows no more than its content")
 
 
 def raw_content(corpus: Corpus) -> dict[str, pd.DataFrame]:

@@ -10,6 +10,7 @@ from lib.corpora import languages
 from lib.corpora.items import Item
 from lib.features.lyrics import bag_of_words, embed
 from lib.features.preparation import stored_items
+from lib.scores import nulls
 from lib.store import artifacts
 from lib.store.errors import Problem
 from lib.store.labels import for_control
@@ -79,8 +80,8 @@ def audits(run: Run, names: list[str], labels: pd.Series, words: pd.Series) -> d
 def language_agreement(embedding: pd.DataFrame, words: pd.Series, seed: int) -> dict[str, float]:
     """NMI of clusters of an embedding [track, dim] with the texts' languages, and with languages dealt out anew."""
     tongue = languages.of_texts(words[embedding.dropna().index])["language"]
-    dealt = tongue.sample(frac=1, random_state=0).set_axis(tongue.index)
-    return {name: shuffles.agreement(embedding, of, seed) for name, of in (("language", tongue), ("chance", dealt))}
+    found = {"language": tongue, "chance": nulls.permuted_labels(tongue, 0)}
+    return {name: shuffles.agreement(embedding, of, seed) for name, of in found.items()}
 
 
 def _how(run: Run) -> tuple[int, int, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from lib.corpora.languages import UNKNOWN
@@ -52,11 +50,6 @@ def called(power: pd.DataFrame, share: float = 0.8) -> dict[str, str | int]:
 def looks(report: ArrayReport, test: str, *verdicts: str) -> list[Finding]:
     """The findings of one test, with some verdicts or all."""
     return [one for one in report.findings if one.test == test and (not verdicts or one.verdict in verdicts)]
-
-
-def pairs(rows: Iterable[tuple[str, str]], *columns: str) -> pd.DataFrame:
-    """A table of pairs of texts."""
-    return pd.DataFrame(list(rows), columns=list(columns))
 
 
 def without_means(report: ArrayReport) -> pd.DataFrame:
