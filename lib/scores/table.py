@@ -61,8 +61,8 @@ def score(
                 values = agreement.external(y, found) | clustering.internal(points, found, seed)
                 rows += [(seed, method, j, name, value) for name, value in values.items()]
                 if method == "kmeans":
-                    chance = np.random.default_rng([seed, j]).permutation(y)
-                    rows.append((seed, method, j, "nmi_null", normalized_mutual_info_score(chance, found)))
+                    null = agreement.nmi_null(y, found, np.random.default_rng([seed, j]), 1)[0]
+                    rows.append((seed, method, j, "nmi_null", null))
         found = _alone(latents.sel(seed=seed), y, seed, probes, n_permutations=1 if i < SHAPE_SEEDS else 0)
         rows += [(seed, "none", "", name, value) for name, value in found]
     if nulls and "kmeans" in clusterers:

@@ -21,7 +21,7 @@ from lib.scores import clustering
 from lib.scores import table as scores
 from lib.store import labels, runs, series
 from lib.store.errors import Problem
-from lib.studies.explorer import models, pictures, widget
+from lib.studies.explorer import models, pictures, views, widget
 from tests.browsing import chromium, watched
 from tests.corpora.test_corpora import pack
 
@@ -181,17 +181,17 @@ def test_clusters_that_are_the_labels_score_and_permuted_ones_do_not(prepared_ru
 
 def test_views(material):
     latents = models.train(material, models.Choice("MLP", 1.0, VAE, 0)).latents
-    points, axes = models.project(latents, "leading KL dimensions")
+    points, axes = views.project(latents, "leading KL dimensions")
     first, second = np.argsort(latents.kl.values[0])[:-3:-1]
     np.testing.assert_allclose(points, latents.mu.values[0][:, [first, second]])
     assert axes[0] == f"latent {first}: {latents.kl.values[0, first]:.2f} nats"
-    points, axes = models.project(latents, "PCA")
+    points, axes = views.project(latents, "PCA")
     assert points[:, 0].var() >= points[:, 1].var() and abs(np.corrcoef(points.T)[0, 1]) < 1e-6 and "%" in axes[0]
-    assert models.project(latents.isel(latent=[0]), "leading KL dimensions")[0].shape == (60, 2)
-    points, axes = models.project(latents, "UMAP")
+    assert views.project(latents.isel(latent=[0]), "leading KL dimensions")[0].shape == (60, 2)
+    points, axes = views.project(latents, "UMAP")
     assert points.shape == (60, 2) and np.isfinite(points).all() and axes == ["UMAP 1", "UMAP 2"]
     with pytest.raises(ValueError, match="sideways"):
-        models.project(latents, "sideways")
+        views.project(latents, "sideways")
 
 
 # --- a track ---
@@ -234,7 +234,7 @@ def test_mean_spectrum_is_that_of_the_track(material):
 def test_neighbours_are_the_nearest_others(material):
     latents = models.train(material, models.Choice("MLP", 1.0, VAE, 0)).latents
     track = material.x.index[5]
-    found, mu = models.neighbours(latents, track, 3), latents.mu.values[0]
+    found, mu = views.neighbours(latents, track, 3), latents.mu.values[0]
     distance = np.sort(np.linalg.norm(mu - mu[5], axis=1))
     np.testing.assert_allclose(found, distance[1:4], rtol=1e-5)
     assert track not in found.index

@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from sklearn.decomposition import PCA
 
 from lib.features import audio, preparation, sets
 from lib.features.audio import librosa
-from lib.models import umap
 from lib.models.latents import is_stored, mlp_latents, restore
 from lib.models.vae import ModelConfig
 from lib.scores import agreement, clustering, information, nulls
@@ -42,10 +40,9 @@ CONDITIONING: dict[str, tuple[bool, bool]] = {  # where the label goes -> (encod
     "encoder and decoder (CVAE)": (True, True),
     SHUFFLED: (True, True),
 }
-VIEWS = ("leading KL dimensions", "PCA", "UMAP")
 SMALL = "controlled-small"  # folder of the small synthetic corpus, and what sets it apart from profile "smoke"
 LONGER = {"n_tracks": 200, "epochs": 200, "betas": (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)}
-N_NULLS, N_NEIGHBOURS, HEARD = 5, 5, 15.0  # draws of each null, tracks, seconds
+N_NULLS, HEARD = 5, 15.0  # draws of each null, seconds
 MANY_LEVELS = 20  # a text column with more values than this is not coloured by
 
 
@@ -176,23 +173,6 @@ def train(material: Material, choice: Choice) -> Trained:
     return Trained(latents, config, told, pd.Series(found, material.x.index), bool(stored))
 
 
-def project(latents: xr.Dataset, view: str) -> tuple[np.ndarray, list[str]]:
-    """Two coordinates [track, 2] of one seed's mu, and what each is."""
-    mu, seed = latents.mu.values[0].astype(float), int(latents.seed.values[0])
-    mu = np.pad(mu, ((0, 0), (0, max(0, 2 - mu.shape[1]))))  # a latent of one dimension is a line
-    if view == "leading KL dimensions":
-        kl = np.pad(latents.kl.values[0], (0, mu.shape[1] - latents.sizes["latent"]))
-        best = np.argsort(-kl, kind="stable")[:2]
-        return mu[:, best], [f"latent {i}: {kl[i]:.2f} nats" for i in best]
-    if view == "PCA":
-        fitted = PCA(2, random_state=seed).fit(mu)
-        share = fitted.explained_variance_ratio_
-        return fitted.transform(mu), [f"component {i + 1}: {share[i]:.0%} of the variance" for i in range(2)]
-    if view == "UMAP":
-        return umap.umap(mu, 2, [seed])[0], ["UMAP 1", "UMAP 2"]
-    raise ValueError(f"a view is one of {VIEWS}, not {view!r}")
-
-
 def score(trained: Trained, label: pd.Series, n_nulls: int = N_NULLS) -> Scores:
     """Separation and agreement of a model's clusters, beside clouds without clusters and permuted labels."""
     latents, found = trained.latents, trained.clusters.to_numpy()
@@ -209,12 +189,6 @@ def score(trained: Trained, label: pd.Series, n_nulls: int = N_NULLS) -> Scores:
 
 
 # --- a track -----------------------------------------------------------------------------------------------------
-def neighbours(latents: xr.Dataset, track: str, n: int = N_NEIGHBOURS) -> pd.Series:
-    """The `n` nearest other tracks in one seed's mu: distance [track], nearest first."""
-    mu = latents.mu[0].to_pandas()
-    return (mu - mu.loc[track]).pow(2).sum(axis=1).pow(0.5).drop(track).nsmallest(n)
-
-
 @torch.no_grad()
 def decode(trained: Trained, x: pd.DataFrame, track: str, told: str) -> pd.DataFrame:
     """One track's features as they are and as the model decodes its mu, in raw units: columns track, own, other.

@@ -27,8 +27,9 @@ from lib.report import showing, style
 from lib.store import runs
 from lib.store.errors import Problem
 from lib.store.runs import Run
-from lib.studies.explorer import models, pictures
-from lib.studies.explorer.models import CONDITIONING, MODELS, N_NEIGHBOURS, SMALL, VIEWS, Choice, Material, Trained
+from lib.studies.explorer import models, pictures, views
+from lib.studies.explorer.models import CONDITIONING, MODELS, SMALL, Choice
+from lib.studies.explorer.views import N_NEIGHBOURS, VIEWS, Material, Trained
 
 
 class Picker(anywidget.AnyWidget):
@@ -138,7 +139,7 @@ class Explorer:
         key = self.now.model, self.now.view
         if key not in self._points:
             self._say("Computing the view ..." + (" The first UMAP takes long." if self.now.view == "UMAP" else ""))
-            self._points[key] = models.project(self.trained.latents, self.now.view)
+            self._points[key] = views.project(self.trained.latents, self.now.view)
         return self._points[key]
 
     def about(self) -> str:
@@ -253,7 +254,7 @@ class Explorer:
         self.name.value = names[track]
         self.heard.value = _sound(self.material, track, title)
         self.log_mel.value = _picture(pictures.draw_log_mel(self.material, track), f"Log-mel spectrogram of {title}")
-        near = models.neighbours(self.trained.latents, track)
+        near = views.neighbours(self.trained.latents, track)
         for button, (other, distance) in zip(self.near, near.items(), strict=True):
             button.description, button.track = f"{names[other]} · {label[other]} · {distance:.2f} away", other
 

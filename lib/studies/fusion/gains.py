@@ -11,7 +11,7 @@ import xarray as xr
 
 from lib.models import multimodal
 from lib.scores import clustering, intervals
-from lib.scores.agreement import external, nmi
+from lib.scores.agreement import external, nmi, nmi_null
 from lib.scores.intervals import Interval
 from lib.store import artifacts
 from lib.store.runs import Run
@@ -132,9 +132,9 @@ def score_rows(run: Run, fused: Fused, labels: pd.Series, setting: str, features
                 continue
             found = fused.clusters[method].loc[points.index, seed].to_numpy()
             y = np.unique(labels.loc[points.index].to_numpy(), return_inverse=True)[1]
-            chance = stream(seed, "permuted labels of a clustering").permutation(y)
+            null = nmi_null(y, found, stream(seed, "permuted labels of a clustering"), 1)[0]
             values = external(y, found) | {
-                "n_tracks": float(len(y)), "nmi_null": nmi(chance, found),
+                "n_tracks": float(len(y)), "nmi_null": null,
                 "silhouette": clustering.silhouette(points.to_numpy(float), found, seed)}
             rows += [(seed, f"fusion_{method}", metric, value) for metric, value in values.items()]
     table = pd.DataFrame(rows, columns=["seed", "method", "metric", "value"])

@@ -1,0 +1,36 @@
+"""Views of a latent in the explorer: two coordinates of every track, and a track's neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from sklearn.decomposition import PCA
+
+from lib.models import umap
+
+VIEWS = ("leading KL dimensions", "PCA", "UMAP")
+N_NEIGHBOURS = 5  # tracks
+
+
+def project(latents: xr.Dataset, view: str) -> tuple[np.ndarray, list[str]]:
+    """Two coordinates [track, 2] of one seed's mu, and what each is."""
+    mu, seed = latents.mu.values[0].astype(float), int(latents.seed.values[0])
+    mu = np.pad(mu, ((0, 0), (0, max(0, 2 - mu.shape[1]))))  # a latent of one dimension is a line
+    if view == "leading KL dimensions":
+        kl = np.pad(latents.kl.values[0], (0, mu.shape[1] - latents.sizes["latent"]))
+        best = np.argsort(-kl, kind="stable")[:2]
+        return mu[:, best], [f"latent {i}: {kl[i]:.2f} nats" for i in best]
+    if view == "PCA":
+        fitted = PCA(2, random_state=seed).fit(mu)
+        share = fitted.explained_variance_ratio_
+        return fitted.transform(mu), [f"component {i + 1}: {share[i]:.0%} of the variance" for i in range(2)]
+    if view == "UMAP":
+        return umap.umap(mu, 2, [seed])[0], ["UMAP 1", "UMAP 2"]
+    raise ValueError(f"a view is one of {VIEWS}, not {view!r}")
+
+
+def neighbours(latents: xr.Dataset, track: str, n: int = N_NEIGHBOURS) -> pd.Series:
+    """The `n` nearest other tracks in one seed's mu: distance [track], nearest first."""
+    mu = latents.mu[0].to_pandas()
+    return (mu - mu.loc[track]).pow(2).sum(axis=1).pow(0.5).drop(track).nsmallest(n)
