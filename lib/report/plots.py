@@ -235,9 +235,9 @@ def heat(
 
 
 @redrawable
-def null_strip(values: dict[str, tuple[float, np.ndarray]], xlabel: str, ax=None, title: str = "") -> Figure:
+def null_strip(values: dict[str, tuple[float, np.ndarray]], xlabel: str) -> Figure:
     """Each measured value (dot) over the draws of its null (grey strokes): name -> (value, draws)."""
-    ax, rows = _rows(ax, list(values), xlabel, title, height=0.26)
+    ax, rows = _rows(None, list(values), xlabel, height=0.26)
     for row, (value, draws) in zip(rows, values.values(), strict=True):
         ax.plot(draws, np.full(len(draws), row), "|", color=GREY, ms=9, mew=0.8, alpha=0.7)
         ax.plot(value, row, "o", color=PALETTE[1])
@@ -328,16 +328,16 @@ def eigenvalues(spectra: dict[str, np.ndarray], levels: dict[str, float] | None 
     return figure
 
 
-def histories(latents, ax=None, title: str = "") -> Figure:
+def histories(latents) -> Figure:
     """Training and held-out loss over epochs: a line for each seed of one setting, until it stops."""
     names = ("train_loss", "held_out_loss")
-    return losses({name.replace("_", " "): latents.history.sel(curve=name).values for name in names}, ax, title)
+    return losses({name.replace("_", " "): latents.history.sel(curve=name).values for name in names})
 
 
 @redrawable
-def losses(values: dict[str, np.ndarray], ax=None, title: str = "") -> Figure:
+def losses(values: dict[str, np.ndarray]) -> Figure:
     """Losses over epochs, name -> [seed, epoch]: a line for each seed."""
-    figure, ax = axes_of(ax)
+    figure, ax = style.new()
     for i, (name, runs) in enumerate(values.items()):
         lines = ax.plot(np.arange(1, runs.shape[1] + 1), runs.T, color=PALETTE[i], lw=0.8, alpha=0.7)
         lines[0].set_label(name)
@@ -345,6 +345,6 @@ def losses(values: dict[str, np.ndarray], ax=None, title: str = "") -> Figure:
         say(ax, f"{name} from {np.nanmean(runs[:, 0]):.3g} at the first epoch to {np.mean(ends):.3g} at the last, "
                 f"means of {len(runs)} seeds")
     low, high = np.nanpercentile(np.concatenate(list(values.values())), [0, 97])
-    ax.set(xlabel="epoch", ylabel="loss per track", title=title, ylim=(0.95 * low, 1.05 * high))
+    ax.set(xlabel="epoch", ylabel="loss per track", ylim=(0.95 * low, 1.05 * high))
     ax.legend()
     return figure
