@@ -28,8 +28,8 @@ from lib.store import runs
 from lib.store.errors import Problem
 from lib.store.runs import Run
 from lib.studies.explorer import models, pictures, views
-from lib.studies.explorer.models import CONDITIONING, MODELS, SMALL, Choice
-from lib.studies.explorer.views import N_NEIGHBOURS, VIEWS, Material, Trained
+from lib.studies.explorer.models import CONDITIONING, MODELS, SMALL, Choice, Material, Trained
+from lib.studies.explorer.views import N_NEIGHBOURS, VIEWS
 
 
 class Picker(anywidget.AnyWidget):
