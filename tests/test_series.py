@@ -140,8 +140,7 @@ def test_series_leaves_scores_findings_and_figures(smoke):
     for name in NAMES:
         assert records[name]["figures"] and (records[name]["findings"] or name == "00_overview"), name
         for figure in records[name]["figures"]:
-            for width in ("column", "page"):
-                assert (folder / "figures" / width / f"{figure['name']}.pdf").stat().st_size > 1000
+            assert (folder / "figures" / f"{figure['name']}.png").stat().st_size > 1000
     shown = [f["name"] for r in records.values() for f in r["figures"] + r["tables"]]
     assert len(shown) == len(set(shown)), "two figures or tables share a name"
     said = [(n, name) for n, r in records.items() for name in {f["name"] for f in r["findings"]}]

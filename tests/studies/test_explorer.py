@@ -317,7 +317,7 @@ def test_the_notebook_runs_where_there_are_no_widgets(notebook, small, tmp_path)
     pages = "".join(output.data.get("text/html", "") for output in outputs)
     assert pages.count("<img") == 2 and "Synthetic music" in pages
     assert any("application/vnd.jupyter.widget-view+json" in output.data for output in outputs)
-    assert (small[0] / "figures" / "page" / "explorer_view.pdf").is_file()
+    assert (small[0] / "figures" / "explorer_view.png").is_file()
 
 
 def test_the_explorer_in_jupyterlab(lab):

@@ -267,7 +267,7 @@ def test_words_and_fields_keep_their_level():
     rng = np.random.default_rng(3)
     labels = np.array(sorted(f"genre {i % 4}" for i in range(80)))
     fields = [rng.choice(["a", "b", "c"] if i % 2 else np.arange(1950, 2020).astype(str), 80) for i in range(200)]
-    p = [relabelling._field_p(field, labels, rng, 199) for field in fields]
+    p = [relabelling._field_p(field, labels, rng) for field in fields]
     assert stats.binomtest(int((np.array(p) <= 0.05).sum()), 200, 0.05, "greater").pvalue > 0.01
     assert relabelling._field_p(np.array([f"title {i}" for i in range(80)]), labels, rng) == 1.0
 
