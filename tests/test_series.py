@@ -159,6 +159,7 @@ def test_series_again_runs_nothing(smoke):
     assert (folder / "scores.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_notebook_alone_says_which_to_run_first(tmp_path):
     """What JupyterLab's "Run all" shows on a fresh clone: one sentence, no traceback."""
     environment = os.environ | {"PYTHONPATH": str(series.ROOT)}

@@ -376,6 +376,7 @@ GARBAGE = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     names=st.lists(NAMES, min_size=1, max_size=8, unique_by=lyrics_matching._stem),

@@ -172,6 +172,7 @@ def test_sound_is_finite_audible_and_never_clips(seconds):
         assert 20 * np.log10(np.sqrt(np.mean(y**2))) == pytest.approx(item.factors["loudness_db"], abs=1.5)
 
 
+@pytest.mark.slow
 def test_sound_is_the_same_in_every_process_and_order():
     specs = [item.spec for item in composition.items(SHORT)[:6]]
     code = (

@@ -97,6 +97,7 @@ def clicks(per_minute, seconds=12.0):
     return y + 1e-4 * noise(2, seconds)
 
 
+@pytest.mark.slow
 def test_a_tone_has_its_frequency_and_level():
     found = audio.extract(tone(2000.0), SR)["descriptors"]
     assert found["spectral_centroid"] == pytest.approx(2000, rel=0.05)

@@ -157,6 +157,7 @@ def test_a_moved_file_can_no_longer_be_heard(tmp_path, music):
         preparation.listen(run, artifacts.load(run, "tracks").index[0])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "gtzan_logmel").is_dir(), reason="needs ../shared/data/gtzan_logmel")
 def test_gtzan_has_its_known_duplicates(tmp_path):
     run = open_run(tmp_path / "run", SHARED / "gtzan_logmel" / "gtzan_logmel.npz", corpus="gtzan_logmel")

@@ -104,6 +104,7 @@ def test_linear_vae_meets_the_ppca_limit():
     np.testing.assert_allclose(found, np.tile(wanted, (2, 1)), atol=0.12)
 
 
+@pytest.mark.slow
 def test_linear_autoencoder_reaches_pca():
     x = gaussian(1500)
     schedule = training.Schedule(epochs=120, batch_size=100, learning_rate=5e-3, patience=120)

@@ -152,6 +152,7 @@ def test_numbers_of_a_run_are_the_same_twice(made):
 # --- the paper ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_papers_folder_has_everything_at_both_widths(made):
     folder = paper.export(made).parent
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -199,6 +200,7 @@ def test_the_methods_tell_what_the_run_knows_and_leave_the_rest_to_the_author(ma
 # --- print, and what is asked for on the command line --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_without_a_browser_pdf_pages_are_a_clear_sentence(made, monkeypatch):
     monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
     with pytest.raises(Problem, match="apt-get install chromium"):
@@ -222,6 +224,7 @@ def test_nothing_to_export_is_a_problem_and_makes_no_folder(kind, tmp_path, caps
     assert "there is no run in" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_command_line_exports_and_compares_without_running(made, other, tmp_path, capsys):
     before = (made / "run.json").read_bytes()
     assert run_notebooks.main(["--export", "latex", "--out", str(made)]) == 0

@@ -145,6 +145,7 @@ def test_a_figure_without_a_word_tells_how_far_its_data_reach():
     assert style.words(figure) == "KL against beta: from 1 to 2 across and 3 to 4 up."
 
 
+@pytest.mark.slow
 def test_a_figure_is_drawn_again_as_it_was_and_at_another_width(tmp_path):
     for name, (figure, text) in told().items():
         redraw.keep(figure, tmp_path / name)

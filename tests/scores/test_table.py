@@ -298,6 +298,7 @@ def test_score_rows_are_tidy_and_carry_their_nulls(prepared_run):
     pd.testing.assert_frame_equal(table, again)  # labels join by id, not by position
 
 
+@pytest.mark.slow
 def test_what_a_sweep_compares_is_what_the_table_has(prepared_run):
     run, x, genre = prepared_run
     latents = mlp_latents(run, "vae", x, ModelConfig(x.shape[1], 3, (8,)), [0, 1])

@@ -130,6 +130,7 @@ def least_dip(values):
     return max(min(best), 1 / (2 * n))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 12), min_size=3, max_size=12).filter(lambda v: len(set(v)) > 1))
 def test_dip_is_what_its_definition_says(values):
@@ -311,6 +312,7 @@ def test_every_setting_gets_its_nulls_and_a_verdict(prepared_run):
     assert one_d.loc[one_d["metric"] == scores.NULL_METRICS["isotropic"], "value"].mean() > 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path(SEED_RUN / "Z_cvae.npy").is_file(), reason="the earlier study's arrays are not here")
 def test_the_published_cvae_is_a_continuum():
     """Measured on these arrays: silhouette 0.296, matched null 0.25, dip p 0.69 on the leading component, best k 3."""

@@ -52,6 +52,7 @@ def told_what_they_are_for(run, x):
     }
 
 
+@pytest.mark.slow
 def test_labels_are_used_for_what_they_were_opened_for_and_nothing_else(prepared_run):
     run, x, _ = prepared_run
     for name, (purposes, use) in told_what_they_are_for(run, x).items():

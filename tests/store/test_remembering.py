@@ -124,6 +124,7 @@ def test_what_cannot_be_compared_is_refused(counted):
         table(run, lambda: 3)
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(st.integers(), st.floats(), st.text(), st.none()), min_size=1))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 def test_any_column_comes_back(prepared_run, monkeypatch, values):

@@ -298,6 +298,7 @@ def test_the_appendix_is_a_page_of_the_book_and_opens_labels_once(audited):
 # --- plumbing -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_reports_are_plain_json(tmp_path):
     path = folder_of(tmp_path / "run", n=60, k=2, constant=np.ones((60, 3)))
     report = bare_arrays.audit(array_files.load(path), n_nulls=3)

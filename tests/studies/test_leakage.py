@@ -68,6 +68,7 @@ def one_in_four(names):
     return [name if i % 4 == 0 else pytest.param(name, marks=pytest.mark.slow) for i, name in enumerate(names)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", one_in_four(n for n, one in planted.LEAKS.items() if one.kind in planted.RELABELLING))
 def test_planted_leaks_are_proved(name, corpora):
     """Whatever changes when the same recordings are filed otherwise is proved by relabelling."""
@@ -96,6 +97,7 @@ def test_what_relabelling_cannot_see_is_called_by_another_test(name, corpora):
     assert report.verdict == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", one_in_four(planted.CLEAN))
 def test_clean_builders_pass(name, corpora):
     """On a corpus whose content tells nothing of the label, no test says anything."""

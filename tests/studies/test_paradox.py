@@ -39,6 +39,7 @@ def conditional(rings, **changes):
 # --- 1: is the separation real? ---
 
 
+@pytest.mark.slow
 def test_the_separation_of_three_clusters_is_real_and_that_of_a_plane_is_not():
     for points, k, own, found in ((contrary.three_clusters(), 3, True, 3), (contrary.plane(), 10, False, 1)):
         evidence = examine(points, k, n_nulls=8, n_init=2)
