@@ -45,6 +45,7 @@ PRELOADED = (
     "numpy", "pandas", "scipy.stats", "sklearn.linear_model", "xarray", "torch", "matplotlib.pyplot", "seaborn",
     "lib.features.extraction", "lib.studies.paradox.experiments", "lib.report.plots", "lib.models.multimodal",
     "lib.corpora.languages",
+    "torch._dynamo",  # which the first optimiser of a process imports: over a second
 )
 
 
