@@ -11,7 +11,7 @@ class Item(NamedTuple):
     """One track of a corpus. `label`, `factors` and `lyrics` are split off before any feature is computed."""
 
     name: str  # for messages only: a file's relative path, or "controlled track 17"
-    spec: dict[str, Any]  # JSON, all that `corpora.read` needs: {"kind": "file", "path": ...}
+    spec: dict[str, Any]  # JSON, all that `registry.read` needs: {"kind": "file", "path": ...}
     label: str
     factors: dict[str, float | str] = {}  # known causes (controlled corpus only)
     lyrics: str = ""

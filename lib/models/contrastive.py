@@ -195,13 +195,13 @@ def _terms(model: ContrastiveVAE, clean: Tensor, choice: Protocol) -> Tensor:
 
 # --- stored latents ----------------------------------------------------------------------------------------------
 def contrastive_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol) -> xr.Dataset:
-    """Latents of single networks in the form of `training.latents`; a track's mu is the mean over its crops.
+    """Latents of single networks in the form of `latents.mlp_latents`; a track's mu is the mean over its crops.
 
     log_mel [track, band, frame] in dB, its coordinate `frame` in seconds. z is a draw for the middle crop; kl and
     error are means over crops.
     """
     about = {"method": "contrastive_vae", "setting": f"beta={choice.beta:g} contrast={choice.contrast:g}",
-             "features": "log_mel_crops", "label_use": "none"}
+             "features": "log_mel_crops", "label_use": "none", "beta": choice.beta}
     recipe = choice.model_dump(exclude={"members", "umap_dim"})
     made_of = {**about, "protocol": recipe, "held_out": run.settings.held_out,
                "x": log_mel.to_numpy()}

@@ -122,7 +122,7 @@ def linear_steps(run: Run, log_mel: xr.DataArray, mfcc: pd.DataFrame, seeds: lis
 
     Of the ConvVAE's images, which is where it starts; of the same images' mean and deviation over time; of `mfcc`
     [track, statistic], standardised. Each fitted on the training rows of each seed: name -> mu, error, train, in the
-    form of `training.latents`.
+    form of `latents.mlp_latents`.
     """
     raw, groups = images(log_mel.to_numpy()), artifacts.load(run, "tracks").loc[mfcc.index, "group"].to_numpy()
     inputs: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -217,14 +217,14 @@ def fit(
 def conv_latents(
     run: Run, log_mel: xr.DataArray, seeds: list[int], latent_dim: int = 10, beta: float = 0.1
 ) -> xr.Dataset:
-    """ConvVAE latents in the form of `training.latents`, trained seed by seed on log_mel [track, band, frame] in dB.
+    """ConvVAE latents in the form of `latents.mlp_latents`, trained seed by seed on log_mel [track, band, frame] in dB.
 
     Beside them: `pca_error [seed, track]`, squared error of PCA of as many dimensions on the same images; `variance
     [seed, track]`, the squared error of knowing nothing but band means; `examples [seed, kind, example, band, block]`,
     three held-out clips (mean level) and their reconstructions from mu.
     """
     about = {"method": "conv_vae", "setting": f"beta={beta:g} dim={latent_dim}", "features": "log_mel",
-             "label_use": "none"}
+             "label_use": "none", "beta": beta}
     schedule = schedule_of(run)._replace(epochs=run.settings.conv_epochs, learning_rate=LEARNING_RATE)
     made_of = {**about, "schedule": schedule._asdict(), "x": log_mel.to_numpy()}
     x = images(log_mel.to_numpy())

@@ -107,7 +107,7 @@ def is_stored(
     features: str = "mfcc",
     labels: pd.Series | None = None,
 ) -> bool:
-    """Would `latents`, called with the same, read from the store and train nothing?"""
+    """Would `mlp_latents`, called with the same, read from the store and train nothing?"""
     _, _, made_of = _recipes(method, x, config, [config.beta], seeds, features, labels, schedule_of(run))
     return artifacts.has(run, _name(made_of[config.beta]))
 
@@ -148,7 +148,7 @@ def pca_latents(
     weights: np.ndarray | None = None,
     n_train: int = 0,
 ) -> xr.Dataset:
-    """PCA in the same form as `latents`, fitted on each seed's training rows; `mu` are the component scores."""
+    """PCA in the same form as `mlp_latents`, fitted on each seed's training rows; `mu` are the component scores."""
     about = {"method": "pca", "setting": f"dim={dim}", "features": features, "label_use": "none"}
     made_of = {**about, "held_out": run.settings.held_out, "x": x.to_numpy(), **_special(weights, n_train)}
 

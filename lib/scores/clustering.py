@@ -1,4 +1,4 @@
-"""Clusters from points, and scores of clusters: against labels (external) and by themselves (internal)."""
+"""Clusters from points, and scores of clusters: judged by themselves (against labels: `agreement`)."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -325,3 +326,18 @@ def test_decoding_under_a_wrong_label_costs_what_the_label_carries(prepared_run)
     latents = mlp_latents(run, "cvae", x, config, [0, 1], labels=genre)
     errors = experiments.decode_under(latents, x, genre)
     assert (errors["wrong"] > errors["right"]).all() and (errors["wrong"] >= errors["random"]).all()
+
+
+@pytest.mark.parametrize("attrs, expected", [
+    ({"method": "raw"}, (None, "none", "method")),
+    ({"method": "conv_vae", "beta": 0.1}, (0.1, "none", "method")),
+    ({"method": "ae", "config": '{"beta": 1.0, "stochastic": false}'}, (None, "none", "method")),
+    ({"method": "cvae", "config": '{"beta": 4.0, "y_encoder": true, "y_decoder": true}'}, (4.0, "both", "method")),
+    ({"method": "cvae_placebo", "config": '{"beta": 1.0, "y_decoder": true}'}, (1.0, "decoder", "control")),
+    ({"method": "cvae_trial", "config": '{"beta": 4.0, "learned_variance": true}'}, (None, "none", "trial")),
+])
+def test_the_table_says_beta_where_labels_enter_and_the_role(attrs, expected):
+    attrs = {"features": "mfcc", "setting": "", "label_use": "none"} | attrs
+    row = scores.described(xr.Dataset({"mu": (("track", "latent"), np.zeros((3, 2)))}, attrs=attrs))
+    assert (None if np.isnan(row["beta"]) else row["beta"], row["label_in"], row["role"]) == expected
+    assert row["dim"] == 2

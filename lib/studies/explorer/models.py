@@ -69,7 +69,7 @@ class Choice(NamedTuple):
 class Trained(NamedTuple):
     """A chosen model's latents, and where they come from."""
 
-    latents: xr.Dataset  # of one seed; see `training.latents`
+    latents: xr.Dataset  # of one seed; see `models.latents.mlp_latents`
     config: ModelConfig
     told: pd.Series | None  # the labels [track] that it was given: the true or the shuffled ones
     clusters: pd.Series  # k-means clusters [track] of mu, those of the series' first clustering seed

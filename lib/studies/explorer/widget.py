@@ -1,4 +1,4 @@
-"""The interactive explorer of notebooks/explore_cvae: what it computes (plain functions), and the widget that shows it.
+"""The interactive explorer of notebooks/explore_cvae: the widget (what it computes: `models`, `views`).
 
 Everything below `Explorer` is in the browser; everything above it runs without one.
 """

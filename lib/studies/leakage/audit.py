@@ -1,4 +1,4 @@
-"""Does a builder of features see labels? Five tests that can be put to any builder, and one report.
+"""Does a builder of features see labels? Tests that can be put to any builder, and one report.
 
 A builder is a function of a corpus (`permuted_corpus`) that returns a table [track, dim] by track id. The tests:
 

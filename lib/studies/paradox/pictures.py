@@ -20,10 +20,10 @@ from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below,
 
 PLACES = {(0, 0): "neither", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}  # of the label, by enc and dec
 BESIDE_NULLS = {"silhouette": "silhouette (null: Gaussian)", "nmi": "NMI (null: permuted labels)"}
+# title -> (model -> tables of `theory.measured`, table of `theory.linear_theory`)
 Panels = dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]]
 
 
-# title -> (model -> tables of `paradox.measured`, table of `paradox.linear_theory`)
 @redrawable
 def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) -> Figure:
     """Information read against the rate that was spent, nats: model -> rate [seed], model -> source -> read [seed].
@@ -46,7 +46,7 @@ def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) ->
 
 @redrawable
 def captured(table: pd.DataFrame) -> Figure:
-    """Shares of variance of each property (a row of `association.captured` each): what the features carry, and what
+    """Shares of variance of each property (a row of `properties.captured` each): what the features carry, and what
     clusters and dimensions keep of it."""
     figure, ax = new(COLUMN * 1.6, 1.1 + 0.19 * len(table))
     rows = np.arange(len(table))[::-1]
