@@ -9,8 +9,6 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile
-# Say `notebooks` here, and ruff holds them too, at the width that `notebooks/ruff.toml` says.
-TIDY := notebooks
 
 .PHONY: help report test fast check shape env lab explore bench clean
 
@@ -37,8 +35,8 @@ fast: env
 	@$(BIN)/python -m pytest $(TEST_ARGS) -m "not slow and not browser"
 
 check: env
-	@$(BIN)/ruff check lib tests run_notebooks.py $(TIDY)
-	@$(if $(TIDY),$(BIN)/ruff format --check $(TIDY))
+	@$(BIN)/ruff check lib tests run_notebooks.py notebooks
+	@$(BIN)/ruff format --check notebooks
 
 shape: env
 	@$(BIN)/python tests/shape.py
@@ -53,7 +51,7 @@ bench: env
 	@$(BIN)/python tests/bench.py
 
 clean:
-	rm -rf build data/cache .pytest_cache .hypothesis .ruff_cache
+	rm -rf build data/cache .pytest_cache .hypothesis .ruff_cache notebooks/.ruff_cache
 	find lib tests -name __pycache__ -prune -exec rm -rf {} +
 
 env: $(INSTALLED)
