@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-# Escaped by ourselves: of pylatexenc's 1,553 letters 337 become commands that LaTeX lacks without further packages
-# or encodings (Cyrillic, eth, thorn, ogonek, ...), and a paper would not compile.
+# Escaped by ourselves: of pylatexenc's 1,553 letters 337 become commands that, by their names, LaTeX lacks without
+# further packages or encodings (Cyrillic, eth, thorn, ogonek, ...): told from a list of its commands, not compiled.
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
