@@ -22,6 +22,8 @@ class Sound(NamedTuple):
 
     y: np.ndarray  # float32 [samples], mono, -1 to 1
     sr: int  # Hz
+    note: str = ""  # what is odd about how it was had: a header that lies, channels that cancel
+    source: str = ""  # the fingerprint of what was decoded, where that may have changed since it was asked for
 
 
 class LogMel(NamedTuple):
