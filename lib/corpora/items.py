@@ -32,3 +32,5 @@ class LogMel(NamedTuple):
     log_mel: np.ndarray  # float32 [n_mels, frames], power in dB
     sr: int  # Hz of the audio it came from
     frames_per_second: float
+    note: str = ""  # as of `Sound`
+    source: str = ""
