@@ -92,7 +92,7 @@ def run_series(
     found, before = keys.keys(series, request), runs.read_record(folder)
     current = keys.up_to_date(folder, found, before)
     names, extra = keys.choose(series, only or [], current, force)
-    values = {name: getattr(request, name) for name in ("profile", "corpus", "source", "lyrics", "out", "settings")}
+    values = {name: getattr(request, name) for name in ("profile", "corpus", "source", "lyrics", "labels", "out", "settings")}
     for name in names:
         notebook.check_notebook(series.path(name), list(values))
     watcher.planned(names, extra, current - set(names))
