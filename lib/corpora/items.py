@@ -22,6 +22,8 @@ class Sound(NamedTuple):
 
     y: np.ndarray  # float32 [samples], mono, -1 to 1
     sr: int  # Hz
+    note: str = ""  # what is odd about how it was had: a header that lies, channels that cancel
+    source: str = ""  # the fingerprint of what was decoded, where that may have changed since it was asked for
 
 
 class LogMel(NamedTuple):
@@ -30,3 +32,5 @@ class LogMel(NamedTuple):
     log_mel: np.ndarray  # float32 [n_mels, frames], power in dB
     sr: int  # Hz of the audio it came from
     frames_per_second: float
+    note: str = ""  # as of `Sound`
+    source: str = ""
