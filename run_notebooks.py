@@ -49,8 +49,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     what.add_argument("--lyrics", default="", metavar="PATH",
                       help="lyrics of its tracks, if there are: CSV, JSON, or a folder of .txt and .lrc files")
     what.add_argument("--labels", default="", metavar="TABLE:COLUMN",
-                      help="labels of its tracks from a table (CSV, TSV, JSON, Excel, parquet), or from the files' tags: "
-                      "tags:genre (default: the names of the folders)")
+                      help="labels of its tracks: a table (CSV, TSV, JSON, Excel, parquet) and its column, or the "
+                      "files' tags (tags:genre); default: the names of the folders")
     what.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                       help="any setting of lib/store/settings.py; may be given several times")
     how = parser.add_argument_group("how to run")

@@ -102,7 +102,8 @@ def open_run(
     if folder in runs.find_runs(folder.parent):
         return runs.reopen_run(NOTEBOOK, folder)
     if corpus != "controlled":
-        options = "".join(f" --{name} {value}" for name, value in (("source", source), ("lyrics", lyrics), ("labels", labels)) if value)
+        given = {"source": source, "lyrics": lyrics, "labels": labels}
+        options = "".join(f" --{name} {value}" for name, value in given.items() if value)
         raise Problem(f"no tracks in {folder} yet: run_notebooks.py --only 01 --corpus {corpus}{options} prepares them")
     if profile == "smoke":
         return prepare(folder, settings or {}, say)
