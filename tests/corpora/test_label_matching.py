@@ -60,8 +60,9 @@ def test_a_row_that_does_not_fit_costs_itself_and_a_quote_that_never_ends_is_sai
 
 
 def test_quotes_with_backslashes_and_doubled_ones(tmp_path):
-    assert table.read(write(tmp_path / "b.csv", 'file,genre\n"a \\"x\\", y",rock\n')).rows["file"].tolist() == ['a "x", y']
-    assert table.read(write(tmp_path / "d.csv", 'file,genre\n"a ""x"", y",rock\n')).rows["file"].tolist() == ['a "x", y']
+    for name, cell in (("b.csv", '"a \\"x\\", y"'), ("d.csv", '"a ""x"", y"')):
+        rows = table.read(write(tmp_path / name, f"file,genre\n{cell},rock\n")).rows
+        assert rows["file"].tolist() == ['a "x", y']
 
 
 def test_two_columns_of_one_name_stay_apart(tmp_path):
@@ -146,8 +147,8 @@ def test_what_becomes_of_every_row_and_every_file(tmp_path):
     path = write(tmp_path / "t.csv", "file,genre\na,rock\na,rock\nb,pop\nb,jazz\nc,\nd,folk,x\ne,rock\ndouble,pop\n")
     found = label_matching.label(items("a.mp3", "b.mp3", "c.mp3", "x/double.mp3", "y/double.mp3", "f.mp3"), str(path))
     report = found.report.set_index("where")
-    assert report.loc[["line 2", "line 3", "line 4", "line 5", "line 6", "line 7", "line 8", "line 9"], "status"].tolist() \
-        == ["used", "duplicate", "differs", "differs", "no label", "unreadable", "unmatched", "ambiguous"]
+    status = report.loc[[f"line {number}" for number in range(2, 10)], "status"].tolist()
+    assert status == ["used", "duplicate", "differs", "differs", "no label", "unreadable", "unmatched", "ambiguous"]
     assert labelled(found) == {"a.mp3": "rock"}
     left = found.report[found.report["status"] == "unlabelled"]["file"].tolist()
     assert left == ["b.mp3", "c.mp3", "x/double.mp3", "y/double.mp3", "f.mp3"]
