@@ -8,13 +8,15 @@ import numpy as np
 
 
 class Item(NamedTuple):
-    """One track of a corpus. `label`, `factors` and `lyrics` are split off before any feature is computed."""
+    """One track of a corpus. `label`, `factors`, `lyrics` and `columns` are split off before any feature
+    is computed."""
 
     name: str  # for messages only: a file's relative path, or "controlled track 17"
     spec: dict[str, Any]  # JSON, all that `registry.read` needs: {"kind": "file", "path": ...}
     label: str
     factors: dict[str, float | str] = {}  # known causes (controlled corpus only)
     lyrics: str = ""
+    columns: dict[str, str] = {}  # what a table of labels says besides: artist, language ...; "" where it is empty
 
 
 class Sound(NamedTuple):
