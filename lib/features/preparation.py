@@ -65,6 +65,9 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
         "n_labels": len({track.item.label for track in tracks}),
         "n_skipped": len(skipped),
         "n_found": len(corpus.items) + len(corpus.skipped),
+        "n_files": corpus.n_files or len(corpus.items),
+        "from_files": corpus.n_files > 0,
+        "without_audio": corpus.without,
         "duplicates": run.settings.duplicates,
     }
     artifacts.save_corpus(run, ids, about)
@@ -72,9 +75,23 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     artifacts.save(run, "features", _features(tracks, extracted, corpus.has_audio))
     for name, table in _tables(tracks, corpus).items():
         artifacts.save(run, name, table)
+    noted = [(corpus.items[track.position].name, track.clip.note) for track in tracks if track.clip.note]
     artifacts.save(run, "skipped", skipped)
+    artifacts.save(run, "noted", pd.DataFrame(sorted(noted), columns=["file", "note"]))
+    artifacts.save(run, "files", _accounts(corpus, extracted, len(tracks), len(noted), len(skipped)))
     artifacts.save(run, "duplicates", duplicates)
     return artifacts.load_corpus(run)
+
+
+def _accounts(corpus: Corpus, extracted: extraction.Extracted, used: int, noted: int, listed: int) -> pd.DataFrame:
+    """What became of every file, which no file is counted for twice: group, what, files; only what occurs."""
+    rows = [
+        ("used", "as they are", used - noted), ("used", "with a note", noted), ("listed", "with a reason", listed),
+        ("left out", "copies, by the setting duplicates", len(extracted.paths) - used),
+        ("left out", "not drawn, by the setting max_tracks", extracted.left_out),
+        *(("ignored", kind, n) for kind, n in corpus.ignored.items()),
+    ]
+    return pd.DataFrame([row for row in rows if row[2]], columns=["group", "what", "files"])
 
 
 def identify(found: list[Track], duplicates: str) -> tuple[list[Track], pd.DataFrame]:
