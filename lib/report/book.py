@@ -242,7 +242,8 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         "Times": times,
     }
     return {
-        "about": " · ".join(parts), "synthetic": synthetic, "trial": settings.get("profile") == "smoke",
+        "about": " · ".join(parts), "corpus": parts[0].removeprefix("Corpus: "), "synthetic": synthetic,
+        "trial": settings.get("profile") == "smoke",
         "tables": {k: v for k, v in tables.items() if v},
         "date": time.strftime("%d %B %Y, %H:%M", time.localtime(record["started"])) if "started" in record else "",
         "seconds": f"the last run took {_duration(record['seconds'])}" if record.get("seconds") else "",
