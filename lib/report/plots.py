@@ -104,7 +104,7 @@ def beside_null(rows: pd.DataFrame, names: Sequence[str] | None = None, metrics:
     """`dots` of metrics of `scores.table.summary` (default: NMI; metric -> what its axis is called) side by side, by
     setting or by `names`, each beside its null; hollow: labels were read."""
     names = list(rows["setting"] if names is None else names)
-    metrics, height = metrics or {"nmi": "NMI with genre"}, 1.0 + 0.2 * len(names)
+    metrics, height = metrics or {"nmi": "NMI with {label}"}, 1.0 + 0.2 * len(names)
     axes = [None] if len(metrics) == 1 else style.new(PAGE, height, 1, len(metrics), sharey=True)[1]
     for ax, (metric, xlabel) in zip(axes, metrics.items(), strict=True):
         figure = dots(names, rows[metric], xlabel, ax, [value.mean for value in rows[f"{metric}_null"]],
