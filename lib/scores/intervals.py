@@ -46,6 +46,17 @@ def interval(values, level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
+def p_of_zero(span: Interval) -> float:
+    """Two-sided p of the hypothesis that the mean is zero, of a t interval with n - 1 degrees of freedom; NaN without
+    one."""
+    if span.n < 2 or not np.isfinite(span.low):
+        return float("nan")
+    half = (span.high - span.low) / 2
+    if half == 0:
+        return float(span.mean == 0)
+    return float(2 * stats.t.sf(abs(span.mean) / half * stats.t.ppf(0.975, span.n - 1), span.n - 1))
+
+
 def by_seed(scores: pd.DataFrame, metric: str, **where: str) -> pd.Series:
     """Values of one metric [seed], clustering seeds averaged within each training seed; `where` filters columns."""
     rows = scores[scores["metric"] == metric]

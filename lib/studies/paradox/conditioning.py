@@ -75,7 +75,7 @@ def chains(found: pd.DataFrame) -> dict[tuple[str, str], Interval]:
     """The two chains behind the paradox for `plots.causes`: (cause, consequence) -> one of the `effects`."""
     links = {("beta", "active\ndimensions"): ("beta", "active_dims"),
              ("active\ndimensions", "silhouette"): ("beta", "silhouette"),
-             ("label in\ndecoder", "genre in z"): ("dec", "probe_z"), ("genre in z", "NMI"): ("dec", "nmi")}
+             ("label in\ndecoder", "{label} in z"): ("dec", "probe_z"), ("{label} in z", "NMI"): ("dec", "nmi")}
     return {link: found.loc[place] for link, place in links.items()}
 
 

@@ -39,7 +39,7 @@ def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) ->
             say(ax, f"{model}, {source}: {values.mean():.3g} nats read of {spent[model].mean():.3g} spent, means")
     top = max(float(values.max()) for sources in read.values() for values in sources.values())
     ax.plot([0, 1.15 * top], [0, 1.15 * top], color=GREY, ls="--", lw=1, label="bound for samples")
-    ax.set(xlabel="KL, nats", ylabel="genre read by a linear probe, nats")
+    ax.set(xlabel="KL, nats", ylabel="{label} read by a linear probe, nats")
     legend_below(figure)
     return figure
 
@@ -51,13 +51,13 @@ def captured(table: pd.DataFrame) -> Figure:
     figure, ax = new(COLUMN * 1.6, 1.1 + 0.19 * len(table))
     rows = np.arange(len(table))[::-1]
     ax.barh(rows, table["features"].clip(lower=0), color="#d9d9d9", height=0.7, label="features, cross-validated")
-    ax.plot(table["null"], rows, "|", color=GREY, ms=9, ls="", label="clusters, permuted within genre")
+    ax.plot(table["null"], rows, "|", color=GREY, ms=9, ls="", label="clusters, permuted within {label}")
     kinds = (("mu within", "dimensions, mu", 1, PALETTE[1]), ("z within", "dimensions, a sample", 1, "white"),
              ("clusters within", "clusters", 0, PALETTE[0]))
     for column, name, i, face in kinds:
         ax.plot(table[column], rows, MARKERS[i], color=PALETTE[i], mfc=face, ls="", label=name)
     names = [shown(name) for name in table["property"]]
-    ax.set(yticks=rows, yticklabels=names, xlabel="share of variance within genre", xlim=(0, 1))
+    ax.set(yticks=rows, yticklabels=names, xlabel="share of variance within {label}", xlim=(0, 1))
     legend_below(figure)
     for column, name in (("features", "features"), *(kind[:2] for kind in kinds)):
         say(ax, f"{name}: {listed(names, table[column])}")

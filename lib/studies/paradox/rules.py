@@ -113,7 +113,8 @@ def recovers(table: pd.DataFrame, names: list[str], n_permutations: int) -> Ruli
     only = carried["verdict"] == properties.ONLY
     enough = 2 / (1 + n_permutations) <= properties.ALPHA
     return ruling((not only.any() if enough else None) if len(carried) else None,
-                  f"what the features carry with a within-genre R² of at least {properties.CARRIED:g} is in some latent"
+                  f"what the features carry with an R² within {{label}} of at least {properties.CARRIED:g} is in some "
+                  "latent"
                   + ("" if enough else " (too few permutations)"),
                   n=len(carried), all=len(asked), here=int(here.sum()), absent=len(asked) - len(carried),
                   dropped=", ".join(carried["property"][~here & ~only]) or "none",
