@@ -209,8 +209,9 @@ def test_no_interval_of_a_share_leaves_its_range_and_none_grows(values):
 
 
 def test_intervals_of_the_score_table_stay_in_the_ranges_of_their_metrics():
-    rows = [{"method": "m", "setting": "s", "label_use": "none", "clusterer": "kmeans", "seed": seed, "metric": metric,
-             "value": value} for metric in ("nmi", "silhouette", "active_dims") for seed, value in enumerate((0.02, 0.9))]
+    setting = {"method": "m", "setting": "s", "label_use": "none", "clusterer": "kmeans"}
+    rows = [setting | {"seed": seed, "metric": metric, "value": value}
+            for metric in ("nmi", "silhouette", "active_dims") for seed, value in enumerate((0.02, 0.9))]
     found = scores.summary(pd.DataFrame(rows), ("nmi", "silhouette", "active_dims")).iloc[0]
     for metric in ("nmi", "silhouette", "active_dims"):
         low, high = intervals.RANGES[metric]
