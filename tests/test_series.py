@@ -18,7 +18,7 @@ from lib.store import artifacts, runs, series
 
 NAMES = sorted(series.NEEDS)
 FORMED = [*NAMES, *(name for notebooks in series.APPENDICES.values() for name in notebooks)]
-PARAMETERS = ["profile", "corpus", "source", "lyrics", "out", "settings"]
+PARAMETERS = ["profile", "corpus", "source", "lyrics", "labels", "out", "settings"]
 WORDS = r"\b(six|seven|eight|nine|ten|eleven|twelve|twenty) (principal components|dimensions|seeds)\b"
 TYPED = re.compile(rf"\d|{WORDS}", re.I)
 CONSTANT = re.compile("|".join([  # numbers that no run changes
