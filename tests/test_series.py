@@ -47,7 +47,7 @@ def test_form(name):
     found = [node.target.id for node in ast.parse(cells[0].source).body]
     assert found == PARAMETERS, "the parameters cell"
     opened = cells[1].source + cells[2].source
-    assert f'open_run("{name.split("_", 1)[1]}", ' in opened
+    assert re.search(rf'open_run\(\s*"{name.split("_", 1)[1]}", ', opened)
     first = notebook.cells[0].source
     assert first.startswith(f"# {name[:2]} · ") and "**" in first and "?" in first, "a title and a question"
     assert any("## Limits" in c.source or "## Caveats" in c.source for c in notebook.cells if c.cell_type == "markdown")

@@ -412,7 +412,8 @@ def test_causes_come_apart_only_at_every_level_of_the_other(effects, verdict):
 
 def test_simple_effects_are_those_of_single_cells():
     cells = pd.MultiIndex.from_product([(1.0, 4.0), (0, 1), (0, 1)], names=["beta", "enc", "dec"])
-    values = pd.DataFrame([[beta + 10 * enc * dec * beta + 100 * dec * beta for beta, enc, dec in cells]], columns=cells)
+    row = [beta + 10 * enc * dec * beta + 100 * dec * beta for beta, enc, dec in cells]
+    values = pd.DataFrame([row], columns=cells)
     found = {name: one.iloc[0] for name, one in experiments.simple_effects(values).items()}
     assert found == {"beta, no label": 3, "beta, label on both sides": 3 + 30 + 300,
                      "label in the decoder, beta 1": 100, "label in the decoder, beta 4": 400}
