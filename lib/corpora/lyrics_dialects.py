@@ -12,7 +12,7 @@ import re
 import pysubs2
 from bs4 import BeautifulSoup
 
-# --- what a time looks like -------------------------------------------------------------------------------------------
+# --- what a time looks like --------------------------------------------------------------------------------------
 _CLOCK = r"[-+−]?\s{0,3}\d{1,6}(?:\s{0,3}:\s{0,3}\d{1,6}){1,3}"  # 0:01, 00:00:01
 _FRACTION = r"(?:\s{0,3}[.,;]\s{0,3}\d{1,6})"
 _TIME = rf"(?:{_CLOCK}{_FRACTION}?|\d{{1,3}}\.\d{{1,3}}\.\d{{1,6}})"
@@ -25,10 +25,10 @@ _ROUND_NUMBERS = re.compile(r"\(\d{1,9},\d{1,9}(?:,\d{1,9})?\)")  # may be words
 _BARE = re.compile(rf"^\s*(?:\d{{1,2}}(?::\d{{2}}){{1,2}}{_FRACTION}?(?:\s*[-–>]+\s*\d{{1,2}}(?::\d{{2}}){{1,2}}"
                    rf"{_FRACTION}?)?(?:[:=|]|\s+|$)|(?:\d+[.,]\d+\t){{1,2}})\s*")
 _LINE_OF_MS = re.compile(r"^\s*\[\d+,\d+\]", re.MULTILINE)
-_CUE = re.compile(r"^\s*(?:(?:\d+:)?\d+:\d+[.,]\d+\s*-->\s*(?:\d+:)?\d+:\d+[.,]\d+.*|\d+:\d\d:\d\d\.\d+,\d+:\d\d:\d\d\.\d+"
-                  r"\s*)$", re.MULTILINE)
+_CUE = re.compile(r"^\s*(?:(?:\d+:)?\d+:\d+[.,]\d+\s*-->\s*(?:\d+:)?\d+:\d+[.,]\d+.*"
+                  r"|\d+:\d\d:\d\d\.\d+,\d+:\d\d:\d\d\.\d+\s*)$", re.MULTILINE)
 
-# --- what else is not sung --------------------------------------------------------------------------------------------
+# --- what else is not sung ---------------------------------------------------------------------------------------
 _KEYS = ("ar|artist|ti|title|al|album|au|author|lyricist|composer|by|creator|offset|length|re|ve|version|tool|"
          "key|id|la|lang|"
          "language|lr|mr|kana|total|hash|sign|qq|encoding|charset|ec|url|source|genre|year|date|track|bpm|comment|#")
@@ -40,7 +40,8 @@ _SINGERS = ("bg|background|x-bg|v\\d{1,4}|m|f|d|both|all|male|female|man|woman|m
 _KEYED = re.compile(rf"\[\s*([^\W\d][\w #.'-]{{0,30}}?|\w?\d{{1,4}}|#)\s*:({_INSIDE})\]")
 _SINGER = re.compile(rf"(?:{_SINGERS})", re.IGNORECASE)
 _PREFIX = re.compile(r"^\s*(?:[vV]\d{1,4}|[MFD]|bg|Both|All|Male|Female|Duet|男|女|合|♂|♀)\s*:(?!\d)\s*")
-_TIMES_SUNG = re.compile(r"[\[(]\s*(?:[x×]\s?\d{1,2}|\d{1,2}\s?[x×]|repeat(?:ed)?(?: x?\d+)?|bis|ter)\s*[\])]", re.IGNORECASE)
+_TIMES_SUNG = re.compile(r"[\[(]\s*(?:[x×]\s?\d{1,2}|\d{1,2}\s?[x×]|repeat(?:ed)?(?: x?\d+)?|bis|ter)\s*[\])]",
+                         re.IGNORECASE)
 _SECTIONS = ("verse|chorus|(?:pre|post)[- ]?chorus|bridge|intro|outro|hook|refrain|interlude|break(?:down)?|"
              "instrumental|solo|"
              "guitar|piano|drop|coda|skit|part|stanza|strophe|couplet|pont|estribillo|estrofa|verso|coro|puente|"
@@ -53,9 +54,11 @@ _SECTION = re.compile(rf"(?:{_SECTIONS})(?:x?\d+)?\b", re.IGNORECASE)
 HEADING = 5  # words, as far as a line in square brackets names who sings, or what is heard
 _SQUARE = re.compile(r"\[([^\[\]\n]{0,300})\]")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,30});", re.IGNORECASE)
-_UNSEEN = re.compile(r"<!--.{0,5000}?-->|<(rt|rp|script|style)\b[^<>]{0,300}>[^<]{0,5000}</\1>", re.IGNORECASE | re.DOTALL)
+_UNSEEN = re.compile(r"<!--.{0,5000}?-->|<(rt|rp|script|style)\b[^<>]{0,300}>[^<]{0,5000}</\1>",
+                     re.IGNORECASE | re.DOTALL)
 _NEW_LINE = re.compile(r"<(?:br|/?p|/?div|/?li|/?tr)\b[^<>]{0,300}>|\\r?\\n|\\N|\\n", re.IGNORECASE)
-_MARKUP = re.compile(r"</?[a-z][^<>\n]{0,300}>|\{[^{}\n]{0,300}\\[^{}\n]{0,300}\}|\{[a-z]:[^{}\n]{0,60}\}", re.IGNORECASE)
+_MARKUP = re.compile(r"</?[a-z][^<>\n]{0,300}>|\{[^{}\n]{0,300}\\[^{}\n]{0,300}\}|\{[a-z]:[^{}\n]{0,60}\}",
+                     re.IGNORECASE)
 _NOTES = re.compile("[♩♪♫♬♭♮♯🎵🎶🎤🎼]|\\\\h")
 _BRACKETS = str.maketrans("［］【】〔〕＜＞〈〉‹›⟨⟩（）｛｝：", "[][][]<><><><>(){}:")
 TIME = "\0"  # stands for a time tag within a line
@@ -85,7 +88,7 @@ def names(text: str) -> tuple[str, str]:
     return tags.get("ar", tags.get("artist", "")), tags.get("ti", tags.get("title", ""))
 
 
-# --- lines with time tags ---------------------------------------------------------------------------------------------
+# --- lines with time tags ----------------------------------------------------------------------------------------
 def _timed(lines: list[str]) -> list[str]:
     """The lines without their times, which are `TIME` where they part a word; a line with several times comes again."""
     text, written = "\n".join(lines), sum(any(map(str.isalnum, line)) for line in lines)
@@ -109,7 +112,7 @@ def _timed(lines: list[str]) -> list[str]:
 
 
 def _parsed(line: str, tag: re.Pattern) -> tuple[list[float], str]:
-    """The different times at the start of a line, in the first one's brackets, and what follows, with `TIME` for tags."""
+    """The different times at the start of a line, in the first one's brackets, and what follows, tags as `TIME`."""
     tags = tag.findall(line)
     line = tag.sub(TIME, line)
     start = re.match(rf"[\s{TIME}]*", line)[0]
@@ -168,7 +171,7 @@ def _keyed(found: re.Match) -> str:
     return f" {found[2]} " if _SINGER.fullmatch(found[1].strip()) else ""
 
 
-# --- formats ----------------------------------------------------------------------------------------------------------
+# --- formats -----------------------------------------------------------------------------------------------------
 def _lines_of_a_format(text: str) -> str:
     """The lines of what is no LRC: subtitles, TTML, UltraStar; any other text as it is."""
     start = text[:5000]

@@ -145,7 +145,7 @@ def _place(entry: Entry, index: Index) -> tuple[str, Any, str]:
         return "unmatched", _unmatched(track, entry, index), ""
     if len(files) > 1:
         return "ambiguous", f"{len(files)} files are called so", ""
-    kind = entry.kind or lyrics_placeholders.placeholder(entry.text)
+    kind = entry.kind or lyrics_placeholders.words(entry.text).kind
     if kind:
         return lyrics_placeholders.KINDS[kind], kind, files[0]
     return "matched", 0 if near else 1 if named else 2, files[0]
@@ -232,8 +232,8 @@ def _tagged(item: Item) -> tuple[str, str]:
 
 
 def summary(report: pd.DataFrame) -> pd.DataFrame:
-    """What became of the entries, a row per status and, where it has kinds, kind: status, kind, entries, what the status
-    means, an example and its reason; only what occurs."""
+    """What became of the entries, a row per status and, where it has kinds, kind: status, kind, entries, what the
+    status means, an example and its reason; only what occurs."""
     kinds = report["reason"].where(report["status"].isin(["matched", "instrumental", "empty"]), "")
     rows = []
     for status, meaning in STATUS.items():

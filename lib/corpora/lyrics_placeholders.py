@@ -6,6 +6,7 @@ A text is judged as a whole and only if it is short, so that no song that sings 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from lib.corpora import languages, lyrics_dialects
 
@@ -21,7 +22,8 @@ KINDS = {  # kind of a placeholder -> the status of its entry
 _VALUES = set(  # as `languages.plain` writes them
     "nan|n a|na|null|nil|none|nill|tbd|tba|tbc|todo|0|0 0|1|undefined|unknown|empty|missing|blank|false|true|not "
     "a number|"
-    "no value|no data|xxx|test|lorem ipsum|wip|k a|s o|нет|keine|leer|vide|vacio|vuoto|無|无|없음|ref|n v t|n d|nd".split("|")
+    "no value|no data|xxx|test|lorem ipsum|wip|k a|s o|нет|keine|leer|vide|vacio|vuoto|無|无|없음|ref|n v t|n d|nd"
+    .split("|")
 )
 _NOTHING_SUNG = re.compile(
     r"\b(instrumental\w*|strumental[ei]|instrumentaal|instrumentaln\w*|enstrumantal\w*|инструментал\w*|інструментал\w*|"
@@ -89,40 +91,59 @@ _SOUND = re.compile(
     r"drums?|foreign|singing in foreign language|inaudible|speaking in foreign language|crowd|audience|the|and|♪)"
 )
 
-# --- what sites add -----------------------------------------------------------------------------------------------------
+# --- what sites add ----------------------------------------------------------------------------------------------
 _ADDED = (
     re.compile(r"\A\s*\d+(?:[.,]\d+K?)? ?Contributors?[^\n]*? Lyrics(?:[^\n]{0,2000}?Read More\s*)?"),
     re.compile(r"\A\s*\d+(?:[.,]\d+K?)? ?Contributors?[^\n]*\n"),
     re.compile(r"^You might also like(?=\S|\s*$)", re.MULTILINE),
     re.compile(r"^See .{1,80}? Live *\n?Get tickets as low as \$?\d+", re.MULTILINE),
-    re.compile(r"(?<=[^\s\d])\d*(?:\.\d+)?K?Embed\s*\Z|^\d*(?:\.\d+)?K?Embed\s*\Z|Embed ?Share ?Url:?.*\Z", re.MULTILINE),
-    re.compile(r"^.*(?:This Lyrics is NOT for Commercial use|not for commercial use).*\n?(?:^\(\d{6,}\)\s*)?", re.MULTILINE
-               | re.IGNORECASE),
-    re.compile(r"^\W{0,3}(?:(?:song)?writers?(?:\(s\))?|songwriters?|lyrics? by|written by|composed by|produced by|words by|"
-               r"music by|source|paroles de la chanson|lyrics (?:powered|provided|licensed).{0,40} by|powered by|"
-               r"submit(?:ted)? (?:corrections|by)|thanks to .{1,80} for|last updated?|copyright|publisher|©|℗|"
-               r"(?:songtext|text) von|[词詞曲]|作[词詞曲]|[编編]曲|歌手|演唱|制作人|製作人|混音|母带|出品|录音|"
-               r"吉他|和声|监制|原唱|翻唱)"
-               r"\s*(?:[:：©]|(?<=by)\s|(?<=for)\s|(?<=von)\s)[^\n]*\n?", re.MULTILINE | re.IGNORECASE),
-    re.compile(r"^\W{0,3}(?:https?://|www\.)\S+\W*\n?|^.{0,60}\b(?:azlyrics|metrolyrics|lyricsfreak|musixmatch|lyricfind|songmeanings|"
-               r"lyricsmode|genius|rentanadviser|lrcgenerator)(?:\.com|"
-               r"\.net)?\b.{0,40}\n?", re.MULTILINE | re.IGNORECASE),
+    re.compile(r"(?<=[^\s\d])\d*(?:\.\d+)?K?Embed\s*\Z|^\d*(?:\.\d+)?K?Embed\s*\Z|Embed ?Share ?Url:?.*\Z",
+               re.MULTILINE),
+    re.compile(r"^.*not for commercial use.*\n?(?:^\(\d{6,}\)\s*)?", re.MULTILINE | re.IGNORECASE),
+    re.compile(  # credits: names of people, not words
+        r"^\W{0,3}(?:(?:song)?writers?(?:\(s\))?|songwriters?|lyrics?(?: by)?|(?:written|composed|produced|"
+        r"submitted|words|"
+        r"music|powered|transcribed) by|producers?|composers?|source|last updated?|publisher|label|copyright|"
+        r"[词詞曲]|作[词詞曲]|[编編]曲|歌手|演唱|制作人|製作人|混音|母带|出品|录音|吉他|和声|监制|原唱|翻唱|작사|"
+        r"작곡|편곡)"
+        r"\s*[:：][^\n]*\n?", re.MULTILINE | re.IGNORECASE,
+    ),
+    re.compile(
+        r"^\W{0,3}(?:lyrics (?:powered|provided|licensed)\b.{0,40}\bby|submit corrections|thanks to .{1,80} for "
+        r"(?:\w+ ){0,3}"
+        r"lyrics|(?:songtext|liedtext) von .{1,60} [–-] |paroles de la chanson .{1,80} par |[©℗]|copyright "
+        r".{0,60}\b\d{4}\b|"
+        r"all rights reserved|https?://|www\.)[^\n]*\n?", re.MULTILINE | re.IGNORECASE,
+    ),
+    re.compile(
+        r"^.{0,60}\b(?:azlyrics|metrolyrics|lyricsfreak|musixmatch|lyricfind|songmeanings|lyricsmode|rentanadviser|"
+        r"lrcgenerator|amara\.org)\b.{0,40}\n?", re.MULTILINE | re.IGNORECASE,
+    ),
     re.compile(r'^\{"t":\d.*\}\s*\n?', re.MULTILINE),
 )
 
 
-def placeholder(text: str) -> str:
-    """Which of `KINDS` a text is, "" if it holds words; `text` as it was written, with its brackets and markup."""
+class Words(NamedTuple):
+    """What is left of a text."""
+
+    text: str  # what is sung, "" where `kind` says that it is a placeholder
+    kind: str  # one of `KINDS`, or "" of words
+    added: int  # pieces that a site had added, and that were taken off
+
+
+def words(text: str) -> Words:
+    """The words of a text as it stands in a file, with its time tags, brackets and markup."""
     if _HTML.match(text):
-        return ERROR_PAGE
-    words = lyrics_dialects.sung(text)
-    kinds = [_kind_of(written) for written in dict.fromkeys((text, words))]
-    if found := next(filter(None, kinds), ""):
-        return found
-    return "" if any(map(str.isalnum, words)) else SOUNDS if any(map(str.isalnum, text)) or "♪" in text else NO_WORDS
+        return Words("", ERROR_PAGE, 0)
+    sung, added = without_additions(lyrics_dialects.sung(text))
+    kind = _kind_of(text) or _kind_of(sung)
+    if not kind and not any(map(str.isalnum, sung)):
+        kind = SOUNDS if any(note in text for note in "♪♫🎵🎶") else NO_WORDS
+    return Words("" if kind else sung, kind, added)
 
 
 def _kind_of(text: str) -> str:
+    """The kind of placeholder that a text is, "" if it may be words."""
     lines = list(dict.fromkeys(filter(None, map(languages.plain, text[:5000].split("\n")))))
     said = " ".join(lines)
     if not lines or len(said.split()) > SHORT or len(said) > 150:
@@ -146,4 +167,4 @@ def without_additions(text: str) -> tuple[str, int]:
     for pattern in _ADDED:
         text, found = pattern.subn("", text)
         pieces += found
-    return text, pieces
+    return text.strip(), pieces

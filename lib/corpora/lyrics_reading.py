@@ -24,9 +24,9 @@ def read(path: Path) -> pd.DataFrame:
     """The entries of a lyrics file or folder, a row per `Entry`.
 
     A table (`lyrics_tables`) with a header: CSV, JSON, JSON lines, Excel, parquet; or a folder of text files, plain or
-    timed (`TEXT_SUFFIXES`), named like their tracks. Texts are what is sung (`lyrics_dialects.sung`). `attrs["encoding"]`
-    names the table's encoding, or counts those of the files. Raises `Problem` when it is none of these, or no entry can
-    be used.
+    timed (`TEXT_SUFFIXES`), named like their tracks. Texts are what is sung (`lyrics_dialects.sung`).
+    `attrs["encoding"]` names the table's encoding, or counts those of the files. Raises `Problem` when it is none of
+    these, or no entry can be used.
     """
     path = path.expanduser()
     try:
@@ -58,10 +58,9 @@ def _clean(entry: Entry) -> Entry:
     """What is sung, and names that can be written anywhere: no control characters or lone surrogates, one line end."""
     text, *names = (_plain(getattr(entry, name)) for name in ("text", "track_id", "artist", "title"))
     track_id, artist, title = (" ".join(name[:MAX_NAME].split()) for name in names)
-    text, added = lyrics_placeholders.without_additions(text[: 4 * MAX_CHARACTERS])
-    kind = lyrics_placeholders.placeholder(text)
-    words = "" if kind else lyrics_dialects.sung(text)[:MAX_CHARACTERS]
-    return entry._replace(text=words, track_id=track_id, artist=artist, title=title, kind=kind, added=added)
+    found = lyrics_placeholders.words(text[: 4 * MAX_CHARACTERS])
+    return entry._replace(text=found.text[:MAX_CHARACTERS], kind=found.kind, added=found.added, track_id=track_id,
+                          artist=artist, title=title)
 
 
 def _plain(text: str) -> str:

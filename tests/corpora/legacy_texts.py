@@ -1,4 +1,4 @@
-"""Texts in legacy encodings, to measure how many are read, refused and read wrongly: words of our own lists, drawn anew.
+"""Texts in legacy encodings, to measure how many are read, refused and read wrongly; words of our own lists.
 
     python -m tests.corpora.legacy_texts [texts] [seed]
 """
