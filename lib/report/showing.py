@@ -43,6 +43,7 @@ def show(run: Run, figure: Figure, name: str, caption: str | None = None, alt: s
     folder, made_for = run.folder / "figures", "column" if figure.get_figwidth() <= 1.05 * COLUMN else "page"
     redraw.keep(figure, folder / f"{name}.json")
     _plain_dollars(figure)
+    style.find_letters(figure)
     with warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", message="Glyph .* missing from font")
         picture = png(figure)
@@ -84,6 +85,7 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
 def pdf(figure: Figure) -> bytes:
     """A figure as a PDF file, the same each time."""
     _plain_dollars(figure)
+    style.find_letters(figure)
     drawn = io.BytesIO()
     FigureCanvasPdf(figure).print_pdf(drawn, metadata={"CreationDate": None})
     return drawn.getvalue()
