@@ -60,7 +60,7 @@ def planted(x: pd.DataFrame, level: pd.Series, n_levels: int) -> np.ndarray:
 
 
 def trained(run: Run, x: pd.DataFrame, labels: pd.Series) -> tuple[dict[Name, xr.Dataset], dict[float, pd.Series]]:
-    """Latents by strength and rung, all of beta 1 and trained as one stack per architecture; levels [track] by strength."""
+    """Latents of beta 1 by strength and rung, trained as one stack per architecture; levels [track] by strength."""
     labels, network, wanted, told = labels.loc[x.index], ladder.networks(run)[0], {}, {}
     n = labels.nunique()
     for strength in protocol.protocol().strengths:

@@ -1,4 +1,4 @@
-"""Linear theory of what leaves: a decoder that is given a nuisance has only the covariance within its groups to code."""
+"""Linear theory of what leaves: given a nuisance, a decoder needs a code for the covariance within its groups alone."""
 
 from __future__ import annotations
 

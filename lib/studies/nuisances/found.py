@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from lib.report import glossary
 from lib.scores import properties
 from lib.store import artifacts
 from lib.store.arithmetic import standardised
@@ -18,6 +20,7 @@ PLANTED = ("bandwidth_hz", "loudness_db", "noise_db")  # factors of the built-in
 TOGETHER = "together"  # all of them
 MEASURED = ("spectral_bandwidth", "mel_spread")  # on the built-in corpus, the descriptor that follows the band edge
 POOLED = "others"
+NAMES_THINGS = re.compile(r"(^|[\W_])id$", re.I)  # of a column: its numbers are no amounts
 
 
 class Nuisance(NamedTuple):
@@ -62,19 +65,27 @@ def _candidates(run: Run, tracks: pd.Index) -> Iterator[tuple[str, str, pd.DataF
     yield from ((name, "planted", tables["factors"][[name]]) for name in planted)
     if len(planted) > 1:
         yield TOGETHER, "planted", tables["factors"][planted]
-    columns = tables.get("columns", pd.DataFrame(index=tracks))
+    columns = typed(tables.get("columns", pd.DataFrame(index=tracks)))
     yield from ((str(name), "column", columns[[name]]) for name in columns)
     measured = list(tables.get("descriptors", ()))
     if planted:
         measured = [name for name in MEASURED if name in measured][:1]
-    if planted or columns.empty:
+    if planted or not len(columns.columns):
         yield from ((name, "measured", tables["descriptors"][[name]]) for name in measured)
+
+
+def typed(columns: pd.DataFrame) -> pd.DataFrame:
+    """Columns of a table, read as text, with numbers as numbers; those that name things (`artist_id`) stay text."""
+    numbers = {name: pd.to_numeric(column, errors="coerce") for name, column in columns.items()}
+    return columns.assign(**{name: values for name, values in numbers.items()
+                             if not NAMES_THINGS.search(str(name)) and values.notna().equals(columns[name].notna())
+                             and values.nunique() > protocol().bins})
 
 
 def nuisance(name: str, kind: str, values: pd.DataFrame, x: pd.DataFrame) -> Nuisance | str:
     """A nuisance of these values [track, 1 or more], or why it cannot be one."""
     choice = protocol()
-    bins = choice.bins
+    bins = max(2, min(choice.bins, len(values) // choice.least_tracks))
     if values.shape[1] > 1:  # crossed, with some tracks in every cell
         bins = max(2, min(bins, int((len(values) / (2 * choice.least_tracks)) ** (1 / values.shape[1]))))
     parts = [_levels(column, bins) for _, column in values.items()]
@@ -132,13 +143,23 @@ def units(run: Run, tracks: pd.Index) -> tuple[str, pd.Series]:
     recordings = artifacts.load(run, "tracks")["group"].loc[tracks]
     if not artifacts.has(run, "columns"):
         return "recording", recordings
-    columns = artifacts.load(run, "columns").loc[tracks]
+    columns = typed(artifacts.load(run, "columns").loc[tracks])
     names = [name for name in columns if not pd.api.types.is_numeric_dtype(columns[name])
              and protocol().least_groups <= columns[name].nunique() <= 0.8 * len(tracks)]
     if not names:
         return "recording", recordings
     most = max(names, key=lambda name: columns[name].nunique())
     return str(most), columns[most].astype(object).where(columns[most].notna(), recordings).astype(str)
+
+
+def shown(name: str) -> str:
+    """A nuisance or a rung, for readers."""
+    return glossary.shown(name, (*glossary.ID_COLUMNS["nuisance"], *glossary.ID_COLUMNS["rung"]))
+
+
+def listed(tried: list[Nuisance]) -> str:
+    """Their names and kinds in a sentence."""
+    return ", ".join(f"{shown(one.name)} ({one.kind})" for one in tried) or "none"
 
 
 def described(tried: list[Nuisance]) -> pd.DataFrame:

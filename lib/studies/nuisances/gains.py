@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,15 @@ from lib.report.rules import judge
 from lib.scores import intervals
 from lib.scores.intervals import Estimate
 from lib.store.runs import Run
+from lib.studies.nuisances import found as nuisances
 from lib.studies.nuisances import ladder, placebos, protocol
 from lib.studies.nuisances.found import Nuisance
 from lib.studies.nuisances.ladder import NO_NETWORK, Clustered, Rung
 
 ALPHA = 0.05
 THROUGH = "through nuisance"  # the latent sees a nuisance that goes with the label
+NOTHING, MEANS, MEANS_VAE = "nothing removed", "means subtracted", "means subtracted, then VAE"  # what gains are over
+UNEXPLAINED = "not explained"
 POSITIVE, NEGATIVE, OPEN, FEW = "positive", "negative", "not decided", "not decided: too few units"
 
 
@@ -45,8 +49,8 @@ def base_of(name: Rung) -> Rung:
 
 def rungs(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray, units: pd.Series,
           associated: pd.DataFrame) -> pd.DataFrame:
-    """Every latent of the ladder: nuisance, rung, network, NMI with labels y [track] (interval over seeds) and with the
-    nuisance, gain over nothing removed (over seeds and units), p, and `label_use`."""
+    """Every latent of the ladder: nuisance, rung, network, NMI with labels y [track] (of all seeds, and as an interval)
+    and with the nuisance, gain over nothing removed (over seeds and units), p, and `label_use`."""
     codes, rows = {one.name: one.codes for one in tried}, []
     for name in found.ids:
         if name.rung == "nothing":
@@ -54,7 +58,7 @@ def rungs(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray, 
         over = gain(found, name, base_of(name), y, units)
         use = label_use(name.rung, associated.loc[name.nuisance, "goes with label"])
         rows.append(name._asdict() | {
-            "nmi": intervals.interval(found.nmi(name, y)),
+            "seeds": found.nmi(name, y).tolist(), "nmi": intervals.interval(found.nmi(name, y)),
             "nmi_nuisance": intervals.interval(found.nmi(name, codes[name.nuisance])),
             "gain": over.interval, "p": over.p, "label_use": use})
     return pd.DataFrame(rows)
@@ -79,8 +83,8 @@ def family(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray,
     for one in tried:
         for rung in ladder.CVAES:
             name = Rung(one.name, rung, network)
-            others = {"nothing removed": base_of(name), "means": Rung(one.name, "means", NO_NETWORK),
-                      "means, then VAE": Rung(one.name, "means", network)}
+            others = {NOTHING: base_of(name), MEANS: Rung(one.name, "means", NO_NETWORK),
+                      MEANS_VAE: Rung(one.name, "means", network)}
             for over, base in others.items():
                 estimate = gain(found, name, base, y, units)
                 rows.append({"nuisance": one.name, "rung": rung, "over": over, "gain": estimate.interval,
@@ -89,6 +93,17 @@ def family(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray,
     table["p_holm"] = table["p"].fillna(1).groupby(table["over"]).transform(lambda p: intervals.holm(p.to_numpy()))
     return table.assign(outcome=[outcome(value, p, few) for value, p, few in
                                  zip(table["gain"], table["p_holm"], table["p"].isna(), strict=True)])
+
+
+def headline(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of `family`, the CVAE that is told the nuisance in its decoder only, whose latent depends on features alone: over
+    nothing removed, and over means."""
+    return rows[(rows["rung"] == "decoder") & rows["over"].isin([NOTHING, MEANS])]
+
+
+def words(row: Any) -> dict[str, str]:
+    """What a row of `family` is about, for readers."""
+    return {"nuisance": nuisances.shown(row.nuisance), "rung": nuisances.shown(row.rung), "over": row.over}
 
 
 def outcome(value: intervals.Interval, p: float, few: bool = False) -> str:
@@ -122,7 +137,7 @@ def _why(kind: str, value: intervals.Interval, goes_with_label: bool) -> str:
         return "the nuisance goes with the label, and its permutation within labels keeps that"
     if not (value.low > margin or value.high < -margin):
         return "its interval reaches into the margin: seeds and units"
-    return "not explained"
+    return UNEXPLAINED
 
 
 def predicted(entries: Sequence[dict], run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray,
@@ -139,7 +154,7 @@ def predicted(entries: Sequence[dict], run: Run, found: Clustered, tried: Sequen
             if name not in found.ids:
                 continue
             change = gain(found, name, base, y, units).interval
-            said = f"{one.name}, {name.rung}, {name.network}"
-            said += f" over {base.rung}" if "over" in entry else ""
+            said = f"{nuisances.shown(one.name)}, {nuisances.shown(name.rung)}, {name.network}"
+            said += f" over {nuisances.shown(base.rung)}" if "over" in entry else ""
             rows.append((said, "nmi", entry["nmi"], change, judge(entry["nmi"], change), "replication" in entry))
     return pd.DataFrame(rows, columns=["name", "metric", "predicted", "change", "held", "replication"])

@@ -13,7 +13,7 @@ from lib.scores import agreement, clustering, intervals
 from lib.store.runs import Run
 from lib.store.streams import stream
 from lib.studies.nuisances import ladder, protocol
-from lib.studies.nuisances.found import POOLED, Nuisance
+from lib.studies.nuisances.found import POOLED, Nuisance, shown
 from lib.studies.nuisances.ladder import Rung
 
 # rung -> does it need the new group's unlabelled tracks? (On both sides, a CVAE needs a code that a new group lacks.)
@@ -72,5 +72,5 @@ def predicted(entries: Sequence[dict], one: Nuisance, found: pd.DataFrame) -> pd
     for entry in (each for each in entries if each["nuisance"] == one.name):
         change = intervals.paired(found[entry["rung"]], found["nothing"])
         held = judge(entry["nmi"], change)
-        rows.append((f"{one.name}, unseen, {entry['rung']}", "nmi", entry["nmi"], change, held, False))
+        rows.append((f"{shown(one.name)}, unseen, {shown(entry['rung'])}", "nmi", entry["nmi"], change, held, False))
     return pd.DataFrame(rows, columns=["name", "metric", "predicted", "change", "held", "replication"])
