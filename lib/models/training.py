@@ -76,17 +76,23 @@ def fit(
     betas: list[float] | None = None,
     weights: np.ndarray | None = None,
     n_train: int = 0,
+    aside: np.ndarray | None = None,
 ) -> tuple[StackedVAE, xr.Dataset]:
     """Train one stack: all `seeds` of one setting on x [N, D] (raw units; standardised here per run).
 
-    y [N] are class numbers, read only by a conditional model. `betas` gives each run its own beta. `weights` [D] scale
-    the standardised columns; `n_train` is how many rows to train on (see `split`). Returns the stack with each run's
-    best held-out weights, and its latents (see `as_latents`).
+    y [N] are class numbers, read only by a conditional model. Runs may have features and classes of their own: x
+    [R, N, D], y [R, N]. `betas` gives each run its own beta. `weights` [D] scale the standardised columns; `n_train` is
+    how many rows to train on (see `split`); rows `aside` [R, N] of a run are neither trained on nor held out. Returns
+    the stack with each run's best held-out weights, and its latents (see `as_latents`).
     """
-    where = device()
-    splits = [split(len(x), seed, schedule.held_out, groups, n_train) for seed in seeds]
-    data = torch.from_numpy(np.stack([standardise(x, train, weights) for train, _ in splits])).to(where)  # [R, N, D]
-    labels = torch.tensor(np.zeros(len(x)) if y is None else np.asarray(y), dtype=torch.long, device=where)
+    where, own = device(), np.broadcast_to(x, (len(seeds), *x.shape[-2:]))  # [R, N, D]
+    splits = [split(own.shape[1], seed, schedule.held_out, groups, n_train) for seed in seeds]
+    if aside is not None:
+        splits = [tuple(rows[~out[rows]] for rows in pair) for pair, out in zip(splits, aside, strict=True)]
+    data = np.stack([standardise(one, train, weights) for one, (train, _) in zip(own, splits, strict=True)])
+    data = torch.from_numpy(data).to(where)
+    labels = np.zeros(own.shape[1]) if y is None else np.asarray(y)
+    labels = torch.tensor(np.broadcast_to(labels, own.shape[:2]).copy(), dtype=torch.long, device=where)  # [R, N]
     model, best = StackedVAE(config, seeds, betas).to(where), _Best(StackedVAE(config, seeds, betas).to(where))
     optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
     generators = [torch.Generator().manual_seed(1_000_003 * (seed + 1)) for seed in seeds]
@@ -146,7 +152,7 @@ def _held_out(data, labels, rows: list[np.ndarray], generators: list[torch.Gener
     held = np.stack([some[: min(map(len, rows))] for some in rows])  # [R, H]
     noise = torch.stack([torch.randn(held.shape[1], dims, generator=g) for g in generators])
     x = torch.stack([own[some] for own, some in zip(data, held, strict=True)])
-    return x, labels[held], noise.to(data.device)
+    return x, labels.gather(1, torch.from_numpy(held).to(labels.device)), noise.to(data.device)
 
 
 def _draws(seed: int, train: np.ndarray, shape: tuple[int, int], generator: torch.Generator) -> Iterator[tuple]:
@@ -160,7 +166,7 @@ def _batches(data, labels, runs: torch.Tensor, draws: list[Iterator[tuple]], siz
     """The batches of an epoch of `runs` [R]: x [R, B, D], y [R, B] and noise [R, B, L], B about `size`."""
     drawn = zip(*(next(draws[r]) for r in runs.tolist()), strict=True)
     rows, noise = (torch.stack(part).to(data.device) for part in drawn)
-    parts = (data[runs[:, None], rows], labels[rows], noise)
+    parts = (data[runs[:, None], rows], labels[runs[:, None], rows], noise)
     n_batches = max(1, round(rows.shape[1] / size))  # a remainder is spread over the batches
     return zip(*(part.tensor_split(n_batches, 1) for part in parts), strict=True)
 
@@ -218,15 +224,14 @@ def code_noise(seed: int, like: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def _describe(model, data, labels, splits, seeds, history) -> xr.Dataset:
     """Latents, KL and reconstruction error of every track under each run's best weights."""
-    y = labels.expand(len(seeds), -1)
-    mu, log_var = model.encode(data, y)
+    mu, log_var = model.encode(data, labels)
     z = sample(mu, log_var, torch.stack([code_noise(seed, one) for seed, one in zip(seeds, mu, strict=True)]))
     return as_latents(
         seeds,
         mu=mu,
         z=z,
-        kl=model.kl_of(mu, log_var, y) if model.config.stochastic else torch.zeros_like(mu).mean(1),
-        error=(model.decode(z, y) - data).square().sum(-1),
+        kl=model.kl_of(mu, log_var, labels) if model.config.stochastic else torch.zeros_like(mu).mean(1),
+        error=(model.decode(z, labels) - data).square().sum(-1),
         train=[rows_of(train, data.shape[1]) for train, _ in splits],
         history=history.T,
         weights=torch.cat([value.flatten(1) for value in model.parameters()], dim=1),
