@@ -32,6 +32,24 @@ def copies(run: Run, n: int) -> dict[str, int | str]:
             "other": f"drop would leave {n - dropped}" if keep else "copies dropped"}
 
 
+def accounts(files: pd.DataFrame, from_files: bool) -> dict[str, int | str]:
+    """The sums of the table `files` (group, what, files) that a sentence says."""
+    of = files.groupby("group")["files"].sum()
+    noted = files.loc[files["what"] == "with a note", "files"].sum()
+    left = of.get("left out", 0)
+    return {"things": "files" if from_files else "tracks", "used": int(of.get("used", 0)), "noted": int(noted),
+            "listed": int(of.get("listed", 0)), "ignored": int(of.get("ignored", 0)),
+            "left_out": f"; {left} left out by settings" if left else ""}
+
+
+def alike(labels: pd.Series) -> str:
+    """Labels that differ only in case or blanks, named: "Rock, rock; R&B, r & b"; "" when there are none."""
+    groups: dict[str, list[str]] = {}
+    for label in sorted(labels.unique()):
+        groups.setdefault("".join(label.casefold().split()), []).append(label)
+    return "; ".join(", ".join(group) for group in groups.values() if len(group) > 1)
+
+
 def words_found(run: Run, report: pd.DataFrame, named: int = 5) -> dict[str, int | str]:
     """Tracks `n` that have words by the `report` of a lyrics file, and entries that belong to no track, some named."""
     strangers = report.loc[report["status"] == "unmatched", "entry"]
