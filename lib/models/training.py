@@ -18,9 +18,11 @@ from sklearn.cluster import KMeans
 from torch.optim import Optimizer
 
 from lib.models.vae import ModelConfig, StackedVAE, sample
+from lib.store.errors import Problem
 from lib.store.streams import stream
 
 WARM_UP = 15  # epochs before a mixture prior is placed
+ASTRAY = 1e6  # times the squared error of knowing nothing; at a learning rate 100 times too large a run may pass 2000
 
 
 class Schedule(NamedTuple):
@@ -81,7 +83,7 @@ def fit(
 
     y [N] are class numbers, read only by a conditional model. `betas` gives each run its own beta. `weights` [D] scale
     the standardised columns; `n_train` is how many rows to train on (see `split`). Returns the stack with each run's
-    best held-out weights, and its latents (see `as_latents`).
+    best held-out weights, and its latents (see `as_latents`). Raises `Problem` when a run diverges.
     """
     where = device()
     splits = [split(len(x), seed, schedule.held_out, groups, n_train) for seed in seeds]
@@ -95,6 +97,8 @@ def fit(
     draws = [_draws(seed, train, shape, g) for seed, (train, _), g in zip(seeds, splits, generators, strict=True)]
     placing = min(WARM_UP, schedule.epochs // 2) if config.prior == "mixture" else -1
     history = np.full((schedule.epochs, 4, len(seeds)), np.nan, dtype=np.float32)
+    calmer = _calmer(schedule, betas or [config.beta])
+    nothing = held_out[0].square().sum(-1).mean(-1).cpu().numpy()  # [R]: the error of a decoder that gives zeros
     for epoch in range(schedule.epochs):
         if epoch == placing:
             _place_mixture(model, data, splits, seeds)
@@ -104,7 +108,8 @@ def fit(
         with torch.no_grad():
             now = model.loss(*(part[best.runs] for part in held_out))
         best.see(model, now[0])
-        history[epoch][:, best.runs.tolist()] = torch.stack([trained, *now]).cpu().numpy()
+        seen = history[epoch][:, best.runs.tolist()] = torch.stack([trained, *now]).cpu().numpy()
+        stop_astray(epoch, seen, seen[2], nothing[best.runs.tolist()], config.setting, calmer)
         if progress:
             progress(epoch, history[epoch])
         going = (best.waited < schedule.patience) | (epoch < placing)  # nothing stops before its prior is placed
@@ -114,6 +119,28 @@ def fit(
             _leave(model, optimiser, going)
             best.runs, best.loss, best.waited = best.runs[going], best.loss[going], best.waited[going]
     return best.kept, _describe(best.kept, data, labels, splits, seeds, history[: epoch + 1])
+
+
+def stop_astray(
+    epoch: int, losses: np.ndarray, error: np.ndarray, nothing: np.ndarray | float, who: str, remedy: str
+) -> None:
+    """Raises `Problem` when training has diverged, after an epoch (from 0) with these `losses` (any shape).
+
+    That is a loss that is no finite number, or a squared `error` far above that of knowing `nothing` (same shape).
+    `who` is what was trained, and `remedy` what to do about it.
+    """
+    finite = bool(np.isfinite(losses).all())
+    if finite and not (error > ASTRAY * np.maximum(nothing, 1.0)).any():
+        return
+    seen = "a loss is no finite number" if not finite else f"the squared error is {np.max(error):.1g}"
+    raise Problem(f"training has diverged in epoch {epoch + 1} ({who}): {seen}; {remedy}")
+
+
+def _calmer(schedule: Schedule, betas: list[float]) -> str:
+    """What to do when a stack with these betas diverges."""
+    usual, most = Schedule().learning_rate, max(betas)
+    or_beta = f", or a beta below {most:g}" if most > 1000 else ""
+    return f"choose a smaller learning_rate ({schedule.learning_rate:g} now, {usual:g} by default){or_beta}"
 
 
 class _Best:
