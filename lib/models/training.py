@@ -97,8 +97,6 @@ def fit(
     draws = [_draws(seed, train, shape, g) for seed, (train, _), g in zip(seeds, splits, generators, strict=True)]
     placing = min(WARM_UP, schedule.epochs // 2) if config.prior == "mixture" else -1
     history = np.full((schedule.epochs, 4, len(seeds)), np.nan, dtype=np.float32)
-    calmer = _calmer(schedule, betas or [config.beta])
-    nothing = held_out[0].square().sum(-1).mean(-1).cpu().numpy()  # [R]: the error of a decoder that gives zeros
     for epoch in range(schedule.epochs):
         if epoch == placing:
             _place_mixture(model, data, splits, seeds)
@@ -109,7 +107,7 @@ def fit(
             now = model.loss(*(part[best.runs] for part in held_out))
         best.see(model, now[0])
         seen = history[epoch][:, best.runs.tolist()] = torch.stack([trained, *now]).cpu().numpy()
-        stop_astray(epoch, seen, seen[2], nothing[best.runs.tolist()], config.setting, calmer)
+        _stop_astray(epoch, seen, held_out[0][best.runs], config, schedule, betas)
         if progress:
             progress(epoch, history[epoch])
         going = (best.waited < schedule.patience) | (epoch < placing)  # nothing stops before its prior is placed
@@ -136,11 +134,15 @@ def stop_astray(
     raise Problem(f"training has diverged in epoch {epoch + 1} ({who}): {seen}; {remedy}")
 
 
-def _calmer(schedule: Schedule, betas: list[float]) -> str:
-    """What to do when a stack with these betas diverges."""
-    usual, most = Schedule().learning_rate, max(betas)
-    or_beta = f", or a beta below {most:g}" if most > 1000 else ""
-    return f"choose a smaller learning_rate ({schedule.learning_rate:g} now, {usual:g} by default){or_beta}"
+def _stop_astray(
+    epoch: int, seen: np.ndarray, x: torch.Tensor, config: ModelConfig, schedule: Schedule, betas: list[float] | None
+) -> None:
+    """`stop_astray` for a stack whose losses of an epoch are `seen` [4, R], with the held-out rows x [R, H, D]."""
+    nothing = x.square().sum(-1).mean(-1).cpu().numpy()
+    usual, most = Schedule().learning_rate, max(betas or [config.beta])
+    remedy = f"choose a smaller learning_rate ({schedule.learning_rate:g} now, {usual:g} by default)"
+    remedy += f", or a beta below {most:g}" if most > 1000 else ""
+    stop_astray(epoch, seen, seen[2], nothing, config.setting, remedy)
 
 
 class _Best:
