@@ -3,15 +3,43 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
+import os
 import signal
 import sys
+from typing import Any
+
+STOPPED = "stopped; what is finished is kept, and the same command carries on"
+
+
+def leave(number: int, frame: Any) -> None:
+    """End at once. That is for the seconds in which nothing is under way: a library that is being imported may swallow
+    a KeyboardInterrupt, or make another error of it."""
+    os.write(sys.stderr.fileno(), f"\n{STOPPED}\n".encode())
+    os._exit(130)
+
+
+def stop(number: int, frame: Any) -> None:
+    """Stop what is under way, which takes a second or so; whoever cannot wait stops again."""
+    on_stop(leave)
+    raise KeyboardInterrupt
+
+
+def on_stop(handler: Any) -> None:
+    """What Ctrl-C and its kin do from now on, unless the caller wanted them ignored (nohup, `&`)."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    on_stop(leave)
+
+import argparse
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 EXAMPLES = """\
 examples:
@@ -19,6 +47,8 @@ examples:
   run_notebooks.py --profile smoke                   the same, small and quick, to see that everything works
   run_notebooks.py --corpus folder --source ~/music --lyrics ~/music/lyrics.csv
                                                      your own music: one sub-folder of audio files per label
+  run_notebooks.py --corpus folder --source ~/music --labels ~/music/tracks.csv:genre
+                                                     files in any folders, and a table that knows their labels
   run_notebooks.py --corpus latents --source ~/run --out ~/run-audit
                                                      audit somebody's arrays: Z_*.npy and others, with y.npy
   run_notebooks.py --only 09                         notebook 09, and before it whatever it needs
@@ -46,6 +76,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     what.add_argument("--source", default="", metavar="PATH", help="folder or file of a real corpus")
     what.add_argument("--lyrics", default="", metavar="PATH",
                       help="lyrics of its tracks, if there are: CSV, JSON, or a folder of .txt and .lrc files")
+    what.add_argument("--labels", default="", metavar="TABLE:COLUMN",
+                      help="labels of its tracks: a table (CSV, TSV, JSON, Excel, parquet) and its column, or the "
+                      "files' tags (tags:genre); default: the names of the folders")
     what.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                       help="any setting of lib/store/settings.py; may be given several times")
     how = parser.add_argument_group("how to run")
@@ -68,8 +101,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None, series: Any = None) -> int:
     """Run the command line and return its exit code; `series` (a `lib.running.Series`) is for tests."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGHUP, _stop)
     from lib.store.errors import Problem
 
     try:
@@ -80,12 +111,8 @@ def main(arguments: list[str] | None = None, series: Any = None) -> int:
         print(f"run_notebooks.py: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; what is finished is kept, and the same command carries on", file=sys.stderr)
+        print(f"\n{STOPPED}", file=sys.stderr, flush=True)
         return 130
-
-
-def _stop(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _run(options: argparse.Namespace, series: Any) -> int:
@@ -94,10 +121,12 @@ def _run(options: argparse.Namespace, series: Any) -> int:
     from lib.store.errors import Problem
     from lib.store.series import Series, needs_of
 
+    on_stop(stop)
     if options.jobs < 1:
         raise Problem(f"--jobs {options.jobs}: give the number of notebooks to run at once, 1 or more")
     request = check(
-        options.profile, options.corpus, options.source, options.lyrics, options.out, parse_settings(options.set)
+        options.profile, options.corpus, options.source, options.lyrics, options.labels, options.out,
+        parse_settings(options.set),
     )
     series = series or Series(needs=needs_of(options.corpus))
     with schedule.only_runner(request.folder):
@@ -144,6 +173,7 @@ def _from_existing(options: argparse.Namespace, series: Any) -> int:
     from lib.store.errors import Problem
     from lib.store.series import NOTEBOOKS, ROOT
 
+    on_stop(stop)
     if options.export and options.compare:
         raise Problem("--export and --compare are two things to ask for: give one of them")
     if options.compare:

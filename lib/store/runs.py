@@ -14,7 +14,7 @@ from typing import Any
 from lib.store import files, parameters
 from lib.store.errors import Problem
 from lib.store.series import FILES, PREPARATION, ROOT
-from lib.store.settings import Settings, load
+from lib.store.settings import Settings, load, table_and_column
 
 PACKAGES = ["numpy", "scipy", "pandas", "torch", "scikit-learn", "librosa", "umap-learn", "symusic", "py3langid"]
 
@@ -81,6 +81,7 @@ def open_run(
     corpus: str = "controlled",
     source: str = "",
     lyrics: str = "",
+    labels: str = "",
     out: str = "",
     settings: dict[str, Any] | None = None,
 ) -> Run:
@@ -89,10 +90,10 @@ def open_run(
     Raises `Problem` for parameters that are unknown, or of a wrong type or value, and where another run has the folder.
     """
     given = parameters.checked(
-        profile=profile, corpus=corpus, source=source, lyrics=lyrics, out=out, settings=settings
+        profile=profile, corpus=corpus, source=source, lyrics=lyrics, labels=labels, out=out, settings=settings
     )
-    out = _absolute(given.pop("out"))
-    checked = load(**given | {name: _absolute(given[name]) for name in ("source", "lyrics")})
+    out, absolute = _absolute(given.pop("out")), {name: _absolute(given[name]) for name in ("source", "lyrics")}
+    checked = load(**given | absolute | {"labels": _absolute_table(given["labels"])})
     folder = Path(out) if out else default_folder(checked)
     claim_folder(folder, checked)
     return _begin(Run(FILES.get(notebook, notebook), checked, folder))
@@ -130,6 +131,7 @@ def reopen_run(notebook: str, folder: Path) -> Run:
         raise Problem(f"there is no run in {folder}: run notebooks/{PREPARATION}.ipynb first")
     settings = json.loads(path.read_text())
     named = {name: settings.pop(name) for name in ("profile", "corpus", "source", "lyrics")}
+    named["labels"] = settings.pop("labels", "")
     return _begin(Run(notebook, load(**named, settings=settings), folder))
 
 
@@ -141,6 +143,11 @@ def find_runs(parent: Path) -> list[Path]:
 def _absolute(path: str) -> str:
     """Relative paths are relative to the project, wherever a kernel was started."""
     return str(ROOT / Path(path).expanduser()) if path else ""
+
+
+def _absolute_table(labels: str) -> str:
+    table, column = table_and_column(labels)
+    return labels if table == "tags" else _absolute(table) + f":{column}" * bool(column)
 
 
 def save_report(run: Run, name: str, content: dict[str, Any]) -> Path:

@@ -218,7 +218,7 @@ def test_what_goes_wrong_inside_a_run_is_not_blamed_on_its_folder(tmp_path):
     with pytest.raises(FileNotFoundError), schedule.only_runner(tmp_path / "out"):
         (tmp_path / "missing").read_text()
     (tmp_path / "file").write_text("")
-    with pytest.raises(Problem, match="cannot write .*/out: Not a directory; see who may write there"), schedule.only_runner(tmp_path / "file" / "out"):
+    with pytest.raises(Problem, match="cannot write .*/out: Not a directory"), schedule.only_runner(tmp_path / "file" / "out"):
         pass
 
 

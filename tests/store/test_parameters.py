@@ -15,7 +15,7 @@ from lib.store.errors import Problem
 from lib.store.series import ROOT
 from tests.toys import notebook
 
-KNOWN = ("profile", "corpus", "source", "lyrics", "out", "settings")
+KNOWN = ("profile", "corpus", "source", "lyrics", "labels", "out", "settings")
 
 
 @pytest.mark.parametrize(("name", "said"), [
@@ -52,7 +52,7 @@ def test_another_type_is_a_problem(given, said, tmp_path):
     assert len(str(raised.value).splitlines()) == 1 and not (tmp_path / "out").exists()
 
 
-OPENS = "from lib.store import runs\nrun = runs.open_run('vae', profile, corpus, source, lyrics, out, settings)"
+OPENS = "from lib.store import runs\nrun = runs.open_run('vae', profile, corpus, source, lyrics, labels, out, settings)"
 
 
 @pytest.fixture(scope="module")

@@ -89,8 +89,8 @@ class Scores(NamedTuple):
 
 # --- a run -------------------------------------------------------------------------------------------------------
 def open_run(
-    profile: str = "default", corpus: str = "controlled", source: str = "", lyrics: str = "", out: str = "",
-    settings: dict | None = None, say: Callable[[str], None] = print,
+    profile: str = "default", corpus: str = "controlled", source: str = "", lyrics: str = "", labels: str = "",
+    out: str = "", settings: dict | None = None, say: Callable[[str], None] = print,
 ) -> Run:
     """The run to begin with, its tracks prepared: the one that these parameters name, with the settings it has.
 
@@ -98,7 +98,7 @@ def open_run(
     Raises `Problem` for another corpus that was not prepared.
     """
     given = parameters.checked(
-        profile=profile, corpus=corpus, source=source, lyrics=lyrics, out=out, settings=settings
+        profile=profile, corpus=corpus, source=source, lyrics=lyrics, labels=labels, out=out, settings=settings
     )
     out, settings = given.pop("out"), given["settings"]
     checked = load(**given)
@@ -106,7 +106,8 @@ def open_run(
     if folder in runs.find_runs(folder.parent):
         return runs.reopen_run(NOTEBOOK, folder)
     if corpus != "controlled":
-        options = "".join(f" --{name} {value}" for name, value in (("source", source), ("lyrics", lyrics)) if value)
+        given = {"source": source, "lyrics": lyrics, "labels": labels}
+        options = "".join(f" --{name} {value}" for name, value in given.items() if value)
         raise Problem(f"no tracks in {folder} yet: run_notebooks.py --only 01 --corpus {corpus}{options} prepares them")
     if profile == "smoke":
         return prepare(folder, settings, say)
