@@ -329,4 +329,9 @@ def announce(extra: list[str], current: set[str], say: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code == 130:
+        from lib.runner import kernels
+
+        kernels.end_process(code)
+    sys.exit(code)

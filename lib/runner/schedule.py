@@ -110,6 +110,7 @@ def run_series(
         finally:
             record["seconds"] = round(time.time() - record["started"], 2)
             driver.save()
+            files.remove_unfinished(folder)
     return record
 
 

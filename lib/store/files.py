@@ -103,13 +103,18 @@ def _reserve(handle: int, size: int) -> None:
 
 
 def remove_unfinished(*folders: Path) -> None:
-    """Remove, in and below these folders, what processes of this machine were writing when they were killed."""
+    """Remove, in and below these folders, what this process, and others of this machine that have been killed, had not
+    finished writing."""
     for folder in folders:
         for path in list(folder.rglob(".unfinished-*")):
             found = UNFINISHED.fullmatch(path.name)
-            if found and found[1] == platform.node()[:60] and not is_running(int(found[2])):
+            if found and found[1] == platform.node()[:60] and _has_left(int(found[2])):
                 with contextlib.suppress(OSError):
                     path.unlink()
+
+
+def _has_left(process: int) -> bool:
+    return process == os.getpid() or not is_running(process)
 
 
 def is_running(process: int) -> bool:
