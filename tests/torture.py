@@ -193,8 +193,8 @@ def main() -> int:
     code = begin(tortured).wait()
     same = code == 0 and scores(tortured) == scores(calm)
     left = leftovers(tortured, calm)
-    print(f"completed: exit code {code}; scores.csv ({len(scores(calm))} bytes) {'is' if same else 'IS NOT'} equal byte "
-          f"for byte; left over: {len(left)} processes or files", *left, sep="\n  ")
+    print(f"completed: exit code {code}; scores.csv ({len(scores(calm))} bytes) {'is' if same else 'IS NOT'} equal "
+          f"byte for byte; left over: {len(left)} processes or files", *left, sep="\n  ")
     failed = bool(code or left or not same)
     if not (failed or options.keep):
         subprocess.run(["rm", "-r", str(folder)], check=True)
