@@ -110,6 +110,11 @@ def main(arguments: list[str] | None = None, series: Any = None) -> int:
     except Problem as problem:
         print(f"run_notebooks.py: {problem}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.filename is None:  # not a file that the user named
+            raise
+        print(f"run_notebooks.py: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"\n{STOPPED}", file=sys.stderr, flush=True)
         return 130
@@ -181,7 +186,8 @@ def _from_existing(options: argparse.Namespace, series: Any) -> int:
         return 0
     folder = Path(options.out) if options.out else ROOT / "build" / f"{options.corpus}-{options.profile}"
     folder = folder.absolute()
-    with schedule.only_runner(folder) if folder.is_dir() else contextlib.nullcontext():  # it would make the folder
+    there = os.path.isdir(folder)  # else it would be made
+    with schedule.only_runner(folder) if there else contextlib.nullcontext():
         made = exports.export(folder, options.export, print, series.folder if series else NOTEBOOKS)
     for path in made:
         print(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,9 +44,10 @@ def export(first: Path, second: Path, out: Path | None = None) -> Path:
 
     Raises `Problem` when a folder holds no run, when both are the same, or when they share nothing to compare.
     """
-    if first.resolve() == second.resolve():
+    whole = [Path(os.path.realpath(path)) for path in (first, second)]
+    if whole[0] == whole[1]:
         raise Problem(f"--compare: both folders are {first}; give two different runs")
-    first, second = first.resolve(), second.resolve()
+    first, second = whole
     names = [first.name, second.name]
     if first.name == second.name:
         names = [f"{path.parent.name}/{path.name}" for path in (first, second)]

@@ -54,8 +54,9 @@ def refused(path: Path, error: OSError) -> Problem:
     """What to say when something cannot be written at `path`."""
     why = os.strerror(error.errno) if error.errno else error  # HDF5's own reason is ten lines
     where = "--out, or LATENT_GENRE_CACHE in the environment for what all runs share"
-    todo = "free some space there" if error.errno in FULL else "see who may write there"
-    return Problem(f"cannot write {path}: {why}; {todo}, or choose another folder ({where})")
+    todo = "free some space there, or " if error.errno in FULL else ""
+    todo = "see who may write there, or " if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS} else todo
+    return Problem(f"cannot write {path}: {why}; {todo}choose another folder ({where})")
 
 
 def no_room() -> OSError:

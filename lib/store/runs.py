@@ -142,7 +142,7 @@ def find_runs(parent: Path) -> list[Path]:
 
 def _absolute(path: str) -> str:
     """Relative paths are relative to the project, wherever a kernel was started."""
-    return str(ROOT / Path(path).expanduser()) if path else ""
+    return str(ROOT / os.path.expanduser(path)) if path else ""
 
 
 def _absolute_table(labels: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -102,7 +103,7 @@ def open_run(
     )
     out, settings = given.pop("out"), given["settings"]
     checked = load(**given)
-    folder = ROOT / Path(out).expanduser() if out else runs.default_folder(checked)
+    folder = ROOT / os.path.expanduser(out) if out else runs.default_folder(checked)
     if folder in runs.find_runs(folder.parent):
         return runs.reopen_run(NOTEBOOK, folder)
     if corpus != "controlled":
