@@ -251,8 +251,10 @@ def warm(clear: bool = False) -> None:
                 if outcome.kind == "done":
                     marker.touch()
                     return
+                if files.is_full(outcome.reason):
+                    raise files.no_room()
     except OSError as error:
-        raise Problem(f"cannot use the folder {folder}: {error.strerror or error}") from error
+        raise files.refused(folder, error) from error
     raise Problem(f"librosa does not run here: {outcome.reason}; is the environment complete? (make env)")
 
 
