@@ -88,15 +88,12 @@ def fit(
     the stack with each run's best held-out weights, and its latents (see `as_latents`). Raises `Problem` when a run
     diverges.
     """
-    where, own = device(), np.broadcast_to(x, (len(seeds), *x.shape[-2:]))  # [R, N, D]
-    splits = [split(own.shape[1], seed, schedule.held_out, groups, n_train) for seed in seeds]
+    splits = [split(x.shape[-2], seed, schedule.held_out, groups, n_train) for seed in seeds]
     if aside is not None:
         splits = [tuple(rows[~out[rows]] for rows in pair) for pair, out in zip(splits, aside, strict=True)]
-    data = np.stack([standardise(one, train, weights) for one, (train, _) in zip(own, splits, strict=True)])
-    data = torch.from_numpy(data).to(where)
-    labels = np.zeros(own.shape[1]) if y is None else np.asarray(y)
-    labels = torch.tensor(np.broadcast_to(labels, own.shape[:2]).copy(), dtype=torch.long, device=where)  # [R, N]
-    model, best = StackedVAE(config, seeds, betas).to(where), _Best(StackedVAE(config, seeds, betas).to(where))
+    data, labels = _as_tensors(x, y, [train for train, _ in splits], weights)
+    model, best = (StackedVAE(config, seeds, betas).to(data.device) for _ in range(2))
+    best = _Best(best)
     optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
     generators = [torch.Generator().manual_seed(1_000_003 * (seed + 1)) for seed in seeds]
     held_out = _held_out(data, labels, [out for _, out in splits], generators, config.latent_dim)
@@ -124,6 +121,15 @@ def fit(
             _leave(model, optimiser, going)
             best.runs, best.loss, best.waited = best.runs[going], best.loss[going], best.waited[going]
     return best.kept, _describe(best.kept, data, labels, splits, seeds, history[: epoch + 1])
+
+
+def _as_tensors(x: np.ndarray, y: np.ndarray | None, trained_on: list[np.ndarray],
+                weights: np.ndarray | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features [R, N, D], standardised by the rows that each run is trained on, and class numbers [R, N]."""
+    own = np.broadcast_to(x, (len(trained_on), *x.shape[-2:]))
+    data = np.stack([standardise(one, train, weights) for one, train in zip(own, trained_on, strict=True)])
+    labels = np.broadcast_to(np.zeros(own.shape[1]) if y is None else np.asarray(y), own.shape[:2]).copy()
+    return torch.from_numpy(data).to(device()), torch.tensor(labels, dtype=torch.long, device=device())
 
 
 def stop_astray(
