@@ -124,7 +124,10 @@ def extract_all(
             break
         say(f"{len(items)} tracks, {len(missing)} to analyse")
         failures, replaced = _extract_missing(items, missing, seconds, jobs, say)
-        reasons |= {i: failures[path] for i, path in paths.items() if path in failures}
+        # Equal files fail alike, but not like one that was replaced
+        other = {path: missing[path] for path in failures
+                 if str(_fingerprint(items[missing[path]].spec)) != prints[missing[path]]}
+        reasons |= {i: failures[path] for i, path in paths.items() if path in failures and other.get(path, i) == i}
         prints |= replaced
     for i, path in paths.items():
         length = lengths[path]

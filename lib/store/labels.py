@@ -26,7 +26,7 @@ MEANING = {
     "corpus_check": "the corpus itself is described",
 }
 ARRAY_FILES = ("y.npy", "labels.npy")  # labels of somebody else's arrays
-LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary")
+LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary", "through nuisance")
 
 
 class Labels(pd.Series):
