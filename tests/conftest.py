@@ -81,7 +81,7 @@ def smoke(tmp_path_factory):
     command = [sys.executable, str(series.ROOT / "run_notebooks.py"), "--profile", "smoke", "--out", str(folder)]
     with FileLock(shared / "lock"):
         if not said.is_file():
-            done = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=shared)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=4 * 3600, cwd=shared)
             why = f"failed\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
             said.write_text(why if done.returncode else done.stdout)
     assert not said.read_text().startswith("failed"), said.read_text()

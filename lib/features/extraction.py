@@ -246,7 +246,7 @@ def warm(clear: bool = False) -> None:
                         path.unlink(missing_ok=True)
                 if marker.exists():
                     return
-                with contextlib.closing(engine.run(call_everything, [()], 1, 600)) as outcomes:
+                with contextlib.closing(engine.run(call_everything, [()], 1, 3600)) as outcomes:
                     outcome = next(outcomes)
                 if outcome.kind == "done":
                     marker.touch()
