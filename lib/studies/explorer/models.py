@@ -44,7 +44,7 @@ SMALL = "controlled-small"  # folder of the small synthetic corpus, and what set
 LONGER = {"n_tracks": 200, "epochs": 200, "betas": (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)}
 N_NULLS, HEARD = 5, 15.0  # draws of each null, seconds
 LABEL = "label"
-MANY_LEVELS = 20  # a text column with more values than this is not coloured by
+MANY_LEVELS = 24  # a text column with more values than this is not coloured by
 
 
 class Material(NamedTuple):
@@ -54,7 +54,7 @@ class Material(NamedTuple):
     about: dict  # title, n, synthetic, has_audio, ...
     x: pd.DataFrame  # [track, D] features, raw units
     label: pd.Series  # [track], opened for evaluation
-    known: pd.DataFrame  # [track, name]: factors and descriptors
+    known: pd.DataFrame  # [track, name]: factors, columns of a table of labels, and descriptors
     names: pd.Series  # [track]: what a person calls the track, unique
     conditions: dict[str, pd.Series]  # what a model can be given: the label, and groups [track] of all that is known
 
