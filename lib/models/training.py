@@ -18,9 +18,11 @@ from sklearn.cluster import KMeans
 from torch.optim import Optimizer
 
 from lib.models.vae import ModelConfig, StackedVAE, sample
+from lib.store.errors import Problem
 from lib.store.streams import stream
 
 WARM_UP = 15  # epochs before a mixture prior is placed
+ASTRAY = 1e6  # times the squared error of knowing nothing; at a learning rate 100 times too large a run may pass 2000
 
 
 class Schedule(NamedTuple):
@@ -83,17 +85,15 @@ def fit(
     y [N] are class numbers, read only by a conditional model. Runs may have features and classes of their own: x
     [R, N, D], y [R, N]. `betas` gives each run its own beta. `weights` [D] scale the standardised columns; `n_train` is
     how many rows to train on (see `split`); rows `aside` [R, N] of a run are neither trained on nor held out. Returns
-    the stack with each run's best held-out weights, and its latents (see `as_latents`).
+    the stack with each run's best held-out weights, and its latents (see `as_latents`). Raises `Problem` when a run
+    diverges.
     """
-    where, own = device(), np.broadcast_to(x, (len(seeds), *x.shape[-2:]))  # [R, N, D]
-    splits = [split(own.shape[1], seed, schedule.held_out, groups, n_train) for seed in seeds]
+    splits = [split(x.shape[-2], seed, schedule.held_out, groups, n_train) for seed in seeds]
     if aside is not None:
         splits = [tuple(rows[~out[rows]] for rows in pair) for pair, out in zip(splits, aside, strict=True)]
-    data = np.stack([standardise(one, train, weights) for one, (train, _) in zip(own, splits, strict=True)])
-    data = torch.from_numpy(data).to(where)
-    labels = np.zeros(own.shape[1]) if y is None else np.asarray(y)
-    labels = torch.tensor(np.broadcast_to(labels, own.shape[:2]).copy(), dtype=torch.long, device=where)  # [R, N]
-    model, best = StackedVAE(config, seeds, betas).to(where), _Best(StackedVAE(config, seeds, betas).to(where))
+    data, labels = _as_tensors(x, y, [train for train, _ in splits], weights)
+    model, best = (StackedVAE(config, seeds, betas).to(data.device) for _ in range(2))
+    best = _Best(best)
     optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
     generators = [torch.Generator().manual_seed(1_000_003 * (seed + 1)) for seed in seeds]
     held_out = _held_out(data, labels, [out for _, out in splits], generators, config.latent_dim)
@@ -110,7 +110,8 @@ def fit(
         with torch.no_grad():
             now = model.loss(*(part[best.runs] for part in held_out))
         best.see(model, now[0])
-        history[epoch][:, best.runs.tolist()] = torch.stack([trained, *now]).cpu().numpy()
+        seen = history[epoch][:, best.runs.tolist()] = torch.stack([trained, *now]).cpu().numpy()
+        _stop_astray(epoch, seen, held_out[0][best.runs], config, schedule, betas)
         if progress:
             progress(epoch, history[epoch])
         going = (best.waited < schedule.patience) | (epoch < placing)  # nothing stops before its prior is placed
@@ -120,6 +121,41 @@ def fit(
             _leave(model, optimiser, going)
             best.runs, best.loss, best.waited = best.runs[going], best.loss[going], best.waited[going]
     return best.kept, _describe(best.kept, data, labels, splits, seeds, history[: epoch + 1])
+
+
+def _as_tensors(x: np.ndarray, y: np.ndarray | None, trained_on: list[np.ndarray],
+                weights: np.ndarray | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features [R, N, D], standardised by the rows that each run is trained on, and class numbers [R, N]."""
+    own = np.broadcast_to(x, (len(trained_on), *x.shape[-2:]))
+    data = np.stack([standardise(one, train, weights) for one, train in zip(own, trained_on, strict=True)])
+    labels = np.broadcast_to(np.zeros(own.shape[1]) if y is None else np.asarray(y), own.shape[:2]).copy()
+    return torch.from_numpy(data).to(device()), torch.tensor(labels, dtype=torch.long, device=device())
+
+
+def stop_astray(
+    epoch: int, losses: np.ndarray, error: np.ndarray, nothing: np.ndarray | float, who: str, remedy: str
+) -> None:
+    """Raises `Problem` when training has diverged, after an epoch (from 0) with these `losses` (any shape).
+
+    That is a loss that is no finite number, or a squared `error` far above that of knowing `nothing` (same shape).
+    `who` is what was trained, and `remedy` what to do about it.
+    """
+    finite = bool(np.isfinite(losses).all())
+    if finite and not (error > ASTRAY * np.maximum(nothing, 1.0)).any():
+        return
+    seen = "a loss is no finite number" if not finite else f"the squared error is {np.max(error):.1g}"
+    raise Problem(f"training has diverged in epoch {epoch + 1} ({who}): {seen}; {remedy}")
+
+
+def _stop_astray(
+    epoch: int, seen: np.ndarray, x: torch.Tensor, config: ModelConfig, schedule: Schedule, betas: list[float] | None
+) -> None:
+    """`stop_astray` for a stack whose losses of an epoch are `seen` [4, R], with the held-out rows x [R, H, D]."""
+    nothing = x.square().sum(-1).mean(-1).cpu().numpy()
+    usual, most = Schedule().learning_rate, max(betas or [config.beta])
+    remedy = f"choose a smaller learning_rate ({schedule.learning_rate:g} now, {usual:g} by default)"
+    remedy += f", or a beta below {most:g}" if most > 1000 else ""
+    stop_astray(epoch, seen, seen[2], nothing, config.setting, remedy)
 
 
 class _Best:

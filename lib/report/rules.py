@@ -105,6 +105,13 @@ def all_inside(inside: Any) -> Ruling:
 
 
 @rule
+def adds_up(parts: Iterable[int], whole: int) -> Ruling:
+    """Are the parts together the whole, which was counted by itself?"""
+    together = int(sum(parts))
+    return ruling(together == whole, "{parts} add up to {whole}", together=together, n=whole)
+
+
+@rule
 def at_least_one(n: int) -> Ruling:
     """Is there one at all?"""
     return ruling(n > 0, "at least one {value}", n=n)

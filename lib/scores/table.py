@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.metrics import normalized_mutual_info_score
 
 from lib.scores import agreement, clustering, information, intervals, nulls
 from lib.scores.probes import linear_probe
@@ -98,7 +97,7 @@ def brief(run: Run, latents: xr.Dataset, labels: pd.Series) -> pd.DataFrame:
         points = latents.mu.sel(seed=seed).values.astype(float)
         found = [clustering.cluster(points, min(n_clusters(run, labels), len(y) - 1), seed=1000 * seed + j)
                  for j in range(run.settings.n_cluster_seeds)]
-        rows.append((seed, float(np.mean([normalized_mutual_info_score(y, each) for each in found])),
+        rows.append((seed, float(np.mean([agreement.nmi(y, each) for each in found])),
                      float(latents.error.sel(seed=seed).values[~latents.train.sel(seed=seed).values].mean())))
     return pd.DataFrame(rows, columns=["seed", "nmi", "error"])
 
