@@ -17,6 +17,7 @@ import yaml
 from lib.report.output import put
 from lib.report.rules import Ruling
 from lib.store import artifacts, runs
+from lib.store.errors import Problem
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
 
@@ -39,7 +40,10 @@ def registry() -> dict[str, dict[str, Any]]:
 
 def label_of(run: Run) -> str:
     """What the labels of the run's corpus are called in sentences."""
-    return str(artifacts.load_corpus(run).get("label", "genre")) if artifacts.has(run, "corpus") else "genre"
+    try:
+        return str(artifacts.load_corpus(run).get("label", "genre"))
+    except Problem:  # an audit of arrays has no corpus
+        return "genre"
 
 
 def caption(run: Run, kind: str, name: str, **values: Any) -> str:

@@ -140,9 +140,10 @@ def over_seeds_and_groups(statistic: Callable[[np.ndarray], np.ndarray], groups:
 
     `statistic` takes row numbers and returns a value per seed; networks and clusters stay as they are. Variance:
     that over seeds, divided by their number, plus the jackknife of the mean over seeds that leaves out a unit of
-    `groups` [track] at a time (Tukey 1958), or one of `most` random blocks of units where there are more. t with the
-    degrees of freedom of Welch and Satterthwaite, at most units - 1. Without an interval below `LEAST_UNITS` units or
-    two seeds.
+    `groups` [track] at a time (Tukey 1958), or one of `most` random blocks of units where there are more. What single
+    tracks do in single seeds is in both, so that the interval is rather wide than narrow; taking it out (Cameron,
+    Gelbach and Miller 2011) covers too little with three seeds. t with the degrees of freedom of Welch and
+    Satterthwaite, at most units - 1. No interval below `LEAST_UNITS` units or two seeds.
     """
     codes, names = pd.factorize(np.asarray(groups))
     values, rows = np.asarray(statistic(np.arange(len(codes))), float), np.arange(len(codes))

@@ -155,6 +155,21 @@ def test_a_model_is_trained_once_and_the_series_is_read(material):
         [table["silhouette"], table["nmi"], table["active_dims"], table["kl"]])
 
 
+def test_any_column_is_a_condition_and_opens_no_label(material):
+    before = openings(material.run)
+    choice = models.Choice("MLP", 1.0, "decoder", 0, "bandwidth_hz")
+    told = models.train(material, choice)
+    groups = material.conditions["bandwidth_hz"]
+    assert openings(material.run) == before and (told.told == groups).all() and not told.told.equals(material.label)
+    assert told.config.n_labels == groups.nunique() > 1 and groups.value_counts().min() >= 2
+    assert models.config_of(material, choice._replace(condition=models.LABEL)).n_labels == 10
+    track = material.x.index[0]
+    other = next(kind for kind in sorted(groups.unique()) if kind != groups[track])
+    decoded = models.decode(told, material.x, track, other)
+    assert (decoded["own"] != decoded["other"]).any()
+    assert {"lead", "tempo"} & set(material.conditions) and models.LABEL in material.conditions
+
+
 def test_a_mixture_prior_goes_without_labels(material):
     with pytest.raises(Problem, match="without labels: let the label go to 'nowhere"):
         models.train(material, models.Choice("MLP with a mixture prior (VaDE)", 1.0, CVAE, 0))
@@ -251,6 +266,11 @@ def test_controls_change_what_is_shown(small, material):
     assert view.picker.png != picture and view.said.value != sentence and len(view.tried) == 2
     view.conditioning.value = VAE
     assert "no label" in view.decoding.value and view.scores.value.count("<tr") == 4
+    view.condition.value = "bandwidth_hz"
+    assert "low-pass corner to" in view.said.value and set(view.told.options) == set(
+        material.conditions["bandwidth_hz"])
+    view.condition.value = models.LABEL
+    assert set(view.told.options) == set(material.label)
     view.colour.value = "bandwidth_hz"
     assert "by bandwidth_hz" in view.picker.alt
     places = np.frombuffer(view.picker.places, np.float32).reshape(-1, 2)
@@ -337,7 +357,7 @@ def test_the_explorer_in_jupyterlab(lab):
 
         box.get_by_label("Beta", exact=True).select_option("1")
         told.filter(has_text="beta 1, label to encoder and decoder").wait_for()
-        box.get_by_label("Label goes to", exact=True).select_option("decoder")
+        box.get_by_label("Condition goes to", exact=True).select_option("decoder")
         told.filter(has_text="beta 1, label to decoder, seed 0 (").wait_for()
         assert page.locator(".explorer tbody tr").count() == 3
         box.get_by_label("Colour by", exact=True).select_option("bandwidth_hz")
@@ -366,7 +386,7 @@ def test_the_explorer_in_jupyterlab(lab):
         page.locator(f".explorer audio:not([aria-label^='{reached.split(' · ')[0]}:'])").wait_for()
         # Two controls at once, while the explorer is still busy with a third change: it ends where the controls are
         box.get_by_label("View", exact=True).select_option("PCA")
-        box.get_by_label("Label goes to", exact=True).select_option("nowhere (VAE)")
+        box.get_by_label("Condition goes to", exact=True).select_option("nowhere (VAE)")
         box.get_by_label("Seed", exact=True).select_option("1")
         told.filter(has_text="beta 1, label to nowhere (VAE), seed 1 (").wait_for()
         page.locator(".picker img[alt*='PCA by bandwidth_hz']").wait_for()

@@ -117,6 +117,10 @@ class Clustered(NamedTuple):
 
     ids: dict[Any, np.ndarray]  # latent -> [seed, draw, track]
 
+    def beside(self, other: Clustered) -> Clustered:
+        """The clusters of both."""
+        return Clustered(self.ids | other.ids)
+
     def nmi(self, name: Any, codes: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """NMI [seed] of one latent's clusters with codes [track], on some rows; clustering seeds are averaged."""
         rows = np.arange(len(codes)) if rows is None else rows
