@@ -89,7 +89,9 @@ def _header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype, bool
         raise Unusable("is empty (0 bytes)")
     if not start.startswith(npy.MAGIC_PREFIX):
         raise Unusable(_instead(start + file.read(64)) or "is no NumPy array")
-    major, wide = start[6], 2 if start[6] == 1 else 4
+    major, wide = start[6] if len(start) == npy.MAGIC_LEN + 4 else 0, 2 if start[6:7] == b"\x01" else 4
+    if not major:
+        raise Unusable("is cut off in its header")
     if major not in (1, 2):
         raise Unusable(f"is a NumPy array of version {major}, which plain numbers and text do not need")
     length = int.from_bytes(start[npy.MAGIC_LEN : npy.MAGIC_LEN + wide], "little")
