@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -51,7 +52,7 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
              for i, path in extracted.paths.items()]
     tracks, duplicates = identify(found, run.settings.duplicates)
     registry.check_counts([track.item.label for track in tracks], run.settings, "usable ")
-    ids = [track.track for track in tracks]
+    ids, sizes = [track.track for track in tracks], Counter(track.item.label for track in tracks)
     about = {
         "corpus": corpus.name,
         "title": corpus.title,
@@ -60,7 +61,8 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
         "has_audio": corpus.has_audio,
         "has_lyrics": any(track.item.lyrics for track in tracks),
         "lyrics_encoding": "" if corpus.lyrics_report is None else corpus.lyrics_report.attrs["encoding"],
-        "n_labels": len({track.item.label for track in tracks}),
+        "n_labels": len(sizes),
+        "n_labels_scored": sum(size >= labels.FEW for size in sizes.values()),
         "n_skipped": len(skipped),
         "n_found": len(corpus.items) + len(corpus.skipped),
         "duplicates": run.settings.duplicates,

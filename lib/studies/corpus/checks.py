@@ -12,6 +12,7 @@ from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
 from lib.scores import difficulty, information, properties
 from lib.store import artifacts
+from lib.store.labels import FEW
 from lib.store.runs import Run
 
 BETA, TRACKS, SECONDS = 4.0, 1000, 30  # of the models and the corpus that the windows of difficulty were set for
@@ -34,6 +35,14 @@ def words_found(run: Run, report: pd.DataFrame, named: int = 5) -> dict[str, int
     which = f" ({', '.join(strangers.head(named))}{', ...' if len(strangers) > named else ''})"
     return {"n": len(artifacts.load(run, "lyrics")["text"].dropna()), "strangers": len(strangers),
             "which": which if len(strangers) else ""}
+
+
+def few_tracks(labels: pd.Series, named: int = 5) -> dict[str, int | str]:
+    """The labels [track] with too few tracks for scores: how many, of how many (`all`), their `tracks`, and some names."""
+    sizes = labels.value_counts()
+    small = sizes[sizes < FEW]
+    return {"n": len(small), "all": len(sizes), "tracks": int(small.sum()), "few": FEW,
+            "names": ", ".join(map(str, small.index[:named])) + ", ..." * (len(small) > named)}
 
 
 def one_of_each(labels: pd.Series, most: int = 12) -> dict[str, str]:
