@@ -24,8 +24,8 @@ from lib.store.series import NOTEBOOKS
 
 UNDECIDED = "Not decided on this run: {name}. {why}"
 UNCOVERED = "Its rule ({rule}) needs more seeds, tracks or data, or does not cover this case."
-MISSING = "A number that it needs is not there: there is too little data, or there are too few seeds."
-FEW_LABELS = "All but {n} of the values of {label} have fewer than {few} tracks, so nothing can be compared with them."
+MISSING = "A number that it needs is not there."
+FEW_LABELS = " No scores of {label} are there: {which} has fewer than {few} tracks."
 
 
 @functools.cache
@@ -92,8 +92,9 @@ def state(run: Run, name: str, templates: tuple[str, str], verdict: bool | None,
     chosen = templates[0 if verdict else 1]
     printed = (re.split(r"[.\[]", field)[0] for _, field, _, _ in string.Formatter().parse(chosen) if field)
     missing = not all(is_there(words.get(field)) for field in printed)
-    if verdict is None or missing:  # then numbers may be missing
-        why = _too_few(run) or (MISSING if missing else UNCOVERED.format(rule=rule))
+    if verdict is None or missing:
+        missing = missing or not all(map(is_there, numbers.values()))
+        why = (MISSING if missing else UNCOVERED.format(rule=rule)) + _too_few(run)
         text, verdict = UNDECIDED.format(name=name.replace("_", " "), why=why), None
     else:
         text = chosen.format(**words)
@@ -113,7 +114,8 @@ def _kind(verdict: bool | None, rule: str) -> str:
 def _too_few(run: Run) -> str:
     """That fewer than two labels of the run's corpus have tracks enough, as a sentence; "" where that is not so."""
     scored = artifacts.load_corpus(run).get("n_labels_scored", 2) if artifacts.has_corpus(run) else 2
-    return FEW_LABELS.format(n=scored, label=label_of(run), few=FEW) if scored < 2 else ""
+    which = f"every value of {label_of(run)}" + " but one" * scored
+    return FEW_LABELS.format(which=which, label=label_of(run), few=FEW) if scored < 2 else ""
 
 
 def _box(kind: str, text: str, below: str = "", name: str = "") -> None:
