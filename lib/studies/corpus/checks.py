@@ -38,7 +38,7 @@ def words_found(run: Run, report: pd.DataFrame, named: int = 5) -> dict[str, int
 
 
 def few_tracks(labels: pd.Series, named: int = 5) -> dict[str, int | str]:
-    """The labels [track] with too few tracks for scores: how many, of how many (`all`), their `tracks`, and some names."""
+    """The labels [track] with too few tracks for scores: how many of how many (`all`), their `tracks`, some names."""
     sizes = labels.value_counts()
     small = sizes[sizes < FEW]
     return {"n": len(small), "all": len(sizes), "tracks": int(small.sum()), "few": FEW,
