@@ -115,7 +115,7 @@ def _find_rows(pack: Pack, settings: Settings) -> tuple[list[Item], list[tuple[s
     n, (bands, frames) = array.shape[0], _plane(array.shape[1:])
     _check_bands(bands, frames, pack.source)
     names, labels = pack.named(NAMES), pack.named(LABELS)
-    if names is None and not (labels is not None and not settings.lyrics):
+    if names is None and (labels is None or settings.lyrics or settings.labels):
         raise Problem(f"{pack.source} has no names of its {n} tracks, by which labels and lyrics find them (never by "
                       f"position): add an array file_stem [{n}] of text; it has {_listed(pack)}")
     found = [f"row {row}" for row in range(n)] if names is None else _texts(names, n)
