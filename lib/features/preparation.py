@@ -21,6 +21,8 @@ from lib.store import artifacts, labels
 from lib.store.errors import Problem, Unusable
 from lib.store.runs import Run
 
+MANY = 12  # whole numbers of more values than this are numbers, not names of groups
+
 
 class Track(NamedTuple):
     """One track of the run: its id, its item and its features."""
@@ -159,11 +161,23 @@ def _tables(tracks: list[Track], corpus: Corpus) -> dict[str, pd.DataFrame]:
     if any(track.item.lyrics for track in tracks):
         tables["lyrics"] = pd.DataFrame({"text": [track.item.lyrics for track in tracks]}, index=index)
     if any(track.item.columns for track in tracks):
-        tables["columns"] = pd.DataFrame([track.item.columns for track in tracks], index=index)
+        tables["columns"] = _typed(pd.DataFrame([track.item.columns for track in tracks], index=index))
     for name, report in (("lyrics_report", corpus.lyrics_report), ("labels_report", corpus.labels_report)):
         if report is not None:
             tables[name] = report
     return tables
+
+
+def _typed(columns: pd.DataFrame) -> pd.DataFrame:
+    """Columns of text [track, column]: as numbers where all that is filled in is a number with fraction or of many
+    values, "" as missing. Codes of few values ("01", a fold) stay text: they name groups."""
+    columns = columns.replace("", np.nan)
+    for name, column in columns.items():
+        number = pd.to_numeric(column, errors="coerce")
+        codes = column.nunique() <= MANY or column.dropna().str.match("0[0-9]").any()
+        if number.notna().sum() == column.notna().sum() > 0 and not (codes and (number.dropna() % 1 == 0).all()):
+            columns[name] = number
+    return columns
 
 
 def listen(run: Run, track: str) -> Sound | None:

@@ -16,6 +16,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 COLUMN, PAGE = 3.35, 6.9  # widths in inches: one column and a full page of a two-column paper
 TALLEST = 8.6  # inches: a page
@@ -115,6 +116,20 @@ def break_lines(figure: Figure) -> None:
             letters = max(10, int(room / (LETTER / 7 * text.get_fontsize())))
             if len(text.get_text()) > letters:
                 text.set_text(textwrap.fill(text.get_text(), letters, break_long_words=False))
+
+
+def name_label(figure: Figure, label: str) -> None:
+    """Put what the corpus's labels are called where a figure's texts say `{label}`."""
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_ticklabels()  # makes them
+            names = [text.get_text() for text in axis.get_ticklabels()]
+            if any("{label}" in name for name in names):
+                axis.set_ticks(axis.get_ticklocs(), [name.replace("{label}", label) for name in names])
+    for text in figure.findobj(Text):
+        if "{label}" in text.get_text():
+            text.set_text(text.get_text().replace("{label}", label))
+    figure.said = [(ax, text.replace("{label}", label)) for ax, text in getattr(figure, "said", [])]
 
 
 # --- figures in words --------------------------------------------------------------------------------------------

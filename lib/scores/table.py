@@ -171,7 +171,8 @@ def summary(scores: pd.DataFrame, metrics: Sequence[str], by: Sequence[str] = ("
     rows = scores[scores["clusterer"].isin([clusterer, "none"])]
     out = []
     for key, group in rows.groupby(list(by), sort=False):
-        values = {m: intervals.interval(_beside_all(group, m)) for m in metrics if (group["metric"] == m).any()}
+        values = {m: intervals.interval(_beside_all(group, m), within=intervals.RANGES.get(m, intervals.ANY))
+                  for m in metrics if (group["metric"] == m).any()}
         seeds = group["seed"].nunique()
         out.append(dict(zip(by, key, strict=True)) | {"seeds": seeds} | values)
     return pd.DataFrame(out)

@@ -43,7 +43,7 @@ CONDITIONING: dict[str, tuple[bool, bool]] = {  # where the label goes -> (encod
 SMALL = "controlled-small"  # folder of the small synthetic corpus, and what sets it apart from profile "smoke"
 LONGER = {"n_tracks": 200, "epochs": 200, "betas": (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)}
 N_NULLS, HEARD = 5, 15.0  # draws of each null, seconds
-MANY_LEVELS = 20  # a text column with more values than this is not coloured by
+MANY_LEVELS = 24  # a text column with more values than this is not coloured by
 
 
 class Material(NamedTuple):
@@ -53,7 +53,7 @@ class Material(NamedTuple):
     about: dict  # title, n, synthetic, has_audio, ...
     x: pd.DataFrame  # [track, D] features, raw units
     label: pd.Series  # [track], opened for evaluation
-    known: pd.DataFrame  # [track, name]: factors and descriptors
+    known: pd.DataFrame  # [track, name]: factors, columns of a table of labels, and descriptors
     names: pd.Series  # [track]: what a person calls the track, unique
 
 
@@ -127,7 +127,7 @@ def prepare(folder: Path, settings: dict, say: Callable[[str], None]) -> Run:
 def read(run: Run) -> Material:
     """All of a run that needs no model. Raises `Problem` where notebook 01 has not prepared it."""
     x = artifacts.load(run, "features", ["mfcc"]).mfcc.to_pandas()
-    tables = [artifacts.load(run, name) for name in ("factors", "descriptors") if artifacts.has(run, name)]
+    tables = [artifacts.load(run, name) for name in ("factors", "columns", "descriptors") if artifacts.has(run, name)]
     known = pd.concat([table.loc[x.index] for table in tables], axis=1)
     varied = [name for name in known if 1 < known[name].nunique() and (
         pd.api.types.is_numeric_dtype(known[name]) or known[name].nunique() <= MANY_LEVELS)]
