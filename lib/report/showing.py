@@ -45,6 +45,7 @@ def show(run: Run, figure: Figure, name: str, caption: str | None = None, alt: s
     label = claims.label_of(run)
     style.name_label(figure, label)
     _plain_dollars(figure)
+    style.find_letters(figure)
     with warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", message="Glyph .* missing from font")
         picture = png(figure)
@@ -86,6 +87,7 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
 def pdf(figure: Figure) -> bytes:
     """A figure as a PDF file, the same each time."""
     _plain_dollars(figure)
+    style.find_letters(figure)
     drawn = io.BytesIO()
     FigureCanvasPdf(figure).print_pdf(drawn, metadata={"CreationDate": None})
     return drawn.getvalue()

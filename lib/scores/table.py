@@ -22,6 +22,7 @@ NULL_METRICS = {  # metric of each kind of null in the score table
 }
 ROLES = dict.fromkeys(("pca_within", "cvae_placebo"), "control") | dict.fromkeys(
     ("cvae_sweep", "cvae_trial", "vade"), "trial")  # of methods that are compared with nothing else
+TUNED = "tuned here"  # role of a method some of whose choices were made by this corpus's labels
 SHAPE_SEEDS = 3  # training seeds whose dips and separation are computed, and the nulls of probes
 
 

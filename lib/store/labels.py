@@ -27,7 +27,7 @@ MEANING = {
 }
 FEW = 5  # tracks that a label needs to count in scores: fewer cannot be in every fold
 ARRAY_FILES = ("y.npy", "labels.npy")  # labels of somebody else's arrays
-LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary")
+LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary", "through nuisance")
 
 
 class Labels(pd.Series):

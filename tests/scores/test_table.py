@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics
 
 from lib.features import blocks
 from lib.models import theory
@@ -78,6 +79,7 @@ def test_external_scores_do_not_depend_on_order_or_names(pairs, random):
     if len(set(labels)) == 1:
         assert np.isnan(list(found.values())).all()
         return
+    assert found["nmi"] == pytest.approx(metrics.normalized_mutual_info_score(labels, clusters), abs=1e-9)
     assert all(-1 <= v <= 1 + 1e-9 for v in found.values())
     assert found["accuracy"] <= min(found["purity"], found["inverse_purity"]) + 1e-9
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from lib.features.audio import librosa
 from lib.models.latents import is_stored, mlp_latents, restore
 from lib.models.vae import ModelConfig
 from lib.scores import agreement, clustering, information, nulls
-from lib.store import artifacts, labels, runs
+from lib.store import artifacts, labels, parameters, runs
 from lib.store.errors import Problem
 from lib.store.runs import Run
 from lib.store.series import ROOT
@@ -97,8 +98,12 @@ def open_run(
     Where there is none yet, a small synthetic one is prepared beside it; with profile "smoke", the named one itself.
     Raises `Problem` for another corpus that was not prepared.
     """
-    checked = load(profile, corpus, source, lyrics, labels, settings)
-    folder = ROOT / Path(out).expanduser() if out else runs.default_folder(checked)
+    given = parameters.checked(
+        profile=profile, corpus=corpus, source=source, lyrics=lyrics, labels=labels, out=out, settings=settings
+    )
+    out, settings = given.pop("out"), given["settings"]
+    checked = load(**given)
+    folder = ROOT / os.path.expanduser(out) if out else runs.default_folder(checked)
     if folder in runs.find_runs(folder.parent):
         return runs.reopen_run(NOTEBOOK, folder)
     if corpus != "controlled":
@@ -106,7 +111,7 @@ def open_run(
         options = "".join(f" --{name} {value}" for name, value in given.items() if value)
         raise Problem(f"no tracks in {folder} yet: run_notebooks.py --only 01 --corpus {corpus}{options} prepares them")
     if profile == "smoke":
-        return prepare(folder, settings or {}, say)
+        return prepare(folder, settings, say)
     say(f"No tracks in {folder.name} yet ('make report' prepares them): a small synthetic corpus must do.")
     return prepare(folder.parent / SMALL, LONGER, say)
 
