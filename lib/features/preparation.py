@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -57,7 +58,8 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     ids = [track.track for track in tracks]
     artifacts.save_corpus(run, ids, _about(run, corpus, tracks, len(skipped)))
     labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))
-    artifacts.save(run, "features", _features(tracks, extracted, corpus.has_audio))
+    artifacts.save(run, "features", _features(tracks, extracted, corpus))
+    registry.forget(corpus)
     for name, table in _tables(tracks, corpus).items():
         artifacts.save(run, name, table)
     noted = [(corpus.items[track.position].name, track.clip.note) for track in tracks if track.clip.note]
@@ -70,6 +72,7 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
 
 def _about(run: Run, corpus: Corpus, tracks: list[Track], n_skipped: int) -> dict[str, Any]:
     """What is known of a corpus beside its tracks."""
+    sizes = Counter(track.item.label for track in tracks)
     return {
         "corpus": corpus.name,
         "title": corpus.title,
@@ -79,7 +82,8 @@ def _about(run: Run, corpus: Corpus, tracks: list[Track], n_skipped: int) -> dic
         "has_lyrics": any(track.item.lyrics for track in tracks),
         "lyrics_encoding": "" if corpus.lyrics_report is None else corpus.lyrics_report.attrs["encoding"],
         "label": corpus.label,
-        "n_labels": len({track.item.label for track in tracks}),
+        "n_labels": len(sizes),
+        "n_labels_scored": sum(size >= labels.FEW for size in sizes.values()),
         "n_skipped": n_skipped,
         "n_found": len(corpus.items) + len(corpus.skipped),
         "n_files": corpus.n_files or len(corpus.items) + len(corpus.skipped),
@@ -130,12 +134,20 @@ def _copy_order(track: Track) -> tuple[str, str]:
     return hashlib.sha256(f"{track.clip.content} {file}".encode()).hexdigest(), track.item.name
 
 
-def _features(tracks: list[Track], extracted: extraction.Extracted, has_audio: bool) -> xr.Dataset:
-    """`mfcc [track, mfcc_stat]`, `mfcc_delta [track, mfcc_delta_stat]`, `log_mel [track, band, frame]` in dB."""
+def _features(tracks: list[Track], extracted: extraction.Extracted, corpus: Corpus) -> xr.Dataset:
+    """`mfcc [track, mfcc_stat]`, `mfcc_delta [track, mfcc_delta_stat]`, `log_mel [track, band, frame]` in dB.
+
+    All tracks have as many frames of `log_mel` as the longest: a shorter one is repeated.
+    """
     paths = [extracted.paths[track.position] for track in tracks]
-    log_mel = np.empty((len(paths), *extraction.load_log_mel(paths[0]).shape), np.int16)
+    bands, frames = extraction.load_log_mel(paths[0]).shape
+    if not corpus.has_audio:  # audio was brought to one length when it was analysed
+        frames = max(int(track.clip.seconds * track.clip.frames_per_second + 1e-6) for track in tracks)
+    log_mel = np.empty((len(paths), bands, frames), np.int16)
     for row, path in enumerate(paths):
-        log_mel[row] = extraction.load_log_mel(path)
+        one = extraction.load_log_mel(path)
+        log_mel[row] = one if one.shape[1] == frames else one[:, np.arange(frames) % one.shape[1]]
+    sample_rate = tracks[0].item.spec.get("sample_rate", audio.SAMPLE_RATE)
     return xr.Dataset(
         {
             "mfcc": (("track", "mfcc_stat"), np.stack([track.clip.mfcc for track in tracks])),
@@ -147,7 +159,7 @@ def _features(tracks: list[Track], extracted: extraction.Extracted, has_audio: b
             "track": [track.track for track in tracks],
             "mfcc_stat": audio.MFCC_STATS,
             "mfcc_delta_stat": audio.MFCC_DELTA_STATS,
-            "band": ("band", audio.band_frequencies(has_audio), {"units": "Hz"}),
+            "band": ("band", audio.band_frequencies(corpus.has_audio, sample_rate), {"units": "Hz"}),
             "frame": ("frame", np.arange(log_mel.shape[2]) / tracks[0].clip.frames_per_second, {"units": "s"}),
         },
     )

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from lib.corpora.items import Sound
-from lib.report import claims, glossary, latex, redraw, style
+from lib.report import claims, glossary, latex, redraw, rules, style
 from lib.report.output import put, table_html
 from lib.report.style import COLUMN, INTERACTIVE, SCREEN
 from lib.scores.intervals import Interval
@@ -173,14 +173,14 @@ def _is_number(value) -> bool:
 
 
 def _cell(value, digits: int) -> str:
-    if isinstance(value, Interval) and value.n == 0:
+    if isinstance(value, Interval) and not rules.is_there(value):
         return "–"
     if isinstance(value, Interval):
         return format(value, f".{digits}f")
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
-        if np.isnan(value):
+        if not np.isfinite(value):
             return "–"
         return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.{digits}f}"
     return str(value)

@@ -9,8 +9,8 @@ from lib.corpora import folder, registry
 from lib.features import audio, extraction, preparation
 from lib.store import artifacts, labels, runs
 from lib.store.errors import Problem
-from tests.corpora.test_corpora import pack
 from tests.sounds import collection, noise, write
+from tests.spectrograms import pack
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

@@ -23,7 +23,7 @@ from lib.store import labels, runs, series
 from lib.store.errors import Problem
 from lib.studies.explorer import models, pictures, views, widget
 from tests.browsing import chromium, watched
-from tests.corpora.test_corpora import pack
+from tests.spectrograms import pack
 
 SMALL = {"n_tracks": 60, "seconds": 4.0, "epochs": 40, "betas": [1.0, 4.0], "n_seeds": 2}
 VAE, CVAE = "nowhere (VAE)", "encoder and decoder (CVAE)"

@@ -15,6 +15,7 @@ from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
 from lib.scores import agreement, difficulty, information, properties
 from lib.store import artifacts
+from lib.store.labels import FEW
 from lib.store.runs import Run
 
 SAME = 0.9  # NMI above which a column is the label in other words
@@ -59,6 +60,14 @@ def words_found(run: Run, report: pd.DataFrame, named: int = 5) -> dict[str, int
             "which": which if len(strangers) else ""}
 
 
+def few_tracks(labels: pd.Series, named: int = 5) -> dict[str, int | str]:
+    """The labels [track] with too few tracks for scores: how many of how many (`all`), their `tracks`, some names."""
+    sizes = labels.value_counts()
+    small = sizes[sizes < FEW]
+    return {"n": len(small), "all": len(sizes), "tracks": int(small.sum()), "few": FEW,
+            "names": ", ".join(map(str, small.index[:named])) + ", ..." * (len(small) > named)}
+
+
 def labels_found(run: Run) -> dict[str, Any] | None:
     """What became of the rows of a table of labels (`rows`: status, entries, ...; `n` lines), how many of `all` files
     are `used`, and how many are `left` without a label; None where folders are the labels."""
@@ -72,7 +81,8 @@ def labels_found(run: Run) -> dict[str, Any] | None:
 def in_other_words(columns: pd.DataFrame, labels: pd.Series) -> pd.Series:
     """NMI [column] with the labels [track] of those columns [track, column] that all but determine them: above
     `SAME`."""
-    found = {name: agreement.nmi(labels.loc[column.index].to_numpy(), column.fillna("").astype(str).to_numpy())
+    codes = pd.factorize(labels.loc[columns.index])[0]
+    found = {name: agreement.nmi(codes, pd.factorize(column.fillna("").astype(str))[0])
              for name, column in columns.items()}
     return pd.Series(found, dtype=float).loc[lambda nmi: nmi > SAME].sort_values(ascending=False)
 

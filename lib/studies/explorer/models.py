@@ -195,10 +195,11 @@ def score(trained: Trained, label: pd.Series, n_nulls: int = N_NULLS) -> Scores:
     latents, found = trained.latents, trained.clusters.to_numpy()
     points, seed = latents.mu.values[0].astype(float), int(latents.seed.values[0])
     y = np.unique(label.loc[trained.clusters.index], return_inverse=True)[1]
+    rows = agreement.counted(y)
     return Scores(
         clustering.silhouette(points, found, seed),
         nulls.silhouette_null(points, len(np.unique(found)), n_nulls=n_nulls, seed=seed),
-        agreement.nmi(y, found),
+        agreement.nmi(y[rows], found[rows]),
         agreement.nmi_null(y, found, stream(seed, "permuted labels of the explorer")),
         int(information.active_dimensions(latents.kl.values[0])),
         float(latents.kl.sum()),

@@ -159,7 +159,7 @@ def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     return ruling(bool(len(names)) if known else None,
                   "the change in NMI has its interval above zero, and is at least half of what conditioning takes",
                   n=len(nmi), k=len(names), names=", ".join(names) or "none", taken=taken,
-                  most=float(mean[~np.array(back)].max(initial=-np.inf)))
+                  most=float(mean[~np.array(back)].max()) if not all(back) else 0.0)
 
 
 @rule
