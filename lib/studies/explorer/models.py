@@ -127,8 +127,7 @@ def prepare(folder: Path, settings: dict, say: Callable[[str], None]) -> Run:
 def read(run: Run) -> Material:
     """All of a run that needs no model. Raises `Problem` where notebook 01 has not prepared it."""
     x = artifacts.load(run, "features", ["mfcc"]).mfcc.to_pandas()
-    tables = [artifacts.load(run, name) for name in ("factors", "columns", "descriptors") if artifacts.has(run, name)]
-    known = pd.concat([table.loc[x.index] for table in tables], axis=1)
+    known = preparation.known(run).loc[x.index]
     varied = [name for name in known if 1 < known[name].nunique() and (
         pd.api.types.is_numeric_dtype(known[name]) or known[name].nunique() <= MANY_LEVELS)]
     names = artifacts.load(run, "sources")["name"].loc[x.index]
