@@ -168,7 +168,7 @@ def _typed(columns: pd.DataFrame) -> pd.DataFrame:
     """Columns of text [track, column]: as numbers where all that is filled in is a number with fraction or of many
     values, "" as missing. Codes of few values ("01", a fold) and ids stay text: they name groups. A column in which
     nothing is filled in is left out."""
-    columns = columns.replace("", np.nan).dropna(axis=1, how="all")
+    columns = columns.where(columns != "").dropna(axis=1, how="all")
     for name, column in columns.items():
         number = pd.to_numeric(column, errors="coerce").where(lambda value: np.isfinite(value))
         codes = IDS.search(str(name)) or column.nunique() <= MANY or column.dropna().str.match("0[0-9]").any()

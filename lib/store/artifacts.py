@@ -129,6 +129,14 @@ def save_corpus(run: Run, ids: list[str], about: dict[str, Any]) -> None:
     files.write_text(run.folder / "store" / "corpus.json", json.dumps(content, indent=1))
 
 
+def has_corpus(run: Run) -> bool:
+    """Has the run current tracks?"""
+    try:
+        return bool(corpus_id(run))
+    except Problem:
+        return False
+
+
 def load_corpus(run: Run) -> dict[str, Any]:
     """What `save_corpus` stored: id, n, and what is known of the corpus."""
     corpus_id(run)
