@@ -32,8 +32,24 @@ class Interval(NamedTuple):
         return bool(self.low > 0 or self.high < 0)
 
 
-def interval(values, level: float = 0.95) -> Interval:
-    """Mean and t-interval of independent values, NaN left out."""
+ANY, NOT_NEGATIVE, SHARE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)
+RANGES = {  # of metrics: what no interval may leave
+    **dict.fromkeys(("nmi", "nmi_null", "purity", "inverse_purity", "homogeneity", "completeness", "v_measure", "noise",
+                     "accuracy", "probe_mu", "probe_z", "probe_mu_null", "probe_z_null", "dip_component_p",
+                     "dip_distances_p"), SHARE),
+    **dict.fromkeys(("silhouette", "silhouette_null", "silhouette_null_copula", "silhouette_null_isotropic",
+                     "ari", "ami"), (-1.0, 1.0)),
+    **dict.fromkeys(("active_dims", "kl", "error", "error_train", "error_held_out", "n_clusters", "davies_bouldin",
+                     "calinski_harabasz", "separation"), NOT_NEGATIVE),
+}
+
+
+def interval(values, level: float = 0.95, within: tuple[float, float] = ANY) -> Interval:
+    """Mean and t-interval of independent values, NaN left out.
+
+    `within` is the range that the quantity has by definition: what the t-interval covers beyond it is cut off, which
+    cannot make it miss the truth more often.
+    """
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
     n = len(values)
@@ -43,7 +59,7 @@ def interval(values, level: float = 0.95) -> Interval:
     if n == 1:
         return Interval(mean, float("nan"), float("nan"), 1)
     half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return Interval(mean, mean - half, mean + half, n)
+    return Interval(mean, max(mean - half, within[0]), min(mean + half, within[1]), n)
 
 
 def p_of_zero(span: Interval) -> float:

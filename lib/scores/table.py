@@ -23,6 +23,7 @@ NULL_METRICS = {  # metric of each kind of null in the score table
 }
 ROLES = dict.fromkeys(("pca_within", "cvae_placebo"), "control") | dict.fromkeys(
     ("cvae_sweep", "cvae_trial", "vade"), "trial")  # of methods that are compared with nothing else
+TUNED = "tuned here"  # role of a method some of whose choices were made by this corpus's labels
 SHAPE_SEEDS = 3  # training seeds whose dips and separation are computed, and the nulls of probes
 
 
@@ -170,7 +171,8 @@ def summary(scores: pd.DataFrame, metrics: Sequence[str], by: Sequence[str] = ("
     rows = scores[scores["clusterer"].isin([clusterer, "none"])]
     out = []
     for key, group in rows.groupby(list(by), sort=False):
-        values = {m: intervals.interval(_beside_all(group, m)) for m in metrics if (group["metric"] == m).any()}
+        values = {m: intervals.interval(_beside_all(group, m), within=intervals.RANGES.get(m, intervals.ANY))
+                  for m in metrics if (group["metric"] == m).any()}
         seeds = group["seed"].nunique()
         out.append(dict(zip(by, key, strict=True)) | {"seeds": seeds} | values)
     return pd.DataFrame(out)

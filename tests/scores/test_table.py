@@ -201,6 +201,23 @@ def test_spectrum_and_theory():
 # --- statistics ---
 
 
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
+def test_no_interval_of_a_share_leaves_its_range_and_none_grows(values):
+    plain, bounded = intervals.interval(values), intervals.interval(values, within=intervals.SHARE)
+    assert 0 <= bounded.low <= bounded.mean <= bounded.high <= 1 and bounded.mean == plain.mean
+    assert bounded.low >= plain.low and bounded.high <= plain.high
+
+
+def test_intervals_of_the_score_table_stay_in_the_ranges_of_their_metrics():
+    setting = {"method": "m", "setting": "s", "label_use": "none", "clusterer": "kmeans"}
+    rows = [setting | {"seed": seed, "metric": metric, "value": value}
+            for metric in ("nmi", "silhouette", "active_dims") for seed, value in enumerate((0.02, 0.9))]
+    found = scores.summary(pd.DataFrame(rows), ("nmi", "silhouette", "active_dims")).iloc[0]
+    for metric in ("nmi", "silhouette", "active_dims"):
+        low, high = intervals.RANGES[metric]
+        assert low <= found[metric].low < found[metric].high <= high
+
+
 def test_interval_against_textbook():
     found = intervals.interval([1, 2, 3, 4, 5])  # mean 3, s = 1.5811, t(4) = 2.7764
     assert (found.mean, found.low, found.high) == pytest.approx((3, 1.0368, 4.9632), abs=1e-3)

@@ -243,6 +243,29 @@ def two_causes(silhouette: Mapping[str, Interval], nmi: Mapping[str, Interval], 
 
 
 @rule
+def come_apart(simple: pd.DataFrame) -> Ruling:
+    """Do beta and the label in the decoder act apart, at every level of the other? `conditioning.simple` effects: two
+    of beta, then two of the decoder's label, on silhouette and NMI."""
+    (plain, given), (low, high) = simple["silhouette"].iloc[:2], simple["nmi"].iloc[2:]
+    across = max(simple["silhouette"].iloc[2:], key=lambda one: abs(one.mean))
+    along = max(simple["nmi"].iloc[:2], key=lambda one: abs(one.mean))
+    apart = abs(across.mean) < HALF * min(plain.mean, given.mean) and abs(along.mean) < HALF * -max(low.mean, high.mean)
+    right = min(plain.low, given.low) > 0 > max(low.high, high.high)
+    return ruling(_by_interval(plain, right and apart),
+                  "all four intervals exclude zero in their direction, and each cross effect is below half of the "
+                  "smaller", plain=plain, given=given, low=low, high=high, across=across, along=along)
+
+
+@rule
+def moves_more(first: pd.Series, second: pd.Series) -> Ruling:
+    """Is the first change [seed] larger in size than the second?"""
+    a, b = intervals.interval(first), intervals.interval(second)
+    size = intervals.interval(np.sign(a.mean) * first - np.sign(b.mean) * second)
+    return ruling(_by_interval(size, size.low > 0), "the 95 % interval of the difference in size lies above zero",
+                  first=a, second=b)
+
+
+@rule
 def turned(true: Mapping[str, Ruling], placebo: Mapping[str, Ruling], gaussian: Mapping[str, Ruling]) -> Ruling:
     """Do the verdicts of `controls` turn and stand as they must? All are yes under true labels; with shuffled labels
     those about the label turn and those about beta stand; with Gaussian features those about the separation turn."""
