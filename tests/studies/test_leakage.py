@@ -173,7 +173,7 @@ def test_words_that_know_the_label_honestly_need_provenance_and_are_no_leak(song
     told = [item._replace(lyrics=made[item.spec["track"]] if item.lyrics else "") for item in songs]
     report = audit.audit(embedded, told, tests=["relabelling", "words and fields", "within-genre shuffle", "copies"])
     assert known > 0.7 and report.verdict == "proxy", report.table().to_string()
-    assert "genre proxy, needs provenance" in report["within-genre shuffle"].sentence
+    assert "proxy for the label, needs provenance" in report["within-genre shuffle"].sentence
     assert not any(outcome.leaks for outcome in report.outcomes) and report["relabelling"].verdict == "clear"
 
 

@@ -8,8 +8,9 @@ A builder is a function of a corpus (`permuted_corpus`) that returns a table [tr
 4. `dose_curve`: does genre in the table grow with the information put into the texts, from none at none?
 5. `copies`: recordings that are in the corpus more than once.
 
-Tests 1 and 5 prove. Tests 2 to 4 say "acts as a genre proxy, needs provenance": honest lyrics may be informative. A
-builder that remembers labels by content, or keeps a cache by content, passes test 1; test 2 is there for it.
+Tests 1 and 5 prove. Tests 2 to 4 say "acts as a proxy for the label, needs provenance": honest lyrics may be
+informative. A builder that remembers labels by content, or keeps a cache by content, passes test 1; test 2 is there for
+it.
 Each statistical test is made at `LEVEL / N_TESTS`, so that a clean builder meets an alarm in at most 1 % of audits.
 """
 

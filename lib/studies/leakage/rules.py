@@ -48,7 +48,7 @@ def no_leak_proved(report: AuditReport) -> Ruling:
 
 @rule
 def genre_proxy(report: AuditReport) -> Ruling:
-    """Does a statistical test of the audit call an embedding a genre proxy?"""
+    """Does a statistical test of the audit call an embedding a proxy for the label?"""
     calls = [one.sentence for one in report.outcomes if one.verdict == "proxy"]
     return ruling(bool(calls), "tests 2 to 4 call it one", said="; ".join(calls))
 

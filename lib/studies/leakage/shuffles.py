@@ -52,8 +52,8 @@ def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside
     said = (f"adds NMI {gain:.3f} (p = {p:.2g}), of which {100 * kept:.0f} % is left when tracks of one label exchange "
             "it: ")
     if kept >= half:
-        return Result(test, "proxy", float(kept), half, said + "acts as a genre proxy, needs provenance")
-    return Result(test, "clear", float(kept), half, said + "it says more than the genre")
+        return Result(test, "proxy", float(kept), half, said + "acts as a proxy for the label, needs provenance")
+    return Result(test, "clear", float(kept), half, said + "it says more than the label")
 
 
 def modality_within_shuffle(first: pd.DataFrame | None, second: pd.DataFrame, labels: pd.Series,
@@ -156,7 +156,7 @@ def dose_curve(modalities: Mapping[float, pd.DataFrame], labels: Mapping[float, 
     said = (f"with {worst['dose']:.2g} nats put in its clusters know {worst['information']:.2f} of the label "
             f"(p = {p:.2g} over {len(table)} doses): ")
     if p < EACH:
-        said += "more than it can honestly know, a genre proxy, needs provenance"
+        said += "more than it can honestly know, a proxy for the label, needs provenance"
         return Result("dose curve", "proxy", beyond, 0.0, said), table
     return Result("dose curve", "clear", beyond, 0.0, said + "no more than that"), table
 
