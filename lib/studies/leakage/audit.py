@@ -55,7 +55,7 @@ def audit(builder: Builder, corpus: Corpus, name: str = "", content: Mapping[str
         "relabelling": lambda: relabelling.relabelling(builder, corpus, seed),
         "words and fields": lambda: relabelling.words_and_fields(builder, corpus, seed, built=built),
         "modality ceiling": limit,
-        "within-genre shuffle": lambda: shuffles.text_within_shuffle(builder, corpus, seed, built=built),
+        "shuffle within labels": lambda: shuffles.text_within_shuffle(builder, corpus, seed, built=built),
         "dose curve": lambda: shuffles.text_dose_curve(builder, doses, seed) if doses else not_run(
             "dose curve", "no corpora whose texts carry known information"),
         "copies": lambda: copies.copies(corpus, built, content),

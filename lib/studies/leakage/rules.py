@@ -14,7 +14,7 @@ from lib.studies.leakage.outcomes import AuditReport, Result
 CLEAR = {  # what holds of an array in which a test finds nothing
     "row order": f"the label changes as often from row to row as in no order, at {100 * LEVEL:g} %",
     "label-derived": "what is left without the labels' means is structured, or another array tells something of it",
-    "within-genre shuffle": "less than half of its gain is left when rows of one label exchange it",
+    "shuffle within labels": "less than half of its gain is left when rows of one label exchange it",
     "label beside features": f"another label sets neighbours apart by less than {LABEL_STEP:g} in log distance",
     "exact duplicates": "no two rows of real numbers are identical",
     "collapse": f"{{subject}}: at least half of the dimensions carry more than {ACTIVE_NATS:g} nats, on these "

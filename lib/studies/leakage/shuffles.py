@@ -39,7 +39,7 @@ def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside
     all; where that is resolved (t-test of one value against `n_over` draws) and at least half of it is left when
     tracks of one label exchange it, the modality acts as a label.
     """
-    test, half = "within-genre shuffle", 0.5
+    test, half = "shuffle within labels", 0.5
     value = score("as is", 0)
     over = np.array([score("over all", i) for i in range(n_over)])
     spread = max(float(over.std(ddof=1)), 1e-6) * np.sqrt(1 + 1 / n_over)
@@ -74,7 +74,7 @@ def text_within_shuffle(builder: Builder, corpus: Corpus, seed: int = 0, built: 
     slot_labels, labels = where["label"].to_numpy(), permuted_corpus.labels_of(corpus)
     before = builder(corpus) if built is None else built
     if not where["text"].str.strip().any():
-        return not_run("within-genre shuffle", "there are no texts")
+        return not_run("shuffle within labels", "there are no texts")
 
     def dealt(how: str, i: int) -> pd.DataFrame:
         rng = stream(seed, "permuted texts", i, how == "inside")
@@ -83,7 +83,7 @@ def text_within_shuffle(builder: Builder, corpus: Corpus, seed: int = 0, built: 
 
     first = dealt("over all", 0)
     if rebuilding.change(before, first) <= TOLERANCE:
-        return Result("within-genre shuffle", "clear", 0.0, EACH, "does not read the texts")
+        return Result("shuffle within labels", "clear", 0.0, EACH, "does not read the texts")
 
     def score(how: str, i: int) -> float:
         table = before if how == "as is" else first if (how, i) == ("over all", 0) else dealt(how, i)
