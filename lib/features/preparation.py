@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,7 +22,9 @@ from lib.store import artifacts, labels
 from lib.store.errors import Problem, Unusable
 from lib.store.runs import Run
 
+OPTIONAL = {"factors", "lyrics", "columns", "lyrics_report", "labels_report"}  # tables that not every corpus has
 MANY = 12  # whole numbers of more values than this are numbers, not names of groups
+IDS = re.compile(r"(?i:(^|[\W_])ids?$)|[a-z]ID$")  # a column that is called so holds names, though they be numbers
 
 
 class Track(NamedTuple):
@@ -60,7 +63,10 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))
     artifacts.save(run, "features", _features(tracks, extracted, corpus))
     registry.forget(corpus)
-    for name, table in _tables(tracks, corpus).items():
+    tables = _tables(tracks, corpus)
+    for name in OPTIONAL - set(tables):  # of the run that was in this folder before
+        artifacts.remove(run, name)
+    for name, table in tables.items():
         artifacts.save(run, name, table)
     noted = [(corpus.items[track.position].name, track.clip.note) for track in tracks if track.clip.note]
     artifacts.save(run, "skipped", skipped)
@@ -182,8 +188,9 @@ def _tables(tracks: list[Track], corpus: Corpus) -> dict[str, pd.DataFrame]:
         tables["factors"] = pd.DataFrame([track.item.factors for track in tracks], index=index)
     if any(track.item.lyrics for track in tracks):
         tables["lyrics"] = pd.DataFrame({"text": [track.item.lyrics for track in tracks]}, index=index)
-    if any(track.item.columns for track in tracks):
-        tables["columns"] = _typed(pd.DataFrame([track.item.columns for track in tracks], index=index))
+    columns = _typed(pd.DataFrame([track.item.columns for track in tracks], index=index))
+    if columns.shape[1]:
+        tables["columns"] = columns
     for name, report in (("lyrics_report", corpus.lyrics_report), ("labels_report", corpus.labels_report)):
         if report is not None:
             tables[name] = report
@@ -192,14 +199,26 @@ def _tables(tracks: list[Track], corpus: Corpus) -> dict[str, pd.DataFrame]:
 
 def _typed(columns: pd.DataFrame) -> pd.DataFrame:
     """Columns of text [track, column]: as numbers where all that is filled in is a number with fraction or of many
-    values, "" as missing. Codes of few values ("01", a fold) stay text: they name groups."""
-    columns = columns.replace("", np.nan)
+    values, "" as missing. Codes of few values ("01", a fold) and ids stay text: they name groups. A column in which
+    nothing is filled in is left out."""
+    columns = columns.where(columns != "").dropna(axis=1, how="all")
     for name, column in columns.items():
-        number = pd.to_numeric(column, errors="coerce")
-        codes = column.nunique() <= MANY or column.dropna().str.match("0[0-9]").any()
-        if number.notna().sum() == column.notna().sum() > 0 and not (codes and (number.dropna() % 1 == 0).all()):
+        number = pd.to_numeric(column, errors="coerce").where(lambda value: np.isfinite(value))
+        codes = IDS.search(str(name)) or column.nunique() <= MANY or column.dropna().str.match("0[0-9]").any()
+        if number.notna().equals(column.notna()) and not (codes and (number.dropna() % 1 == 0).all()):
             columns[name] = number
     return columns
+
+
+def known(run: Run) -> pd.DataFrame | None:
+    """All that is known of the tracks but their labels [track, name]: planted factors, columns of the table of labels,
+    and descriptors; None where that is nothing. A column that is called like a descriptor is "tempo (table)"."""
+    parts = {name: artifacts.load(run, name) for name in ("factors", "columns", "descriptors")
+             if artifacts.has(run, name)}
+    if "columns" in parts:
+        taken = {name for part in ("factors", "descriptors") for name in parts.get(part, ())}
+        parts["columns"] = parts["columns"].rename(columns={name: f"{name} (table)" for name in taken})
+    return pd.concat(parts.values(), axis=1) if parts else None
 
 
 def listen(run: Run, track: str) -> Sound | None:

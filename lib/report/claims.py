@@ -46,6 +46,11 @@ def label_of(run: Run) -> str:
     return str(artifacts.load_corpus(run).get("label", "genre")) if artifacts.has_corpus(run) else "genre"
 
 
+def named(value: Any, label: str) -> Any:
+    """A value with what labels are called where a text says `{label}`; what is no text stays."""
+    return value.replace("{label}", label) if isinstance(value, str) else value
+
+
 def caption(run: Run, kind: str, name: str, **values: Any) -> str:
     """The caption of a figure or table ("figures", "tables") of `claims.yaml`, filled with values of this run; a dash
     stands for a number that is not there."""
@@ -75,7 +80,9 @@ def claim(run: Run, name: str, ruling: Ruling | None = None, of: str = "", **num
     if ruling["name"] != entry.get("rule"):
         raise ValueError(f"claim '{name}' is decided by {entry.get('rule')}, not by {ruling['name']}")
     numbers = {key: value for key, value in ruling.items() if key not in ("verdict", "rule", "name")} | numbers
-    words = {"label": label_of(run)} | numbers
+    label = label_of(run)
+    numbers = {key: named(value, label) for key, value in numbers.items()}
+    words = {"label": label} | numbers
     where = {key: value.format(**words) for key, value in entry.get("where", {}).items()}
     rule = ruling["rule"].format(**words | where)
     yes, no = entry.get("yes", entry.get("says", "")), entry.get("no", "")

@@ -113,18 +113,21 @@ def table(run: Run, data: pd.DataFrame, name: str, caption: str | None = None, d
     """Put a table into the page and save it as CSV, LaTeX (booktabs) and HTML. Its caption is that of `claims.yaml`,
     filled with `values`, unless one is given. Ids are shown by the names of the glossary; the CSV keeps them."""
     caption = claims.caption(run, "tables", name, **values) if caption is None else caption
-    folder = run.folder / "tables"
-    files.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=index))
-    data = data.reset_index() if index else data
-    label = claims.label_of(run)
-    shown = glossary.shown_table(data).map(lambda value: _cell(value, digits).replace("{label}", label))
-    shown = shown.rename(columns=lambda column: str(column).replace("{label}", label)).rename_axis(columns=None)
+    folder, label = run.folder / "tables", claims.label_of(run)
+    data = _named(data.reset_index() if index else data, label)
+    files.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=False))
+    shown = _named(glossary.shown_table(data), label).map(lambda value: _cell(value, digits)).rename_axis(columns=None)
     numeric = [all(map(_is_number, column)) for _, column in data.items()]
     files.write_text(folder / f"{name}.tex", latex.table(shown, caption, name, numeric))
     runs.record(run, "tables", {"name": name, "caption": caption, "ids": glossary.ids(data)})
     page = table_html(shown, name, caption)
     files.write_text(folder / f"{name}.html", page)
     put(page, _markdown(list(map(str, shown)), shown.astype(str).to_numpy().tolist(), caption))
+
+
+def _named(data: pd.DataFrame, label: str) -> pd.DataFrame:
+    """A table with what labels are called where its texts and columns say `{label}`."""
+    return data.map(lambda value: claims.named(value, label)).rename(columns=lambda name: claims.named(name, label))
 
 
 def _markdown(columns: list[str], rows: list[list[str]], caption: str) -> str:

@@ -47,6 +47,12 @@ def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool =
         files.write_text(_path(run, name, ".json"), json.dumps(stamp))
 
 
+def remove(run: Run, name: str) -> None:
+    """Remove a table, if it is there: the corpus has none."""
+    for suffix in (".csv", ".json"):
+        _path(run, name, suffix).unlink(missing_ok=True)
+
+
 def has(run: Run, name: str) -> bool:
     """Is there a current artifact of this name?"""
     try:

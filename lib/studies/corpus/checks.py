@@ -13,12 +13,11 @@ from lib.features import audio
 from lib.models import theory
 from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
-from lib.scores import agreement, difficulty, information, properties
+from lib.scores import difficulty, information, properties
 from lib.store import artifacts
 from lib.store.labels import FEW
 from lib.store.runs import Run
 
-SAME = 0.9  # NMI above which a column is the label in other words
 BETA, TRACKS, SECONDS = 4.0, 1000, 30  # of the models and the corpus that the windows of difficulty were set for
 
 
@@ -78,18 +77,9 @@ def labels_found(run: Run) -> dict[str, Any] | None:
     return {"rows": label_matching.summary(report), "n": len(report), "used": used, "left": left, "all": used + left}
 
 
-def in_other_words(columns: pd.DataFrame, labels: pd.Series) -> pd.Series:
-    """NMI [column] with the labels [track] of those columns [track, column] that all but determine them: above
-    `SAME`."""
-    codes = pd.factorize(labels.loc[columns.index])[0]
-    found = {name: agreement.nmi(codes, pd.factorize(column.fillna("").astype(str))[0])
-             for name, column in columns.items()}
-    return pd.Series(found, dtype=float).loc[lambda nmi: nmi > SAME].sort_values(ascending=False)
-
-
 def named(same: pd.Series, columns: pd.DataFrame) -> dict[str, Any]:
-    """What a sentence says of the columns that are the label in other words, out of all."""
-    return {"n": len(same), "all": columns.shape[1], "names": ", ".join(same.index), "limit": SAME}
+    """What a sentence says of the columns that are the label in other words (`properties.in_other_words`), of all."""
+    return {"n": len(same), "all": columns.shape[1], "names": ", ".join(same.index), "limit": properties.SAME}
 
 
 def added(report: pd.DataFrame) -> dict[str, int]:

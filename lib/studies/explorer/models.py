@@ -135,12 +135,7 @@ def prepare(folder: Path, settings: dict, say: Callable[[str], None]) -> Run:
 def read(run: Run) -> Material:
     """All of a run that needs no model. Raises `Problem` where notebook 01 has not prepared it."""
     x = artifacts.load(run, "features", ["mfcc"]).mfcc.to_pandas()
-    tables = {name: artifacts.load(run, name).loc[x.index] for name in ("columns", "factors", "descriptors")
-              if artifacts.has(run, name)}
-    if "columns" in tables:
-        tables["columns"] = grouping.typed(tables["columns"])
-    known = pd.concat(tables.values(), axis=1)
-    known = known.loc[:, ~known.columns.duplicated()]
+    known = preparation.known(run).loc[x.index]
     varied = [name for name in known if 1 < known[name].nunique() and (
         pd.api.types.is_numeric_dtype(known[name]) or known[name].nunique() <= MANY_LEVELS)]
     names = artifacts.load(run, "sources")["name"].loc[x.index]
