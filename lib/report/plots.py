@@ -150,12 +150,14 @@ def rows_of_several(names: Sequence[str], values: dict[str, Sequence[Interval]],
 def curves(
     data: dict[str, pd.DataFrame], xlabel: str, ylabel: str, ax=None, log_x: bool = False,
     lines: dict[str, float | pd.Series] | None = None, title: str = "", legend: bool = True,
+    within: tuple[float, float] = (-np.inf, np.inf),
 ) -> Figure:
-    """Curves with 95 % bands: name -> table [x, seed]. `lines` are references: a constant, or a series over x."""
+    """Curves with 95 % bands: name -> table [x, seed]. `lines` are references: a constant, or a series over x; `within`
+    is the range that the values have by definition."""
     figure, ax = axes_of(ax)
     told = []
     for i, (name, values) in enumerate(data.items()):
-        spans = [interval(row) for row in values.to_numpy()]
+        spans = [interval(row, within=within) for row in values.to_numpy()]
         x, means = values.index.to_numpy(float), np.array([s.mean for s in spans])
         ax.plot(x, means, marker=MARKERS[i % 10], color=PALETTE[i % 10], label=shown(name))
         ax.fill_between(x, [s.low for s in spans], [s.high for s in spans], color=PALETTE[i % 10], alpha=0.18, lw=0)

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lib.corpora import label_matching
+from lib.corpora import label_matching, lyrics_matching
 from lib.features import audio
 from lib.models import theory
 from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
-from lib.scores import agreement, difficulty, information, properties
+from lib.scores import difficulty, information, properties
 from lib.store import artifacts
+from lib.store.labels import FEW
 from lib.store.runs import Run
 
-SAME = 0.9  # NMI above which a column is the label in other words
 BETA, TRACKS, SECONDS = 4.0, 1000, 30  # of the models and the corpus that the windows of difficulty were set for
 
 
@@ -54,8 +54,17 @@ def words_found(run: Run, report: pd.DataFrame, named: int = 5) -> dict[str, int
     """Tracks `n` that have words by the `report` of a lyrics file, and entries that belong to no track, some named."""
     strangers = report.loc[report["status"] == "unmatched", "entry"]
     which = f" ({', '.join(strangers.head(named))}{', ...' if len(strangers) > named else ''})"
-    return {"n": len(artifacts.load(run, "lyrics")["text"].dropna()), "strangers": len(strangers),
+    n = len(artifacts.load(run, "lyrics")["text"].dropna()) if artifacts.has(run, "lyrics") else 0
+    return {"n": n, "strangers": len(strangers),
             "which": which if len(strangers) else ""}
+
+
+def few_tracks(labels: pd.Series, named: int = 5) -> dict[str, int | str]:
+    """The labels [track] with too few tracks for scores: how many of how many (`all`), their `tracks`, some names."""
+    sizes = labels.value_counts()
+    small = sizes[sizes < FEW]
+    return {"n": len(small), "all": len(sizes), "tracks": int(small.sum()), "few": FEW,
+            "names": ", ".join(map(str, small.index[:named])) + ", ..." * (len(small) > named)}
 
 
 def labels_found(run: Run) -> dict[str, Any] | None:
@@ -68,17 +77,26 @@ def labels_found(run: Run) -> dict[str, Any] | None:
     return {"rows": label_matching.summary(report), "n": len(report), "used": used, "left": left, "all": used + left}
 
 
-def in_other_words(columns: pd.DataFrame, labels: pd.Series) -> pd.Series:
-    """NMI [column] with the labels [track] of those columns [track, column] that all but determine them: above
-    `SAME`."""
-    found = {name: agreement.nmi(labels.loc[column.index].to_numpy(), column.fillna("").astype(str).to_numpy())
-             for name, column in columns.items()}
-    return pd.Series(found, dtype=float).loc[lambda nmi: nmi > SAME].sort_values(ascending=False)
-
-
 def named(same: pd.Series, columns: pd.DataFrame) -> dict[str, Any]:
-    """What a sentence says of the columns that are the label in other words, out of all."""
-    return {"n": len(same), "all": columns.shape[1], "names": ", ".join(same.index), "limit": SAME}
+    """What a sentence says of the columns that are the label in other words (`properties.in_other_words`), of all."""
+    return {"n": len(same), "all": columns.shape[1], "names": ", ".join(same.index), "limit": properties.SAME}
+
+
+def added(report: pd.DataFrame) -> dict[str, int]:
+    """From how many texts of a lyrics file something was taken off that a site had added, and how many pieces."""
+    pieces = report["added"].astype(int)
+    return {"texts": int((pieces > 0).sum()), "pieces": int(pieces.sum())}
+
+
+def shared(report: pd.DataFrame, named: int = 3) -> tuple[float, dict[str, int | float | str]]:
+    """The share of tracks with words whose words other tracks have too; how many, and those of the commonest text."""
+    own = report[report["status"].isin(["matched", "shared"])]
+    alike = own["alike"].astype(int)
+    first = own[alike == alike.max()]["file"]
+    more = ", ..." if alike.max() > named else ""
+    which = f" (one text {alike.max()}: {', '.join(first.head(named))}{more})" if alike.max() > 1 else ""
+    n = int((alike > 1).sum())
+    return n / len(own), {"n": n, "all": len(own), "most": lyrics_matching.MOST_SHARED, "which": which}
 
 
 def one_of_each(labels: pd.Series, most: int = 12) -> dict[str, str]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from lib.report import style
 from lib.report.plots import curves, dots
 from lib.report.redraw import redrawable
-from lib.scores.intervals import Interval
+from lib.scores.intervals import SHARE, Interval
 from lib.studies.fusion.methods import METHODS
 
 INFORMATION = "information of the second view about {label}, nats"
@@ -44,7 +44,7 @@ def scores_over_information(methods: dict[str, pd.DataFrame], audio: pd.DataFram
     figure, ax = style.new(style.COLUMN * 1.3, 3.4)
     for i, (name, (low, high)) in enumerate(expected.items()):
         ax.axhspan(low, high, color=style.PALETTE[7 + i], alpha=0.25, lw=0, label=name)
-    return curves(methods, INFORMATION, "NMI with {label}", ax, lines={
+    return curves(methods, INFORMATION, "NMI with {label}", ax, within=SHARE, lines={
         "audio alone": audio.mean(axis=1), "second view alone": second.mean(axis=1)})
 
 

@@ -277,6 +277,16 @@ def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def simple_effects(values: pd.DataFrame) -> dict[str, pd.Series]:
+    """What one factor does at a level of the others, by seed, from `design`: beta without and with the label on both
+    sides; the label in the decoder, none in the encoder, at each beta."""
+    (low, high), cell = sorted(set(values.columns.get_level_values("beta"))), values
+    return {"beta, no label": cell[high, 0, 0] - cell[low, 0, 0],
+            "beta, label on both sides": cell[high, 1, 1] - cell[low, 1, 1],
+            f"label in the decoder, beta {low:g}": cell[low, 0, 1] - cell[low, 0, 0],
+            f"label in the decoder, beta {high:g}": cell[high, 0, 1] - cell[high, 0, 0]}
+
+
 def controls(run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stored: pd.DataFrame,
              method: str = "cvae") -> dict[str, Ruling]:
     """Every verdict about the label and about beta, of the CVAE of notebook 07 (`cvae`) or of its placebo

@@ -17,6 +17,7 @@ from lib.report.glossary import shown
 from lib.report.plots import beside_null, curves, dots, scatter
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, powers_of_two, say
+from lib.scores.intervals import NOT_NEGATIVE
 
 PLACES = {(0, 0): "neither", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}  # of the label, by enc and dec
 BESIDE_NULLS = {"silhouette": "silhouette (null: Gaussian)", "nmi": "NMI (null: permuted labels)"}
@@ -88,7 +89,8 @@ def against_theory(panels: Panels) -> Figure:
     for row, (title, (models, theory)) in zip(axes, panels.items(), strict=True):
         for ax, quantity, name in zip(row, ("active", "kl"), ("active dimensions", "rate KL, nats"), strict=False):
             data = {model: tables[quantity] for model, tables in models.items()}
-            curves(data, "beta", name, ax, log_x=True, lines={"linear theory": theory[quantity]}, legend=False)
+            curves(data, "beta", name, ax, log_x=True, lines={"linear theory": theory[quantity]}, legend=False,
+                   within=NOT_NEGATIVE)
         for i, (model, tables) in enumerate(models.items()):
             points = tables["kl"].mean(axis=1), tables["error"].mean(axis=1)
             row[2].plot(*points, MARKERS[i], color=PALETTE[i], ls="", label=model)

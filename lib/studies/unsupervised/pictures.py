@@ -15,6 +15,7 @@ from lib.report.plots import beside_null, curves, dots, panels, scatter
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, say
 from lib.scores.information import ACTIVE_NATS
+from lib.scores.intervals import NOT_NEGATIVE
 
 
 def active_and_rate(active: pd.DataFrame, rate: pd.DataFrame, theory: pd.DataFrame) -> Figure:
@@ -97,7 +98,7 @@ def kl_per_dimension(latents: xr.Dataset, name: str, theory: pd.Series | None = 
     kl = pd.DataFrame(np.sort(latents.kl.values, axis=1)[:, ::-1].T, range(1, latents.sizes["latent"] + 1))
     lines = {"optimal linear VAE": theory} if theory is not None else {}
     lines["active above"] = pd.Series(ACTIVE_NATS, kl.index)
-    return curves({name: kl}, "latent dimension, by KL", "KL, nats", lines=lines)
+    return curves({name: kl}, "latent dimension, by KL", "KL, nats", lines=lines, within=NOT_NEGATIVE)
 
 
 @redrawable
