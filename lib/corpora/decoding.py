@@ -157,6 +157,8 @@ def _about_length(length: int, opened: _Opened) -> list[str]:
 def _mono(opened: _Opened, start: int, wanted: int) -> tuple[np.ndarray, list[str]]:
     """`wanted` samples from `start`: the mean of the channels, or the loudest one where they cancel each other."""
     y, power, mixed = _mix(opened, start, wanted)
+    if len(power) == 1:
+        return y, []
     mean = power.mean() if np.isfinite(power).all() else 0.0  # what is not finite is refused later, with that reason
     if mean <= SILENCE**2 or mixed >= CANCELLED * mean:
         return y, []
