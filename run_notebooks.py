@@ -3,15 +3,43 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
+import os
 import signal
 import sys
+from typing import Any
+
+STOPPED = "stopped; what is finished is kept, and the same command carries on"
+
+
+def leave(number: int, frame: Any) -> None:
+    """End at once. That is for the seconds in which nothing is under way: a library that is being imported may swallow
+    a KeyboardInterrupt, or make another error of it."""
+    os.write(sys.stderr.fileno(), f"\n{STOPPED}\n".encode())
+    os._exit(130)
+
+
+def stop(number: int, frame: Any) -> None:
+    """Stop what is under way, which takes a second or so; whoever cannot wait stops again."""
+    on_stop(leave)
+    raise KeyboardInterrupt
+
+
+def on_stop(handler: Any) -> None:
+    """What Ctrl-C and its kin do from now on, unless the caller wanted them ignored (nohup, `&`)."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    on_stop(leave)
+
+import argparse
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 EXAMPLES = """\
 examples:
@@ -45,7 +73,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     what = parser.add_argument_group("what to run on")
     what.add_argument("--profile", default="default", help="size of the study: smoke, default or paper")
     what.add_argument("--corpus", default="controlled",
-                      help="controlled (synthetic, built in), folder, gtzan, gtzan_logmel or latents")
+                      help="controlled (synthetic, built in), folder, gtzan, gtzan_logmel, log_mel or latents")
     what.add_argument("--source", default="", metavar="PATH", help="folder or file of a real corpus")
     what.add_argument("--lyrics", default="", metavar="PATH",
                       help="lyrics of its tracks, if there are: CSV, JSON, or a folder of .txt and .lrc files")
@@ -78,8 +106,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None, series: Any = None) -> int:
     """Run the command line and return its exit code; `series` (a `lib.running.Series`) is for tests."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGHUP, _stop)
     from lib.store.errors import Problem
 
     try:
@@ -89,19 +115,21 @@ def main(arguments: list[str] | None = None, series: Any = None) -> int:
     except Problem as problem:
         print(f"run_notebooks.py: {problem}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.filename is None:  # not a file that the user named
+            raise
+        print(f"run_notebooks.py: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("\nstopped; what is finished is kept, and the same command carries on", file=sys.stderr)
+        print(f"\n{STOPPED}", file=sys.stderr, flush=True)
         return 130
-
-
-def _stop(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _run(options: argparse.Namespace, series: Any) -> int:
     from lib.runner.request import check
     from lib.store.errors import Problem
 
+    on_stop(stop)
     if options.jobs < 1:
         raise Problem(f"--jobs {options.jobs}: give the number of notebooks to run at once, 1 or more")
     request = check(
@@ -183,6 +211,7 @@ def _from_existing(options: argparse.Namespace, series: Any) -> int:
     from lib.store.errors import Problem
     from lib.store.series import NOTEBOOKS, ROOT
 
+    on_stop(stop)
     if options.export and options.compare:
         raise Problem("--export and --compare are two things to ask for: give one of them")
     if options.compare:
@@ -190,7 +219,8 @@ def _from_existing(options: argparse.Namespace, series: Any) -> int:
         return 0
     folder = Path(options.out) if options.out else ROOT / "build" / f"{options.corpus}-{options.profile}"
     folder = folder.absolute()
-    with schedule.only_runner(folder) if folder.is_dir() else contextlib.nullcontext():  # it would make the folder
+    there = os.path.isdir(folder)  # else it would be made
+    with schedule.only_runner(folder) if there else contextlib.nullcontext():
         made = exports.export(folder, options.export, print, series.folder if series else NOTEBOOKS)
     for path in made:
         print(path)
@@ -338,4 +368,9 @@ def announce(extra: list[str], current: set[str], say: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code == 130:
+        from lib.runner import kernels
+
+        kernels.end_process(code)
+    sys.exit(code)

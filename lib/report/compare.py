@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import itertools
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,7 +50,7 @@ def export(folders: Sequence[Path], out: Path | None = None, collections: Mappin
     it, each corpus is one. The scores of all runs go beside the page as one long table. Raises `Problem` when a folder
     holds no run, when one is named twice, or when they share nothing to compare.
     """
-    folders = [folder.resolve() for folder in folders]
+    folders = [Path(os.path.realpath(folder)) for folder in folders]
     if len(folders) < 2:
         raise Problem("--compare: give the folders of at least two runs")
     if twice := [folder for folder in folders if folders.count(folder) > 1]:

@@ -22,6 +22,7 @@ ID_COLUMNS = {
     "purpose": ("purposes",), "descriptor": ("descriptors",), "factor": ("factors",),
     "property": ("descriptors", "factors"), "moves with": ("descriptors", "factors"),
     "comparison": ("methods", "metrics"), "array": ("features",),
+    "nuisance": ("factors", "descriptors", "nuisances"), "rung": ("rungs",),
 }
 HEADINGS = ("metrics", "columns", "descriptors", "factors", "methods", "features", "clusterers")  # first kind first
 IN_TEXT = ("metrics", "methods", "features", "clusterers")  # terms that are explained where a page first names them

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from lib.corpora.items import Sound
-from lib.report import claims, glossary, latex, redraw, style
+from lib.report import claims, glossary, latex, redraw, rules, style
 from lib.report.output import put, table_html
 from lib.report.style import COLUMN, INTERACTIVE, SCREEN
 from lib.scores.intervals import Interval
@@ -45,6 +45,7 @@ def show(run: Run, figure: Figure, name: str, caption: str | None = None, alt: s
     label = claims.label_of(run)
     style.name_label(figure, label)
     _plain_dollars(figure)
+    style.find_letters(figure)
     with warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", message="Glyph .* missing from font")
         picture = png(figure)
@@ -86,6 +87,7 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
 def pdf(figure: Figure) -> bytes:
     """A figure as a PDF file, the same each time."""
     _plain_dollars(figure)
+    style.find_letters(figure)
     drawn = io.BytesIO()
     FigureCanvasPdf(figure).print_pdf(drawn, metadata={"CreationDate": None})
     return drawn.getvalue()
@@ -174,14 +176,14 @@ def _is_number(value) -> bool:
 
 
 def _cell(value, digits: int) -> str:
-    if isinstance(value, Interval) and value.n == 0:
+    if isinstance(value, Interval) and not rules.is_there(value):
         return "–"
     if isinstance(value, Interval):
         return format(value, f".{digits}f")
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
-        if np.isnan(value):
+        if not np.isfinite(value):
             return "–"
         return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.{digits}f}"
     return str(value)

@@ -11,8 +11,8 @@ from lib.report import claims
 from lib.store import artifacts, labels, runs
 from lib.store.errors import Problem
 from lib.store.settings import load
-from tests.corpora.test_corpora import pack
 from tests.sounds import collection, noise, write
+from tests.spectrograms import pack
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

@@ -12,6 +12,7 @@ from lib.models import training
 from lib.models.latents import mlp_latents
 from lib.models.theory import linear_theory, measured, spectrum
 from lib.models.vae import ModelConfig
+from lib.report.rules import judge, predictions_hold
 from lib.scores import how_many, information, intervals, nulls, properties
 from lib.scores import table as scores
 from lib.scores.verdict import examine
@@ -333,12 +334,12 @@ def test_linear_theory_by_hand():
 
 def test_judge_by_intervals():
     up, none = intervals.interval([1.0, 1.1, 0.9]), intervals.interval([1.0, -1.0, 0.1])
-    assert rules.judge("up", up) and not rules.judge("down", up) and not rules.judge("same", up)
-    assert rules.judge("same", none) and not rules.judge("up", none)
-    assert rules.judge("not up", none) and not rules.judge("not up", up)
-    assert rules.judge("up", intervals.interval([1.0])) is None
+    assert judge("up", up) and not judge("down", up) and not judge("same", up)
+    assert judge("same", none) and not judge("up", none)
+    assert judge("not up", none) and not judge("not up", up)
+    assert judge("up", intervals.interval([1.0])) is None
     with pytest.raises(ValueError, match="sideways"):
-        rules.judge("sideways", up)
+        judge("sideways", up)
 
 
 @pytest.mark.parametrize("kind", ["guesses", "remedies"])
@@ -356,7 +357,7 @@ def test_results_contrary_to_the_predictions_are_shown_as_failed(kind):
             }
             tables[entry["name"]] = contrary.rows(**moved)
         table = predictions.judged(kind, tables, base)
-        ruling = rules.predictions_hold(table)
+        ruling = predictions_hold(table)
         assert ruling["verdict"] is held and set(table["held"]) == {held}, table
         assert ruling["held"] == (len(table) if held else 0)
         assert all(entry["name"] in ruling["failed"] for entry in predictions.written(kind)) is not held

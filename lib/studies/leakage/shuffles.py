@@ -11,6 +11,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from lib.features import blocks
 from lib.scores import clustering, nulls
+from lib.scores.agreement import counted
 from lib.store import arithmetic
 from lib.store.arithmetic import mutual_information
 from lib.store.streams import stream
@@ -22,13 +23,17 @@ from lib.studies.leakage.rebuilding import TOLERANCE
 
 # --- test 3: shuffling within labels ------------------------------------------------------------------------------
 def agreement(table: pd.DataFrame, labels: pd.Series, seed: int = 0) -> float:
-    """NMI of labels [track] and k-means clusters of a table [track, dim], as many as labels; no rows with gaps."""
+    """NMI of labels [track] and k-means clusters of a table [track, dim], as many as labels; no rows with gaps.
+
+    NaN where there are too few rows, or fewer than two labels count (`agreement.counted`).
+    """
     table = table.dropna()
     y = labels.loc[table.index].to_numpy()
     k = labels.nunique()
     if len(table) <= k:
         return float("nan")
-    return float(normalized_mutual_info_score(y, clustering.cluster(table.to_numpy(float), k, seed=seed, n_init=3)))
+    found, rows = clustering.cluster(table.to_numpy(float), k, seed=seed, n_init=3), counted(y)
+    return float(normalized_mutual_info_score(y[rows], found[rows])) if rows.any() else float("nan")
 
 
 def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside: int = 4) -> Result:
@@ -41,6 +46,8 @@ def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside
     """
     test, half = "shuffle within labels", 0.5
     value = score("as is", 0)
+    if np.isnan(value):
+        return not_run(test, "too few tracks, or fewer than two labels with five of them")
     over = np.array([score("over all", i) for i in range(n_over)])
     spread = max(float(over.std(ddof=1)), 1e-6) * np.sqrt(1 + 1 / n_over)
     gain = float(value - over.mean())

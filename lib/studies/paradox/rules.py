@@ -148,31 +148,6 @@ def within_theory(active: Mapping[str, pd.DataFrame], bounds: Mapping[str, pd.Se
 
 
 # --- 6 and 7: guesses and remedies, judged against predictions made before the run -----------------------------------
-def judge(prediction: str, change: Interval) -> bool | None:
-    """Did a prediction hold? None where there are too few seeds for an interval.
-
-    "up" and "down" hold when the interval of the paired change lies on that side of zero, "same" when it includes zero,
-    "not up" when it reaches zero or below.
-    """
-    if not np.isfinite(change.low):
-        return None
-    holds = {"up": change.low > 0, "down": change.high < 0, "same": not change.excludes_zero, "not up": change.low <= 0}
-    if prediction not in holds:
-        raise ValueError(f"a prediction is one of {list(holds)}, not {prediction!r}")
-    return bool(holds[prediction])
-
-
-@rule
-def predictions_hold(table: pd.DataFrame) -> Ruling:
-    """Did every prediction hold? The table of `judged`; `failed` names those that did not."""
-    failed, held = table[table["held"].eq(False)], table["held"].eq(True)
-    names = "; ".join(f"{a} ({m} {p})" for a, m, p in failed[["name", "metric", "predicted"]].itertuples(index=False))
-    decided = table["held"].notna()
-    return ruling(failed.empty if decided.all() or len(failed) else None,
-                  "each interval of the paired change lies where it was predicted", n=len(table), held=int(held.sum()),
-                  failed=names or "none")
-
-
 @rule
 def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     """Does a guessed cause give back at least half of the NMI that conditioning took? `taken`: that loss, negative."""
@@ -184,7 +159,7 @@ def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     return ruling(bool(len(names)) if known else None,
                   "the change in NMI has its interval above zero, and is at least half of what conditioning takes",
                   n=len(nmi), k=len(names), names=", ".join(names) or "none", taken=taken,
-                  most=float(mean[~np.array(back)].max(initial=-np.inf)))
+                  most=float(mean[~np.array(back)].max()) if not all(back) else 0.0)
 
 
 @rule
