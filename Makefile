@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help report test fast check shape env lab explore bench clean
+.PHONY: help report test fast check shape env lab explore bench torture clean
 
 help:
 	@echo "make report   run the series on the built-in synthetic corpus and make its HTML book"
@@ -22,6 +22,7 @@ help:
 	@echo "make lab      open the notebooks in JupyterLab"
 	@echo "make explore  open the interactive explorer of the CVAE's latents in JupyterLab"
 	@echo "make bench    measure training and features against the plain way of doing them"
+	@echo "make torture  kill a run 30 times at random moments, complete it, and compare it with an undisturbed one"
 	@echo "make env      only prepare the environment in $(VENV); the others do it when needed"
 	@echo "make clean    remove runs (build/) and caches; downloads and $(VENV) stay"
 
@@ -49,6 +50,9 @@ explore: env
 
 bench: env
 	@$(BIN)/python tests/bench.py
+
+torture: env
+	@$(BIN)/python tests/torture.py $(ARGS)
 
 clean:
 	rm -rf build data/cache .pytest_cache .hypothesis .ruff_cache notebooks/.ruff_cache

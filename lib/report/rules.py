@@ -31,8 +31,16 @@ def rule(function: Callable[..., Ruling]) -> Callable[..., Ruling]:
 
 
 def ruling(verdict: bool | None, words: str, **numbers: Any) -> Ruling:
-    """A verdict with the rule in words."""
-    return {"verdict": None if verdict is None else bool(verdict), "rule": words, **numbers}
+    """A verdict with the rule in words; none where one of the numbers that it rests on is not there."""
+    decided = verdict is not None and all(map(is_there, numbers.values()))
+    return {"verdict": bool(verdict) if decided else None, "rule": words, **numbers}
+
+
+def is_there(value: Any) -> bool:
+    """Is a value no number that is missing: no NaN, no infinity, no interval of nothing?"""
+    if isinstance(value, Interval):
+        return value.n > 0 and bool(np.isfinite(value.mean))
+    return not isinstance(value, (float, np.floating)) or bool(np.isfinite(value))
 
 
 @rule
@@ -53,7 +61,9 @@ def above_zero(difference: Interval) -> Ruling:
 @rule
 def at_most(values: Any, limits: Any) -> Ruling:
     """Is every value at most its limit (to rounding)?"""
-    return ruling(bool((np.asarray(values) <= np.asarray(limits) + 1e-9).all()), "{value} at most {limit}")
+    known = bool(np.isfinite(np.asarray(values, dtype=float)).all() and not np.isnan(np.asarray(limits)).any())
+    verdict = bool((np.asarray(values) <= np.asarray(limits) + 1e-9).all())
+    return ruling(verdict if known else None, "{value} at most {limit}")
 
 
 @rule
@@ -79,7 +89,7 @@ def above(value: Interval, limit: float) -> Ruling:
 @rule
 def below(value: float, limit: float) -> Ruling:
     """Is a number smaller than a limit?"""
-    return ruling(value < limit, "{what} below {limit}")
+    return ruling(value < limit if is_there(float(value)) else None, "{what} below {limit}")
 
 
 @rule
@@ -105,6 +115,39 @@ def all_inside(inside: Any) -> Ruling:
 
 
 @rule
+def adds_up(parts: Iterable[int], whole: int) -> Ruling:
+    """Are the parts together the whole, which was counted by itself?"""
+    together = int(sum(parts))
+    return ruling(together == whole, "{parts} add up to {whole}", together=together, n=whole)
+
+
+@rule
 def at_least_one(n: int) -> Ruling:
     """Is there one at all?"""
     return ruling(n > 0, "at least one {value}", n=n)
+
+
+# --- predictions made before a run ------------------------------------------------------------------------------------
+def judge(prediction: str, change: Interval) -> bool | None:
+    """Did a prediction hold? None where there are too few seeds for an interval.
+
+    "up" and "down" hold when the interval of the paired change lies on that side of zero, "same" when it includes zero,
+    "not up" when it reaches zero or below.
+    """
+    if not np.isfinite(change.low):
+        return None
+    holds = {"up": change.low > 0, "down": change.high < 0, "same": not change.excludes_zero, "not up": change.low <= 0}
+    if prediction not in holds:
+        raise ValueError(f"a prediction is one of {list(holds)}, not {prediction!r}")
+    return bool(holds[prediction])
+
+
+@rule
+def predictions_hold(table: pd.DataFrame) -> Ruling:
+    """Did every prediction hold? The table of `judged`; `failed` names those that did not."""
+    failed, held = table[table["held"].eq(False)], table["held"].eq(True)
+    names = "; ".join(f"{a} ({m} {p})" for a, m, p in failed[["name", "metric", "predicted"]].itertuples(index=False))
+    decided = table["held"].notna()
+    return ruling(failed.empty if decided.all() or len(failed) else None,
+                  "each interval of the paired change lies where it was predicted", n=len(table), held=int(held.sum()),
+                  failed=names or "none")

@@ -39,11 +39,18 @@ def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool =
     stamp = {"corpus_id": corpus_id(run), "written_by": run.notebook}
     if isinstance(data, xr.Dataset):
         data = data.assign_attrs(**stamp)
-        files.write(_path(run, name, ".nc"), lambda path: data.to_netcdf(path, engine="h5netcdf", encoding=encoding))
+        files.write(_path(run, name, ".nc"), lambda path: data.to_netcdf(path, engine="h5netcdf", encoding=encoding),
+                    data.nbytes)  # HDF5 does not outlive a full disk
     else:
         stamp["text"] = [column for column in data.columns if not pd.api.types.is_numeric_dtype(data[column])]
         files.write(_path(run, name, ".csv"), lambda path: data.to_csv(path))
         files.write_text(_path(run, name, ".json"), json.dumps(stamp))
+
+
+def remove(run: Run, name: str) -> None:
+    """Remove a table, if it is there: the corpus has none."""
+    for suffix in (".csv", ".json"):
+        _path(run, name, suffix).unlink(missing_ok=True)
 
 
 def has(run: Run, name: str) -> bool:
@@ -123,6 +130,14 @@ def save_corpus(run: Run, ids: list[str], about: dict[str, Any]) -> None:
     files.write_text(run.folder / "store" / "corpus.json", json.dumps(content, indent=1))
 
 
+def has_corpus(run: Run) -> bool:
+    """Has the run current tracks?"""
+    try:
+        return bool(corpus_id(run))
+    except Problem:
+        return False
+
+
 def load_corpus(run: Run) -> dict[str, Any]:
     """What `save_corpus` stored: id, n, and what is known of the corpus."""
     corpus_id(run)
@@ -188,7 +203,7 @@ def making(run: Run, name: str) -> Iterator[bool]:
         lock = FileLock(path)
         lock.acquire()
     except OSError as error:
-        raise Problem(f"cannot use the folder {path.parent}: {error.strerror or error}") from error
+        raise files.refused(path, error) from error
     try:
         yield not has(run, name)
     finally:

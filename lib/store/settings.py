@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from lib.store.errors import Problem
 from lib.store.series import NOTEBOOKS
@@ -24,11 +24,11 @@ PROFILES = NOTEBOOKS / "profiles"
 class Settings(BaseModel):
     """All settings of a run. Unknown names and values out of range are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # What is studied
     profile: str = "default"
-    corpus: Literal["controlled", "folder", "gtzan", "gtzan_logmel", "latents"] = "controlled"
+    corpus: Literal["controlled", "folder", "gtzan", "gtzan_logmel", "log_mel", "latents"] = "controlled"
     source: str = Field("", description="folder or file of a real corpus")
     lyrics: str = Field("", description="lyrics of a real corpus: CSV, JSON, or a folder of .txt and .lrc files")
     labels: str = Field("", description="labels of a real corpus: TABLE:COLUMN or tags:genre; empty: names of folders")
@@ -37,25 +37,32 @@ class Settings(BaseModel):
     min_seconds: float = Field(3.0, gt=0, description="shorter clips are skipped, seconds")
     max_seconds: float = Field(30.0, gt=1, description="of longer clips the middle is analysed, seconds")
 
+    # Spectrograms of --corpus log_mel, where their file does not say
+    log_mel_unit: Literal["dB", "power", "ln"] = Field("dB", description="what their values are")
+    log_mel_sample_rate: float = Field(0, ge=0, description="Hz of the audio they came from; 0: 22,050")
+    log_mel_frame_rate: float = Field(0, ge=0, description="frames per second; 0: the sample rate over 512")
+
     # The controlled (synthetic) corpus
-    n_tracks: int = Field(1000, ge=20, description="tracks to compose")
+    n_tracks: int = Field(1000, ge=20, le=1_000_000, description="tracks to compose")
     seconds: float = Field(30.0, gt=1, description="length of a composed track, seconds")
     lyrics_information: float = Field(0.8, ge=0, le=2.3, description="I(lyrics topic; genre) to aim for, nats")
 
     # Seeds
-    seed: int = Field(0, ge=0, description="first seed; everything random follows from it")
+    seed: int = Field(0, ge=0, le=2**31, description="first seed; everything random follows from it")
     n_seeds: int = Field(10, ge=2, description="training seeds of headline settings")
     n_seeds_sweep: int = Field(5, ge=2, description="training seeds of each point of a sweep")
     n_seeds_conv: int = Field(3, ge=2, description="training seeds of the convolutional model")
     n_seeds_best: int = Field(3, ge=2, description="seeds of the best label-free row, several networks each")
+    n_seeds_ladder: int = Field(3, ge=2, description="training seeds of each way of removing a nuisance")
     n_cluster_seeds: int = Field(3, ge=1, description="clustering seeds nested in each training seed")
 
     # Models (the earlier study's sizes: 40-128-64-10)
-    hidden: tuple[int, ...] = Field((128, 64), description="widths of the encoder's hidden layers")
+    hidden: tuple[PositiveInt, ...] = Field((128, 64), description="widths of the encoder's hidden layers")
     latent_dim: int = Field(10, ge=1)
     label_dim: int = Field(8, ge=1, description="size of the CVAE's label embedding")
     beta: float = Field(4.0, gt=0, description="the beta of the beta-VAE and of the earlier study's CVAE")
-    betas: tuple[float, ...] = Field((0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), description="beta sweep")
+    betas: tuple[PositiveFloat, ...] = Field((0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), min_length=1,
+                                             description="beta sweep")
 
     # Training
     epochs: int = Field(100, ge=1)
@@ -86,7 +93,9 @@ class Settings(BaseModel):
         names = {"corpus", "source", "lyrics", "labels", "duplicates", "max_tracks", "min_seconds", "max_seconds"}
         if self.corpus == "controlled":
             names |= {"n_tracks", "seconds", "lyrics_information", "seed"}
-        elif self.max_tracks:
+        elif self.corpus == "log_mel":
+            names |= {"log_mel_unit", "log_mel_sample_rate", "log_mel_frame_rate"}
+        if self.max_tracks and self.corpus != "controlled":
             names |= {"seed"}
         return digest(self.model_dump(include=names))
 
@@ -120,10 +129,9 @@ def load(
 
     Raises `Problem` for an unknown profile, an unknown name or a value out of range.
     """
-    path = PROFILES / f"{profile}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
-        raise Problem(f"there is no profile '{profile}'; choose one of: {known}")
+    path, known = PROFILES / f"{profile}.yaml", sorted(p.stem for p in PROFILES.glob("*.yaml"))
+    if profile not in known:
+        raise Problem(f"there is no profile '{profile}'; choose one of: {', '.join(known)}")
     values = yaml.safe_load(path.read_text()) or {}
     values |= {"profile": profile, "corpus": corpus, "source": str(source), "lyrics": str(lyrics)}
     values["labels"] = str(labels)

@@ -10,23 +10,9 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-from lib.report import claims, output, plots, redraw, showing, style
+from lib.report import claims, plots, redraw, showing, style
 from lib.scores.intervals import interval
 from lib.store import runs
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """Call something and return the HTML that it displayed."""
-    pages = []
-    monkeypatch.setattr(output, "display", lambda bundle, raw: pages.append(bundle["text/html"]))
-
-    def run_and_collect(call):
-        pages.clear()
-        call()
-        return "".join(pages)
-
-    return run_and_collect
 
 
 def test_show_escapes_saves_and_records(prepared_run, shown):
@@ -170,7 +156,7 @@ def told() -> dict:
                  "highest 9 (q, KL)"),
         "null": (plots.null_strip({"vae": (0.5, np.array([0.1, 0.3]))}, "silhouette"),
                  "VAE 0.5; mean of the null draws: VAE 0.2"),
-        "two": (plots.rows_of_two(["u", "v"], pairs, "NMI"), "B: u 5.5, v 7.5"),
+        "two": (plots.rows_of_several(["u", "v"], pairs, "NMI"), "B: u 5.5, v 7.5"),
         "mels": (plots.log_mels({"jazz": np.ones((4, 6))}, 30.0), "jazz: spectrogram, mean 1 dB"),
         "causes": (plots.causes({("a", "b"): interval([1.0, 2])}), "from a to b +1.50"),
         "losses": (plots.losses({"train loss": np.array([[3.0, 2.0, np.nan]])}),

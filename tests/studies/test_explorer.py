@@ -23,7 +23,7 @@ from lib.store import labels, runs, series
 from lib.store.errors import Problem
 from lib.studies.explorer import models, pictures, views, widget
 from tests.browsing import chromium, watched
-from tests.corpora.test_corpora import pack
+from tests.spectrograms import pack
 
 SMALL = {"n_tracks": 60, "seconds": 4.0, "epochs": 40, "betas": [1.0, 4.0], "n_seeds": 2}
 VAE, CVAE = "nowhere (VAE)", "encoder and decoder (CVAE)"
@@ -75,7 +75,7 @@ def lab(notebook):
             yield _address(server, root)
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(600)
 
 
 def _address(server, root):
@@ -153,6 +153,21 @@ def test_a_model_is_trained_once_and_the_series_is_read(material):
     found = models.score(mine, material.label)
     assert [found.silhouette, found.nmi, found.active, found.kl] == pytest.approx(
         [table["silhouette"], table["nmi"], table["active_dims"], table["kl"]])
+
+
+def test_any_column_is_a_condition_and_opens_no_label(material):
+    before = openings(material.run)
+    choice = models.Choice("MLP", 1.0, "decoder", 0, "bandwidth_hz")
+    told = models.train(material, choice)
+    groups = material.conditions["bandwidth_hz"]
+    assert openings(material.run) == before and (told.told == groups).all() and not told.told.equals(material.label)
+    assert told.config.n_labels == groups.nunique() > 1 and groups.value_counts().min() >= 2
+    assert models.config_of(material, choice._replace(condition=models.LABEL)).n_labels == 10
+    track = material.x.index[0]
+    other = next(kind for kind in sorted(groups.unique()) if kind != groups[track])
+    decoded = models.decode(told, material.x, track, other)
+    assert (decoded["own"] != decoded["other"]).any()
+    assert {"lead", "tempo"} & set(material.conditions) and models.LABEL in material.conditions
 
 
 def test_a_mixture_prior_goes_without_labels(material):
@@ -251,6 +266,11 @@ def test_controls_change_what_is_shown(small, material):
     assert view.picker.png != picture and view.said.value != sentence and len(view.tried) == 2
     view.conditioning.value = VAE
     assert "no label" in view.decoding.value and view.scores.value.count("<tr") == 4
+    view.condition.value = "bandwidth_hz"
+    assert "low-pass corner to" in view.said.value and set(view.told.options) == set(
+        material.conditions["bandwidth_hz"])
+    view.condition.value = models.LABEL
+    assert set(view.told.options) == set(material.label)
     view.colour.value = "bandwidth_hz"
     assert "by bandwidth_hz" in view.picker.alt
     places = np.frombuffer(view.picker.places, np.float32).reshape(-1, 2)
@@ -309,8 +329,9 @@ def test_the_notebook_has_the_form_of_the_others_but_is_not_of_the_series():
 def test_the_notebook_runs_where_there_are_no_widgets(notebook, small, tmp_path):
     """papermill, as anybody would: two still pictures remain, and the explorer's place is marked."""
     done = subprocess.run(
-        [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"), "--no-progress-bar"],
-        capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": str(series.ROOT)}, cwd=tmp_path)
+        [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"), "--no-progress-bar",
+         "--start-timeout", "600"],
+        capture_output=True, text=True, timeout=3600, env=os.environ | {"PYTHONPATH": str(series.ROOT)}, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     outputs = [output for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type in ("error", "stream")], outputs
@@ -336,7 +357,7 @@ def test_the_explorer_in_jupyterlab(lab):
 
         box.get_by_label("Beta", exact=True).select_option("1")
         told.filter(has_text="beta 1, label to encoder and decoder").wait_for()
-        box.get_by_label("Label goes to", exact=True).select_option("decoder")
+        box.get_by_label("Condition goes to", exact=True).select_option("decoder")
         told.filter(has_text="beta 1, label to decoder, seed 0 (").wait_for()
         assert page.locator(".explorer tbody tr").count() == 3
         box.get_by_label("Colour by", exact=True).select_option("bandwidth_hz")
@@ -365,7 +386,7 @@ def test_the_explorer_in_jupyterlab(lab):
         page.locator(f".explorer audio:not([aria-label^='{reached.split(' · ')[0]}:'])").wait_for()
         # Two controls at once, while the explorer is still busy with a third change: it ends where the controls are
         box.get_by_label("View", exact=True).select_option("PCA")
-        box.get_by_label("Label goes to", exact=True).select_option("nowhere (VAE)")
+        box.get_by_label("Condition goes to", exact=True).select_option("nowhere (VAE)")
         box.get_by_label("Seed", exact=True).select_option("1")
         told.filter(has_text="beta 1, label to nowhere (VAE), seed 1 (").wait_for()
         page.locator(".picker img[alt*='PCA by bandwidth_hz']").wait_for()

@@ -12,12 +12,13 @@ from lib.models import training
 from lib.models.latents import mlp_latents
 from lib.models.theory import linear_theory, measured, spectrum
 from lib.models.vae import ModelConfig
+from lib.report.rules import judge, predictions_hold
 from lib.scores import how_many, information, intervals, nulls, properties
 from lib.scores import table as scores
 from lib.scores.verdict import examine
 from lib.store import series
 from lib.store.settings import Settings
-from lib.studies.paradox import experiments, predictions, rules
+from lib.studies.paradox import capture, experiments, predictions, rules
 from tests import contrary
 
 B = 99  # permutations
@@ -158,6 +159,33 @@ def test_clusters_of_genre_or_noise_capture_nothing():
         ruling = rules.captures(table, B)
         assert ruling["verdict"] is False and ruling["n"] == 0, table
         assert table.set_index("property").loc["genre", "mu within"] < 1e-9
+
+
+def test_a_property_that_is_the_label_in_other_words_is_marked_and_not_asked_about():
+    x, genre, values, narrow, wide = planted()
+    known = values.assign(style=("style " + genre).to_numpy(), own=[f"track {i}" for i in range(len(genre))])
+    same = properties.in_other_words(known, genre)
+    assert list(same.index) == ["style"] and same["style"] == pytest.approx(1)
+    table = properties.captured(narrow, 5, x, known, genre, B, smaller={0.5: wide})
+    verdicts = table.set_index("property")["verdict"]
+    assert verdicts["style"] == properties.OTHER_WORDS and verdicts["strong"] == properties.CLUSTERS
+    assert rules.recovers(table, list(known), B)["all"] == values.shape[1]
+    assert "style" not in capture.kept({1.0: narrow.expand_dims("seed")}, table, list(known), x, known, genre).index
+
+
+@pytest.mark.parametrize("share, marked", [(1.0, True), (0.98, True), (0.9, False), (0.0, False)])
+def test_in_other_words_is_said_from_a_normalised_mutual_information_of_nine_tenths(share, marked):
+    """Of the label, some of whose values were dealt anew; and never of names that are different for every track."""
+    rng, n = np.random.default_rng(3), 2000
+    label = pd.Series(rng.choice(list("abcdefgh"), n), [f"t{i}" for i in range(n)])
+    other = label.str.upper().where(rng.random(n) < share, rng.choice(list("ABCDEFGH"), n))
+    values = pd.DataFrame({"other": other, "gaps": other.where(other != "A"), "id": np.arange(n), "same": 1.0})
+    assert list(properties.in_other_words(values, label).index) == ["other", "gaps"] * marked
+
+
+def test_many_labels_of_few_tracks_are_not_said_by_names_of_tracks():
+    label = pd.Series([f"label {i // 2}" for i in range(60)])
+    assert properties.in_other_words(pd.DataFrame({"track": [f"track {i}" for i in range(60)]}), label).empty
 
 
 def test_too_few_permutations_decide_nothing():
@@ -306,12 +334,12 @@ def test_linear_theory_by_hand():
 
 def test_judge_by_intervals():
     up, none = intervals.interval([1.0, 1.1, 0.9]), intervals.interval([1.0, -1.0, 0.1])
-    assert rules.judge("up", up) and not rules.judge("down", up) and not rules.judge("same", up)
-    assert rules.judge("same", none) and not rules.judge("up", none)
-    assert rules.judge("not up", none) and not rules.judge("not up", up)
-    assert rules.judge("up", intervals.interval([1.0])) is None
+    assert judge("up", up) and not judge("down", up) and not judge("same", up)
+    assert judge("same", none) and not judge("up", none)
+    assert judge("not up", none) and not judge("not up", up)
+    assert judge("up", intervals.interval([1.0])) is None
     with pytest.raises(ValueError, match="sideways"):
-        rules.judge("sideways", up)
+        judge("sideways", up)
 
 
 @pytest.mark.parametrize("kind", ["guesses", "remedies"])
@@ -329,7 +357,7 @@ def test_results_contrary_to_the_predictions_are_shown_as_failed(kind):
             }
             tables[entry["name"]] = contrary.rows(**moved)
         table = predictions.judged(kind, tables, base)
-        ruling = rules.predictions_hold(table)
+        ruling = predictions_hold(table)
         assert ruling["verdict"] is held and set(table["held"]) == {held}, table
         assert ruling["held"] == (len(table) if held else 0)
         assert all(entry["name"] in ruling["failed"] for entry in predictions.written(kind)) is not held
@@ -392,6 +420,37 @@ def test_effects_that_do_not_come_apart_are_not_two_causes():
         {"beta": contrary.effect(0.0), "dec": contrary.effect(0.2)},
     ):  # the label brings genre in
         assert rules.two_causes(silhouette, nmi)["verdict"] is False
+
+
+def simple(*effects: tuple[float, float]) -> pd.DataFrame:
+    """Four simple effects on silhouette and NMI: two of beta, two of the label in the decoder."""
+    return pd.DataFrame([{"silhouette": contrary.effect(a), "nmi": contrary.effect(b)} for a, b in effects])
+
+
+@pytest.mark.parametrize("effects, verdict", [
+    ([(0.12, -0.01), (0.08, 0.02), (0.01, -0.15), (0.02, -0.2)], True),
+    ([(0.12, -0.01), (-0.08, 0.02), (0.01, -0.15), (0.02, -0.2)], False),  # beta lowers it where a label is given
+    ([(0.12, -0.01), (0.08, 0.02), (0.01, -0.15), (0.02, 0.02)], False),  # the label takes nothing at the larger beta
+    ([(0.12, -0.01), (0.08, 0.02), (0.05, -0.15), (0.02, -0.2)], False),  # half of beta's work
+    ([(0.12, -0.01), (0.08, -0.09), (0.01, -0.15), (0.02, -0.2)], False),  # half of the label's work
+])
+def test_causes_come_apart_only_at_every_level_of_the_other(effects, verdict):
+    assert rules.come_apart(simple(*effects))["verdict"] is verdict
+
+
+def test_simple_effects_are_those_of_single_cells():
+    cells = pd.MultiIndex.from_product([(1.0, 4.0), (0, 1), (0, 1)], names=["beta", "enc", "dec"])
+    row = [beta + 10 * enc * dec * beta + 100 * dec * beta for beta, enc, dec in cells]
+    values = pd.DataFrame([row], columns=cells)
+    found = {name: one.iloc[0] for name, one in experiments.simple_effects(values).items()}
+    assert found == {"beta, no label": 3, "beta, label on both sides": 3 + 30 + 300,
+                     "label in the decoder, beta 1": 100, "label in the decoder, beta 4": 400}
+
+
+def test_what_moves_more_is_a_matter_of_size_not_of_sign():
+    small, large = contrary.seeds(0.04, 1e-3), contrary.seeds(-0.06, 1e-3)
+    assert rules.moves_more(large, small)["verdict"] is True
+    assert rules.moves_more(small, large)["verdict"] is False
 
 
 def test_main_causes_and_interactions_of_notebook_07():

@@ -13,11 +13,11 @@ from lib.features import audio
 from lib.models import theory
 from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
-from lib.scores import agreement, difficulty, information, properties
+from lib.scores import difficulty, information, properties
 from lib.store import artifacts
+from lib.store.labels import FEW
 from lib.store.runs import Run
 
-SAME = 0.9  # NMI above which a column is the label in other words
 BETA, TRACKS, SECONDS = 4.0, 1000, 30  # of the models and the corpus that the windows of difficulty were set for
 
 
@@ -32,6 +32,24 @@ def copies(run: Run, n: int) -> dict[str, int | str]:
             "other": f"drop would leave {n - dropped}" if keep else "copies dropped"}
 
 
+def accounts(files: pd.DataFrame, from_files: bool) -> dict[str, int | str]:
+    """The sums of the table `files` (group, what, files) that a sentence says."""
+    of = files.groupby("group")["files"].sum()
+    noted = files.loc[files["what"] == "with a note", "files"].sum()
+    left = of.get("left out", 0)
+    return {"things": "files" if from_files else "tracks", "used": int(of.get("used", 0)), "noted": int(noted),
+            "listed": int(of.get("listed", 0)), "ignored": int(of.get("ignored", 0)),
+            "left_out": f"; {left} left out by settings" if left else ""}
+
+
+def alike(labels: pd.Series) -> str:
+    """Labels that differ only in case or blanks, named: "Rock, rock; R&B, r & b"; "" when there are none."""
+    groups: dict[str, list[str]] = {}
+    for label in sorted(labels.unique()):
+        groups.setdefault("".join(label.casefold().split()), []).append(label)
+    return "; ".join(", ".join(group) for group in groups.values() if len(group) > 1)
+
+
 def words_found(run: Run, report: pd.DataFrame, named: int = 5) -> dict[str, int | str]:
     """Tracks `n` that have words by the `report` of a lyrics file, and entries that belong to no track, some named."""
     strangers = report.loc[report["status"] == "unmatched", "entry"]
@@ -39,6 +57,14 @@ def words_found(run: Run, report: pd.DataFrame, named: int = 5) -> dict[str, int
     n = len(artifacts.load(run, "lyrics")["text"].dropna()) if artifacts.has(run, "lyrics") else 0
     return {"n": n, "strangers": len(strangers),
             "which": which if len(strangers) else ""}
+
+
+def few_tracks(labels: pd.Series, named: int = 5) -> dict[str, int | str]:
+    """The labels [track] with too few tracks for scores: how many of how many (`all`), their `tracks`, some names."""
+    sizes = labels.value_counts()
+    small = sizes[sizes < FEW]
+    return {"n": len(small), "all": len(sizes), "tracks": int(small.sum()), "few": FEW,
+            "names": ", ".join(map(str, small.index[:named])) + ", ..." * (len(small) > named)}
 
 
 def labels_found(run: Run) -> dict[str, Any] | None:
@@ -51,17 +77,9 @@ def labels_found(run: Run) -> dict[str, Any] | None:
     return {"rows": label_matching.summary(report), "n": len(report), "used": used, "left": left, "all": used + left}
 
 
-def in_other_words(columns: pd.DataFrame, labels: pd.Series) -> pd.Series:
-    """NMI [column] with the labels [track] of those columns [track, column] that all but determine them: above
-    `SAME`."""
-    found = {name: agreement.nmi(labels.loc[column.index].to_numpy(), column.fillna("").astype(str).to_numpy())
-             for name, column in columns.items()}
-    return pd.Series(found, dtype=float).loc[lambda nmi: nmi > SAME].sort_values(ascending=False)
-
-
 def named(same: pd.Series, columns: pd.DataFrame) -> dict[str, Any]:
-    """What a sentence says of the columns that are the label in other words, out of all."""
-    return {"n": len(same), "all": columns.shape[1], "names": ", ".join(same.index), "limit": SAME}
+    """What a sentence says of the columns that are the label in other words (`properties.in_other_words`), of all."""
+    return {"n": len(same), "all": columns.shape[1], "names": ", ".join(same.index), "limit": properties.SAME}
 
 
 def added(report: pd.DataFrame) -> dict[str, int]:

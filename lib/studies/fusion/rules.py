@@ -34,7 +34,8 @@ def some_gain(rows: pd.DataFrame, seeds: int) -> Ruling:
 def some_lose(rows: pd.DataFrame) -> Ruling:
     """Does a method score below audio alone? Rows of `doses.gains`; `said` names those that do."""
     harmed = rows[[gain.high < 0 for gain in rows["over_audio"]]].groupby("view", sort=False)["method"]
-    return ruling(len(harmed) > 0, "the 95 % interval of a gain over audio lies below zero",
+    known = any(gain.n for gain in rows["over_audio"])
+    return ruling(len(harmed) > 0 if known else None, "the 95 % interval of a gain over audio lies below zero",
                   said="; ".join(f"{kind}: {', '.join(names)}" for kind, names in harmed))
 
 
@@ -55,7 +56,7 @@ def acts_as_label(lost: pd.Series, worth: pd.Series) -> Ruling:
     """Is most of a modality's worth its labels? NMI [seed] lost when dealt within labels, and when dealt to all."""
     kept = interval(worth - 2 * lost)
     return ruling(interval(worth).low > 0 and kept.low > 0,
-                  "dealing to all costs a resolved part, and dealing within genre less than half of it",
+                  "dealing to all costs a resolved part, and dealing within {label} less than half of it",
                   lost=interval(lost), worth=interval(worth))
 
 
@@ -63,7 +64,7 @@ def acts_as_label(lost: pd.Series, worth: pd.Series) -> Ruling:
 def only_a_label(gain: pd.Series, lost: pd.Series) -> Ruling:
     """Is all of a modality's worth its labels? Gain over audio, and what dealing within labels costs: NMI [seed]."""
     return ruling(interval(gain).low > 0 and lost.mean() < 0.1 * gain.mean(),
-                  "the gain over audio is resolved, and the shuffle within genre costs less than a tenth of it",
+                  "the gain over audio is resolved, and the shuffle within {label} costs less than a tenth of it",
                   gain=float(gain.mean()), lost=float(lost.mean()))
 
 

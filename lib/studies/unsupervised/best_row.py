@@ -8,13 +8,28 @@ import xarray as xr
 from lib.models import contrastive
 from lib.models.contrastive import Protocol
 from lib.models.latents import umap_latents
-from lib.scores import clustering, intervals
+from lib.scores import agreement, clustering, intervals
 from lib.scores import table as scores
 from lib.scores.intervals import Interval
 from lib.store import labels, runs
 from lib.store.runs import Run
 
 SHOWN = ("nmi", "nmi_null", "ami", "ari", "accuracy", "purity", "silhouette")
+
+
+def tuned_here(run: Run) -> bool:
+    """Was the protocol settled by the labels of this run's corpus? See its history."""
+    return run.settings.corpus == "controlled"
+
+
+def claim_of(run: Run) -> str:
+    """The claim about the row: what it reaches where it was settled is in-sample."""
+    return "label_free_row_tuned" if tuned_here(run) else "label_free_row"
+
+
+def stored(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
+    """Score rows with the role that they have on this corpus."""
+    return rows.assign(role=scores.TUNED) if tuned_here(run) else rows
 
 
 def kept(choice: Protocol) -> str:
@@ -46,8 +61,14 @@ def score(run: Run, found: dict[str, xr.Dataset], genre: pd.Series) -> dict[str,
 def mteb(found: dict[str, xr.Dataset], genre: pd.Series) -> dict[str, Interval]:
     """V-measure by the protocol of MTEB's clustering tasks, over seeds, of the row and of a single network."""
     y = genre.loc[found["best"].track.values].to_numpy()
-    return {name: intervals.interval([clustering.mteb(found[name].mu.sel(seed=s).values.astype(float), y, seed=s).mean()
-                                      for s in found["best"].seed.values.tolist()]) for name in ("best", "single")}
+    rows = agreement.counted(y)
+
+    def value(name: str, seed: int) -> float:
+        points = found[name].mu.sel(seed=seed).values.astype(float)
+        return float(clustering.mteb(points[rows], y[rows], seed=seed).mean())
+
+    return {name: intervals.interval([value(name, seed) for seed in found["best"].seed.values.tolist()])
+            for name in ("best", "single")}
 
 
 def openings(run: Run) -> pd.DataFrame:
