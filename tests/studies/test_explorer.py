@@ -181,7 +181,8 @@ def test_a_mixture_prior_goes_without_labels(material):
 
 def test_clusters_that_are_the_labels_score_and_permuted_ones_do_not(prepared_run):
     run, x, genre = prepared_run
-    material = models.Material(run, {}, x, genre, pd.DataFrame(index=x.index), pd.Series(x.index, x.index))
+    material = models.Material(run, {}, x, genre, pd.DataFrame(index=x.index), pd.Series(x.index, x.index),
+                               {models.LABEL: genre})
     trained = models.train(material, models.Choice("MLP", 0.5, VAE, 0))
     found = models.score(trained, genre)
     assert found.nmi > 0.8 > 0.2 > found.nmi_null.max() and found.silhouette > found.silhouette_null.max()
