@@ -154,7 +154,7 @@ def test_series_leaves_scores_findings_and_figures(smoke):
 def test_series_again_runs_nothing(smoke):
     folder, _, command = smoke
     before = (folder / "scores.csv").read_bytes()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0 and "up to date" in done.stdout
     assert (folder / "scores.csv").read_bytes() == before
 

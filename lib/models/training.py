@@ -68,16 +68,9 @@ def device() -> torch.device:
 
 
 def fit(
-    x: np.ndarray,
-    config: ModelConfig,
-    seeds: list[int],
-    schedule: Schedule,
-    y: np.ndarray | None = None,
-    groups: np.ndarray | None = None,
-    progress: Callable[[int, np.ndarray], None] | None = None,
-    betas: list[float] | None = None,
-    weights: np.ndarray | None = None,
-    n_train: int = 0,
+    x: np.ndarray, config: ModelConfig, seeds: list[int], schedule: Schedule, y: np.ndarray | None = None,
+    groups: np.ndarray | None = None, progress: Callable[[int, np.ndarray], None] | None = None,
+    betas: list[float] | None = None, weights: np.ndarray | None = None, n_train: int = 0,
     aside: np.ndarray | None = None,
 ) -> tuple[StackedVAE, xr.Dataset]:
     """Train one stack: all `seeds` of one setting on x [N, D] (raw units; standardised here per run).
@@ -88,9 +81,7 @@ def fit(
     the stack with each run's best held-out weights, and its latents (see `as_latents`). Raises `Problem` when a run
     diverges.
     """
-    splits = [split(x.shape[-2], seed, schedule.held_out, groups, n_train) for seed in seeds]
-    if aside is not None:
-        splits = [tuple(rows[~out[rows]] for rows in pair) for pair, out in zip(splits, aside, strict=True)]
+    splits = _splits(x.shape[-2], seeds, schedule, groups, n_train, aside)
     data, labels = _as_tensors(x, y, [train for train, _ in splits], weights)
     model, best = (StackedVAE(config, seeds, betas).to(data.device) for _ in range(2))
     best = _Best(best)
@@ -119,8 +110,17 @@ def fit(
             break
         if not going.all():
             _leave(model, optimiser, going)
-            best.runs, best.loss, best.waited = best.runs[going], best.loss[going], best.waited[going]
+            best.leave(going)
     return best.kept, _describe(best.kept, data, labels, splits, seeds, history[: epoch + 1])
+
+
+def _splits(n: int, seeds: list[int], schedule: Schedule, groups: np.ndarray | None, n_train: int,
+            aside: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to train on and held-out rows of each run, of `n`, without those that are `aside`."""
+    found = [split(n, seed, schedule.held_out, groups, n_train) for seed in seeds]
+    if aside is None:
+        return found
+    return [tuple(rows[~out[rows]] for rows in pair) for pair, out in zip(found, aside, strict=True)]
 
 
 def _as_tensors(x: np.ndarray, y: np.ndarray | None, trained_on: list[np.ndarray],
@@ -181,6 +181,10 @@ class _Best:
         self.loss, self.waited = torch.where(better, loss, self.loss), torch.where(better, 0, self.waited + 1)
         for value, now in zip(self.kept.parameters(), model.parameters(), strict=True):
             value[self.runs[better]] = now[better]
+
+    def leave(self, going: torch.Tensor) -> None:
+        """Only the runs that are `going` [R] go on."""
+        self.runs, self.loss, self.waited = self.runs[going], self.loss[going], self.waited[going]
 
 
 def _held_out(data, labels, rows: list[np.ndarray], generators: list[torch.Generator], dims: int) -> tuple:

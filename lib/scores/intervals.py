@@ -168,7 +168,8 @@ def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) 
     """A family of paired comparisons, fixed in advance: Wilcoxon signed-rank with Holm's correction.
 
     `pairs` maps a name to two series [seed]. A row is `resolved` when its corrected p is at most alpha. Where even the
-    smallest p that n seeds can give, 2 / 2^n, corrected, exceeds alpha, the verdict is "too few seeds".
+    smallest p that n seeds can give, 2 / 2^n, corrected, exceeds alpha, the verdict is "too few seeds"; where there is
+    nothing to compare, "no scores".
     """
     rows = []
     for name, (a, b) in pairs.items():
@@ -181,8 +182,8 @@ def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) 
     if table.empty:
         return table
     table["p_holm"] = holm(table["p"].to_numpy())
-    table["verdict"] = np.where(~table["attainable"], "too few seeds",
-                                np.where(table["p_holm"] <= alpha, "resolved", "not resolved"))
+    table["verdict"] = np.select([table["n"] == 0, ~table["attainable"], table["p_holm"] <= alpha],
+                                 ["no scores", "too few seeds", "resolved"], "not resolved")
     return table.drop(columns="attainable")
 
 

@@ -23,7 +23,7 @@ from lib.store import labels, runs, series
 from lib.store.errors import Problem
 from lib.studies.explorer import models, pictures, views, widget
 from tests.browsing import chromium, watched
-from tests.corpora.test_corpora import pack
+from tests.spectrograms import pack
 
 SMALL = {"n_tracks": 60, "seconds": 4.0, "epochs": 40, "betas": [1.0, 4.0], "n_seeds": 2}
 VAE, CVAE = "nowhere (VAE)", "encoder and decoder (CVAE)"
@@ -75,7 +75,7 @@ def lab(notebook):
             yield _address(server, root)
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(600)
 
 
 def _address(server, root):
@@ -330,8 +330,9 @@ def test_the_notebook_has_the_form_of_the_others_but_is_not_of_the_series():
 def test_the_notebook_runs_where_there_are_no_widgets(notebook, small, tmp_path):
     """papermill, as anybody would: two still pictures remain, and the explorer's place is marked."""
     done = subprocess.run(
-        [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"), "--no-progress-bar"],
-        capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": str(series.ROOT)}, cwd=tmp_path)
+        [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"), "--no-progress-bar",
+         "--start-timeout", "600"],
+        capture_output=True, text=True, timeout=3600, env=os.environ | {"PYTHONPATH": str(series.ROOT)}, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     outputs = [output for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type in ("error", "stream")], outputs

@@ -135,12 +135,7 @@ def prepare(folder: Path, settings: dict, say: Callable[[str], None]) -> Run:
 def read(run: Run) -> Material:
     """All of a run that needs no model. Raises `Problem` where notebook 01 has not prepared it."""
     x = artifacts.load(run, "features", ["mfcc"]).mfcc.to_pandas()
-    tables = {name: artifacts.load(run, name).loc[x.index] for name in ("columns", "factors", "descriptors")
-              if artifacts.has(run, name)}
-    if "columns" in tables:
-        tables["columns"] = grouping.typed(tables["columns"])
-    known = pd.concat(tables.values(), axis=1)
-    known = known.loc[:, ~known.columns.duplicated()]
+    known = preparation.known(run).loc[x.index]
     varied = [name for name in known if 1 < known[name].nunique() and (
         pd.api.types.is_numeric_dtype(known[name]) or known[name].nunique() <= MANY_LEVELS)]
     names = artifacts.load(run, "sources")["name"].loc[x.index]
@@ -195,10 +190,11 @@ def score(trained: Trained, label: pd.Series, n_nulls: int = N_NULLS) -> Scores:
     latents, found = trained.latents, trained.clusters.to_numpy()
     points, seed = latents.mu.values[0].astype(float), int(latents.seed.values[0])
     y = np.unique(label.loc[trained.clusters.index], return_inverse=True)[1]
+    rows = agreement.counted(y)
     return Scores(
         clustering.silhouette(points, found, seed),
         nulls.silhouette_null(points, len(np.unique(found)), n_nulls=n_nulls, seed=seed),
-        agreement.nmi(y, found),
+        agreement.nmi(y[rows], found[rows]),
         agreement.nmi_null(y, found, stream(seed, "permuted labels of the explorer")),
         int(information.active_dimensions(latents.kl.values[0])),
         float(latents.kl.sum()),

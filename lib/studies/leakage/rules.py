@@ -14,7 +14,7 @@ from lib.studies.leakage.outcomes import AuditReport, Result
 CLEAR = {  # what holds of an array in which a test finds nothing
     "row order": f"the label changes as often from row to row as in no order, at {100 * LEVEL:g} %",
     "label-derived": "what is left without the labels' means is structured, or another array tells something of it",
-    "within-genre shuffle": "less than half of its gain is left when rows of one label exchange it",
+    "shuffle within labels": "less than half of its gain is left when rows of one label exchange it",
     "label beside features": f"another label sets neighbours apart by less than {LABEL_STEP:g} in log distance",
     "exact duplicates": "no two rows of real numbers are identical",
     "collapse": f"{{subject}}: at least half of the dimensions carry more than {ACTIVE_NATS:g} nats, on these "
@@ -48,7 +48,7 @@ def no_leak_proved(report: AuditReport) -> Ruling:
 
 @rule
 def genre_proxy(report: AuditReport) -> Ruling:
-    """Does a statistical test of the audit call an embedding a genre proxy?"""
+    """Does a statistical test of the audit call an embedding a proxy for the label?"""
     calls = [one.sentence for one in report.outcomes if one.verdict == "proxy"]
     return ruling(bool(calls), "tests 2 to 4 call it one", said="; ".join(calls))
 
