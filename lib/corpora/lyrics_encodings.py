@@ -208,7 +208,8 @@ def _best(sample: bytes, readings: list[Reading]) -> str:
         return ""
     if _mean(best.costs) > (0.5 if few or best.tongue == "en" else MOST):
         return ""
-    if few and languages.script("".join(char for char in best.text if not char.isascii())) not in ("Latin", "", *EASTERN):
+    written = languages.script("".join(char for char in best.text if not char.isascii()))
+    if few and written not in ("Latin", "", *EASTERN):
         return ""
     if not all(rival is best or _clearly_worse(rival, best) for rival in readings):
         return ""

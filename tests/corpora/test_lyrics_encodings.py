@@ -23,7 +23,8 @@ LANGUAGES = {  # by encoding, a text of our own
     "euc_jp": "風が川の上で歌い、星は聞いている、夜は誰も知らない",
     "euc_kr": "바람이 강 위에서 노래하고 별들이 듣고 있어 아무도 몰라",
     "utf-16-le": "ветер поёт над водой", "utf-16-be": "الريح تغني فوق الماء", "utf-16": "风在河上唱歌 我们的爱",
-    "utf-7": "der Wind singt über den Flüssen, schöne Träume für dich", "iso2022_jp": "風が川の上で歌い、星は聞いている",
+    "utf-7": "der Wind singt über den Flüssen, schöne Träume für dich",
+    "iso2022_jp": "風が川の上で歌い、星は聞いている",
     "utf-32": "ветер поёт", "utf-8-sig": "ветер поёт",
 }  # fmt: skip
 
