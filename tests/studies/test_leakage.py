@@ -147,7 +147,7 @@ def songs(request):
                 for i, text in enumerate(texts)]
     if not (MOOD / "lyrics.csv").is_file():
         pytest.skip("real clips with lyrics are not here (../shared/data/mood_clips)")
-    items, _ = folder.find(MOOD / "audio", 30)
+    items, *_ = folder.find(MOOD / "audio", 30)
     texts, _ = lyrics_matching.match(items, lyrics_reading.read(MOOD / "lyrics.csv"))
     return [item._replace(spec={"track": f"t{Path(item.name).stem}"}, lyrics=texts.get(item.name, ""))
             for item in items]
