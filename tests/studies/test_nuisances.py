@@ -9,7 +9,7 @@ import yaml
 
 from lib.features import audio
 from lib.models import theory
-from lib.scores import nulls, properties
+from lib.scores import grouping, nulls, properties
 from lib.scores.intervals import Estimate, interval
 from lib.store import artifacts, labels
 from lib.store.series import NOTEBOOKS
@@ -67,7 +67,7 @@ def test_a_number_is_binned_and_a_number_that_names_things_is_not():
                             "artist_id": [str(i % 15) for i in range(n)],
                             "take": ["01", "02"] * (n // 2), "free": ["", *map(str, range(n - 1))]}, tracks(n))
     columns = columns.replace("", np.nan)
-    typed = found.typed(columns)
+    typed = grouping.typed(columns)
     numbers = [name for name in typed if pd.api.types.is_numeric_dtype(typed[name])]
     assert numbers == ["year", "free"]
     x = pd.DataFrame(RNG(0).standard_normal((n, 3)), tracks(n))
