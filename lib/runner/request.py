@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.store import runs
+from lib.store import array_folder, labels, runs
 from lib.store.errors import Problem
-from lib.store.labels import ARRAY_FILES
 from lib.store.settings import Settings, load
 
 NEEDS_SOURCE = {
     "folder": "a folder with one sub-folder of audio files per label",
     "gtzan_logmel": "the .npz file of log-mel spectrograms",
-    "latents": "a folder of .npy arrays, one row per track, with their labels in y.npy",
+    "latents": "a folder of arrays, one row per track, with their labels (y.npy, say)",
 }
 
 
@@ -65,8 +64,8 @@ def check(
     for option, path in (("--source", source), ("--lyrics", lyrics)):
         if path and not Path(path).exists():
             raise Problem(f"{option}: there is nothing at {path}; check the path")
-    if corpus == "latents" and not any((Path(source) / name).is_file() for name in ARRAY_FILES):
-        raise Problem(f"--source: no labels in {source}: put {ARRAY_FILES[0]} there, one label per row of the others")
+    if corpus == "latents":
+        labels.read_array(array_folder.read(Path(source)))
     _check_cache()
     return Request(profile, corpus, source, lyrics, out or str(runs.default_folder(found)), settings)
 

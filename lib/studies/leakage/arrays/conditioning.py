@@ -1,0 +1,175 @@
+"""Was an array computed from another array and the label?
+
+For each array the best source is taken: the other array that tells most of it without the label. The statistic is what
+the label adds (`dependence.gain`). It is held against two nulls of the same source: label-free maps of it
+(`label_free`), and label-free maps of it where part of the source is hidden, as when it is a sibling of the true one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from lib.store.streams import stream
+from lib.studies.leakage.arrays import label_free, label_made, latents, rows
+from lib.studies.leakage.arrays.dependence import Teller, gain
+from lib.studies.leakage.arrays.report import EVIDENCE, LEVEL, PROOF, Finding, finding
+
+TEST = "label beside features"
+ROWS = 500  # sampled for kernels
+DRAWS = {**dict.fromkeys(label_free.CHEAP, 12), **dict.fromkeys(label_free.TRAINED, 6)}
+HIDDEN = (("columns", 0.9), ("columns", 0.75), ("columns", 0.5), ("components", 0.75), ("components", 0.5),
+          ("the column that knows the label best", 1.0))
+
+
+class Told(NamedTuple):
+    """What a source and the label tell of a target."""
+
+    source: str
+    without: float  # share of variance left unexplained without the label
+    beside: float  # and with it
+    gain: float
+
+
+class Null(NamedTuple):
+    """Gains of label-free maps."""
+
+    kind: str
+    gains: np.ndarray  # [draw]
+    left: float  # smallest share of variance that stayed unexplained with the label
+
+    def p(self, value: float) -> float:
+        """Chance of a gain as large, by the t-distribution of one more draw."""
+        m = len(self.gains)
+        spread = max(float(self.gains.std(ddof=1)), 1e-3) * np.sqrt(1 + 1 / m)
+        return float(stats.t.sf((value - self.gains.mean()) / spread, m - 1))
+
+
+def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related: dict[str, dict[str, float]],
+                    seed: int = 0) -> list[Finding]:
+    """A finding per array [N, D] that another one tells of. `related[a][b]` is the R^2 of a from b within labels; only
+    sources above 0 are tried. Rows equal in an array and of two labels acquit it: it was not told their label."""
+    chosen = np.sort(stream(seed, "rows of an array").permutation(len(y))[:ROWS])
+    y_few = np.unique(y[chosen], return_inverse=True)[1]
+    few = {name: label_free.clipped(x[chosen]) for name, x in points.items()}
+    few = {name: x for name, x in few.items() if x.shape[1]}
+    alive = {name: label_free.clipped(_alive(points[name][chosen])) for name in few}
+    told: dict[str, dict[str, Told]] = {name: {} for name in few}
+    nulls: dict[str, list[Null]] = {}
+    for source, x in few.items():
+        targets = [t for t in few if t != source and related[t][source] > 0
+                   and not label_made.contained(few[t], x)]  # a part, or the array itself in other clothes, tells nothing
+        if targets:
+            teller = Teller(x, y_few)
+            for target, one in _told(teller, source, {t: alive[t] for t in targets}).items():
+                told[target][source] = one
+            if any(told[t][source].gain > 0 for t in targets):
+                nulls[source] = _label_free(teller, x, label_free.CHEAP, seed)
+    best = {t: min(by_source.values(), key=lambda one: one.without) for t, by_source in told.items() if by_source}
+    rough = {t: _p(one.gain, nulls.get(one.source, [])) for t, one in best.items()}
+    limit = holm(rough)
+    return [_judged(t, one, points, few, (y, y_few), told, nulls.get(one.source, []), limit[t], seed)
+            for t, one in best.items()]
+
+
+def _told(teller: Teller, source: str, targets: dict[str, np.ndarray]) -> dict[str, Told]:
+    without, beside = teller.errors(np.hstack(list(targets.values())))
+    out, start = {}, 0
+    for name, x in targets.items():
+        part = slice(start, start + x.shape[1])
+        start = part.stop
+        out[name] = Told(source, float(without[part].mean()), float(beside[part].mean()),
+                         gain(without[part], beside[part]))
+    return out
+
+
+def _alive(x: np.ndarray) -> np.ndarray:
+    """Columns of an array that hold more than `latents.DEAD` of the largest one's variance: what is told of the rest
+    would count as much in standardised columns."""
+    variance = x.var(0)
+    return x[:, variance >= latents.DEAD * variance.max()]
+
+
+def _label_free(teller: Teller, x: np.ndarray, kinds: tuple[str, ...], seed: int) -> list[Null]:
+    return [_null(kind, teller, [label_free.clipped(label_free.draw(kind, x, 8, stream(seed, "label-free maps", i)))
+                                 for i in range(DRAWS[kind])]) for kind in kinds]
+
+
+def _null(kind: str, teller: Teller, images: list[np.ndarray]) -> Null:
+    found = _told(teller, "", {str(i): image for i, image in enumerate(images) if image.shape[1]})
+    return Null(kind, np.array([one.gain for one in found.values()]), min(one.beside for one in found.values()))
+
+
+def _hidden(x: np.ndarray, y: np.ndarray, seed: int) -> list[Null]:
+    """Label-free maps of the whole x, told of by a part of it: what a sibling of the true source would seem to show."""
+    out, d = [], x.shape[1]
+    for i, (how, share) in enumerate(HIDDEN):
+        rng = stream(seed, "hidden parts of a source", i)
+        keep = max(1, int(np.ceil(share * d)) - (share < 1 and d > 1 and np.ceil(share * d) == d))
+        if d < 2:
+            continue
+        if how == "columns":
+            part = x[:, np.sort(rng.choice(d, keep, replace=False))]
+        elif how == "components":
+            left, size, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
+            part = left[:, :keep] * size[:keep]
+        else:
+            part = np.delete(x, int(np.argmax(rows.between(x, y))), axis=1)
+        teller = Teller(label_free.clipped(part), y)
+        out += [_null(f"{kind}, {how} hidden", teller, [label_free.clipped(label_free.draw(kind, x, 8, rng))
+                                                        for _ in range(6)]) for kind in ("linear", "relu", "two layers")]
+    return out
+
+
+def _p(value: float, nulls: list[Null]) -> float:
+    """The largest p over families of maps: any one that explains the gain is enough."""
+    return max((null.p(value) for null in nulls), default=1.0)
+
+
+def holm(p: dict[str, float]) -> dict[str, float]:
+    """p-values by name corrected over all of them (Holm 1979)."""
+    out, worst = {}, 0.0
+    for i, name in enumerate(sorted(p, key=p.get)):
+        worst = max(worst, min(1.0, (len(p) - i) * p[name]))
+        out[name] = worst
+    return out
+
+
+def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str, np.ndarray],
+            labels: tuple[np.ndarray, np.ndarray], told: dict[str, dict[str, Told]], nulls: list[Null], p: float,
+            seed: int) -> Finding:
+    y, y_few = labels
+    equal = rows.equal_pairs(points[one.source], points[target], y)
+    numbers = {"source": one.source, "gain": one.gain, "p": p, "unexplained": one.without,
+               "unexplained_beside_label": one.beside, **equal}
+    said = (f"told by {one.source} up to {100 * one.without:.1f} % of its variance, by {one.source} and the label up to "
+            f"{100 * one.beside:.1f} %")
+    if p >= LEVEL:
+        return finding(TEST, target, False, EVIDENCE, f"{said}: no more than label-free maps of it show", numbers)
+    if acquitted := rows.equal_across(points[target], y):
+        i, j = acquitted[0]
+        return finding(TEST, target, False, EVIDENCE, f"{said}; but rows {i} and {j}, of two labels, are equal in it: it "
+                       "was not told which label they have", numbers)
+    x = few[one.source]
+    trained = _label_free(Teller(x, y_few), x, label_free.TRAINED, seed)
+    numbers["p"] = p = max(p, _p(one.gain, trained))
+    hidden = [null for null in _hidden(x, y_few, seed) if null.left <= one.beside] or [Null("none", np.zeros(2), 0)]
+    worst = max(hidden, key=lambda null: null.gains.max())
+    numbers |= {"gain_of_siblings": float(worst.gains.max()), "p_of_siblings": _p(one.gain, hidden)}
+    both = told[one.source].get(target)
+    if p >= LEVEL or numbers["p_of_siblings"] >= LEVEL:
+        return finding(TEST, target, None, EVIDENCE, f"{said}; as much shows where {one.source} is not the true source but "
+                       "knows less than it", numbers)
+    if both is not None and both.gain >= one.gain / 2 and both.beside <= 2 * one.beside + 0.01 \
+            and not rows.equal_across(points[one.source], y):
+        return finding(TEST, target, None, EVIDENCE, f"{said}, and the same the other way round: one of the two was given "
+                       "the label, which of them does not show", numbers)
+    proved = equal["equal_p"] < LEVEL
+    said += (f" (label-free maps of {one.source}, trained ones too, gain nothing: p = {p:.2g} over all arrays; hiding "
+             f"parts of it does not do it either): it was computed from the label too, if {one.source} was not")
+    if equal["equal"] and equal["equal_across"]:
+        said += (f"; of {equal['equal']} pairs equal there and of one label {equal['equal_kept']} are equal here, of "
+                 f"{equal['equal_across']} under two labels {equal['equal_across_kept']}")
+    return finding(TEST, target, True, PROOF if proved else EVIDENCE, said, numbers)
