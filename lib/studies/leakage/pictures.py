@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from lib.report import plots
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PALETTE, listed, new, say
-from lib.studies.leakage.array_labels import ISOTROPIC, UNRELATED
+from lib.studies.leakage.arrays.label_made import ISOTROPIC, UNRELATED
 from lib.studies.leakage.doses import EXPECTED
 
 

@@ -14,13 +14,13 @@ from sklearn.neighbors import NearestNeighbors
 from lib.scores import clustering
 from lib.store.arithmetic import standardised
 from lib.store.streams import stream
+from lib.studies.leakage.arrays import relations
 from lib.studies.leakage.arrays.reading import Arrays
 from lib.studies.leakage.arrays.report import EVIDENCE, LEVEL, OBSERVED, PROOF, Finding, finding
 
 NEIGHBOURS = 10
 SMALL = 0.1  # chance-corrected agreement below Cohen's (1988) smallest effect of a table, w = 0.1
 SHIFTS = 50  # rows by which labels may have slipped
-UNRELATED_R2 = 0.02  # R^2 below what Cohen (1988) calls a small effect
 SAME, SAME_RAND = 0.98, 0.95  # share of rows and adjusted Rand index from which a grouping equals the labels
 READABLE = 0.95  # R^2 with which columns give back the label
 UNKNOWN = re.compile(r"-1(\.0)?|-?nan|none|null|n/?a|unknown|unk|undefined|missing|unlabel+ed|no[ _]genre||\?", re.I)
@@ -69,7 +69,7 @@ def _order_matters(y: np.ndarray) -> bool:
     return bool((y[1:] == y[:-1]).mean() > same + 3 * np.sqrt(same * (1 - same) / len(y)))
 
 
-def nothing_agrees(arrays: Arrays, known: pd.DataFrame, related: dict[str, dict[str, float]]) -> list[Finding]:
+def nothing_agrees(known: pd.DataFrame, related: dict[str, dict[str, float]]) -> list[Finding]:
     """Do labels and arrays know of each other? Found only where the upper bound of agreement is below `SMALL`."""
     if known.empty:
         return []
@@ -84,6 +84,13 @@ def nothing_agrees(arrays: Arrays, known: pd.DataFrame, related: dict[str, dict[
         said = (f"labels agree with {moved['array']} when they are moved by {int(moved['shift'])} rows (kappa of neighbours "
                 f"{moved['kappa_shifted']:.2f}; as they are {numbers['kappa']:.2f}): they have slipped")
         return [finding("nothing agrees", "y", True, PROOF, said, numbers | {"shift": int(moved["shift"])})]
+    silent = list(known.loc[known["upper"] < SMALL, "array"])
+    apart = len(names) > 1 and strongest < relations.UNRELATED
+    if apart and len(names) > len(silent) > len(names) / 2:
+        heard = ", ".join(name for name in names if name not in silent)
+        said = (f"no array knows another (R^2 at most {strongest:.3f}), and labels know next to nothing of {len(silent)} of "
+                f"{len(names)} (all but {heard}): rows of different arrays are not the same tracks (shuffled before saving)")
+        return [finding("nothing agrees", "y", True, EVIDENCE, said, numbers | {"silent": silent})]
     if not numbers["upper"] < SMALL:
         weak = numbers["p"] >= LEVEL
         said = (f"labels agree with {numbers['array']}: kappa of neighbours {numbers['kappa']:.2f}" if not weak else
@@ -91,7 +98,7 @@ def nothing_agrees(arrays: Arrays, known: pd.DataFrame, related: dict[str, dict[
         return [finding("nothing agrees", "y", None if weak else False, EVIDENCE, said, numbers)]
     said = (f"labels know next to nothing of any array: neighbours share them hardly more often than chance (kappa at "
             f"most {numbers['kappa']:.3f}, upper bound {numbers['upper']:.3f})")
-    if len(names) > 1 and strongest < UNRELATED_R2:
+    if apart:
         said += (f", and no array knows another (R^2 at most {strongest:.3f}): rows of different arrays are not the same "
                  "tracks (shuffled before saving), or all are noise")
     elif len(names) > 1:
@@ -102,7 +109,7 @@ def nothing_agrees(arrays: Arrays, known: pd.DataFrame, related: dict[str, dict[
     return [finding("nothing agrees", "y", True, EVIDENCE, said, numbers)]
 
 
-def strangers(arrays: Arrays, known: pd.DataFrame, related: dict[str, dict[str, float]]) -> list[Finding]:
+def strangers(known: pd.DataFrame, related: dict[str, dict[str, float]]) -> list[Finding]:
     """Arrays that know nothing of the labels nor of the rest, while the rest does: drawn at random, or misaligned."""
     by = known.set_index("array")
     names, out, seen = list(by.index), [], set()
@@ -116,7 +123,7 @@ def strangers(arrays: Arrays, known: pd.DataFrame, related: dict[str, dict[str, 
         if by.loc[list(group), "upper"].max() < SMALL and len(group) < len(names):
             subject = ", ".join(sorted(group))
             said = (f"knows next to nothing of the labels (kappa of neighbours at most {by.loc[list(group), 'kappa'].max():.3f}"
-                    f") nor of the other arrays (R^2 below {UNRELATED_R2:g}): drawn at random, in another order of rows, or "
+                    f") nor of the other arrays (R^2 below {relations.UNRELATED:g}): drawn at random, in another order of rows, or "
                     "a modality without a bearing on either")
             out.append(finding("knows nothing", subject, True, OBSERVED, said, {
                 "arrays": sorted(group), "kappa": float(by.loc[list(group), "kappa"].max()),
@@ -125,12 +132,12 @@ def strangers(arrays: Arrays, known: pd.DataFrame, related: dict[str, dict[str, 
 
 
 def _together(name: str, names: list[str], related: dict[str, dict[str, float]]) -> set[str]:
-    """The arrays that are linked with one by relations above `UNRELATED_R2`."""
+    """The arrays that are linked with one by relations above `relations.UNRELATED`."""
     group, new = set(), {name}
     while new:
         group |= new
         new = {b for a in new for b in names if b not in group
-               and max(related[a][b], related[b][a]) >= UNRELATED_R2}
+               and max(related[a][b], related[b][a]) >= relations.UNRELATED}
     return group
 
 

@@ -60,13 +60,14 @@ def audit(arrays: Arrays, seed: int = 0, n_nulls: int = 5) -> ArrayReport:
     columns = agreeing.label_as_column(arrays)
     holding = derived | {f.subject for f in columns if f.verdict == "found"}
     known = agreeing.label_agreement(less, seed)
+    nothing = agreeing.nothing_agrees(known, related)
     free = {name: x for name, x in arrays.points.items() if name not in holding}
     findings = [
         *_of_rows(arrays, less, derived, seed), *made, *columns, *agreeing.equals_labels(arrays, seed),
         *label_made.second_modality(less, about, carriers, related, seed),
         *conditioning.label_beside_features(free, y, related, seed),
-        *agreeing.nothing_agrees(less, known, related), *agreeing.strangers(less, known, related),
-        *_of_latents(arrays, less, derived, seed, n_nulls), *result_tables.audit_tables(arrays, seed),
+        *nothing, *([] if nothing and nothing[0].verdict == "found" else agreeing.strangers(known, related)),
+        *_of_latents(arrays, less, derived, seed, n_nulls), *result_tables.audit_tables(arrays, float(about["probe"].max()), seed),
     ]
     why = "arrays cannot be built again: give the builder to lib.studies.leakage.audit"
     not_run = {"relabelling": why, "words and fields": why, "modality ceiling": "the raw content is not here",

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from lib.store.streams import stream
-from lib.studies.leakage.arrays import label_free, label_made, latents, rows
+from lib.studies.leakage.arrays import label_free, label_made, latents, relations, rows
 from lib.studies.leakage.arrays.dependence import Teller, gain
 from lib.studies.leakage.arrays.report import EVIDENCE, LEVEL, PROOF, Finding, finding
 
@@ -50,7 +50,7 @@ class Null(NamedTuple):
 def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related: dict[str, dict[str, float]],
                     seed: int = 0) -> list[Finding]:
     """A finding per array [N, D] that another one tells of. `related[a][b]` is the R^2 of a from b within labels; only
-    sources above 0 are tried. Rows equal in an array and of two labels acquit it: it was not told their label."""
+    sources that tell something are tried. Rows equal in an array and of two labels acquit it: it was not told their label."""
     chosen = np.sort(stream(seed, "rows of an array").permutation(len(y))[:ROWS])
     y_few = np.unique(y[chosen], return_inverse=True)[1]
     few = {name: label_free.clipped(x[chosen]) for name, x in points.items()}
@@ -59,7 +59,7 @@ def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related:
     told: dict[str, dict[str, Told]] = {name: {} for name in few}
     nulls: dict[str, list[Null]] = {}
     for source, x in few.items():
-        targets = [t for t in few if t != source and related[t][source] > 0
+        targets = [t for t in few if t != source and related[t][source] >= relations.UNRELATED
                    and not label_made.contained(few[t], x)]  # a part, or the array itself in other clothes, tells nothing
         if targets:
             teller = Teller(x, y_few)

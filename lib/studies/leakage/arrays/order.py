@@ -14,7 +14,6 @@ from lib.studies.leakage.arrays.report import EVIDENCE, LEVEL, OBSERVED, PROOF, 
 
 LAGS = 60  # rows up to which a group of neighbours is looked for
 FAR = 0.95  # of the distance of rows of one label: from here a lag counts as outside the group
-TOO_GOOD = 0.02  # accuracy that holding groups together takes off before scores are said to be too good
 
 
 def row_order(arrays: Arrays) -> Finding:
@@ -79,14 +78,15 @@ def neighbours_in_order(name: str, x: np.ndarray, y: np.ndarray, seed: int = 0, 
                        numbers)
     size = _group_size(z, y, np.mean(null))
     random, together = _held_together(z, y, size, seed)
-    numbers |= {"group": size, "accuracy": random, "accuracy_held_together": together}
+    lost, won = int((random & ~together).sum()), int((together & ~random).sum())
+    too_good = lost > won and stats.binomtest(lost, lost + won, alternative="greater").pvalue < LEVEL  # McNemar
+    numbers |= {"group": size, "accuracy": random.mean(), "accuracy_held_together": together.mean(), "too_good": too_good}
     said = (f"next rows are {ratio:.2f} times as far apart as other rows of their label, and rows are alike up to "
             f"{'at least ' if size >= LAGS else ''}{size} apart: they belong together (segments of a recording, an artist, "
-            f"an album); a nearest-neighbour reader gets {random:.3f} of labels right on rows held out at random, "
-            f"{together:.3f} when blocks of {size} rows are held out together")
-    if random - together > TOO_GOOD:
-        said += ": scores on rows held out at random are too good"
-    return finding(test, name, True, EVIDENCE, said, numbers)
+            f"an album); a nearest-neighbour reader gets {random.mean():.3f} of labels right on rows held out at random, "
+            f"{together.mean():.3f} when blocks of {size} rows are held out together")
+    said += ": scores on rows held out at random are too good" if too_good else ""
+    return finding(test, name, True, EVIDENCE if too_good else OBSERVED, said, numbers)
 
 
 def _log_distance(z: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -104,14 +104,14 @@ def _group_size(z: np.ndarray, y: np.ndarray, level: float) -> int:
     return LAGS
 
 
-def _held_together(z: np.ndarray, y: np.ndarray, size: int, seed: int) -> tuple[float, float]:
-    """Accuracy of a nearest-neighbour reader: rows held out at random, and in blocks of neighbouring rows."""
+def _held_together(z: np.ndarray, y: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which labels [N] a nearest-neighbour reader gets right: rows held out at random, and in blocks of neighbouring rows."""
     reader, blocks = KNeighborsClassifier(1), np.arange(len(y)) // size
     scores = []
     for folds in (KFold(5, shuffle=True, random_state=seed).split(z),
                   GroupKFold(5, shuffle=True, random_state=seed).split(z, groups=blocks)):
-        right = np.zeros(len(y))
+        right = np.zeros(len(y), bool)
         for train, test in folds:
             right[test] = reader.fit(z[train], y[train]).predict(z[test]) == y[test]
-        scores.append(float(right.mean()))
+        scores.append(right)
     return scores[0], scores[1]

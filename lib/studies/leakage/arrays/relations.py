@@ -8,6 +8,7 @@ from sklearn.model_selection import KFold
 from lib.scores import properties
 from lib.store.arithmetic import standardised
 
+UNRELATED = 0.02  # R^2 below what Cohen (1988) calls a small effect
 PENALTIES = np.logspace(-2, 4, 7)
 
 

@@ -86,7 +86,11 @@ class ArrayReport(NamedTuple):
         """What was found, where, and how sure: accusations first."""
         found = [f for f in self.findings if f.verdict == "found"]
         order = sorted(found, key=lambda f: (not f.accuses, (PROOF, EVIDENCE, OBSERVED, ASSUMING).index(f.kind)))
-        return pd.DataFrame([(_first(f), f.subject, SURE[f.kind]) for f in order], columns=["what", "where", "how sure"])
+        where: dict[tuple[str, str], list[str]] = {}
+        for f in order:  # the same found in several arrays is one line
+            where.setdefault((_first(f), SURE[f.kind]), []).append(f.subject)
+        rows = [(what, ", ".join(subjects), sure) for (what, sure), subjects in where.items()]
+        return pd.DataFrame(rows, columns=["what", "where", "how sure"])
 
     def questions(self) -> pd.DataFrame:
         """What only the authors can answer, by class of leakage."""
