@@ -19,6 +19,8 @@ examples:
   run_notebooks.py --profile smoke                   the same, small and quick, to see that everything works
   run_notebooks.py --corpus folder --source ~/music --lyrics ~/music/lyrics.csv
                                                      your own music: one sub-folder of audio files per label
+  run_notebooks.py --corpus folder --source ~/music --labels ~/music/tracks.csv:genre
+                                                     files in any folders, and a table that knows their labels
   run_notebooks.py --corpus latents --source ~/run --out ~/run-audit
                                                      audit somebody's arrays: Z_*.npy and others, with y.npy
   run_notebooks.py --only 09                         notebook 09, and before it whatever it needs
@@ -46,6 +48,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     what.add_argument("--source", default="", metavar="PATH", help="folder or file of a real corpus")
     what.add_argument("--lyrics", default="", metavar="PATH",
                       help="lyrics of its tracks, if there are: CSV, JSON, or a folder of .txt and .lrc files")
+    what.add_argument("--labels", default="", metavar="TABLE:COLUMN",
+                      help="labels of its tracks: a table (CSV, TSV, JSON, Excel, parquet) and its column, or the "
+                      "files' tags (tags:genre); default: the names of the folders")
     what.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                       help="any setting of lib/store/settings.py; may be given several times")
     how = parser.add_argument_group("how to run")
@@ -97,7 +102,8 @@ def _run(options: argparse.Namespace, series: Any) -> int:
     if options.jobs < 1:
         raise Problem(f"--jobs {options.jobs}: give the number of notebooks to run at once, 1 or more")
     request = check(
-        options.profile, options.corpus, options.source, options.lyrics, options.out, parse_settings(options.set)
+        options.profile, options.corpus, options.source, options.lyrics, options.labels, options.out,
+        parse_settings(options.set),
     )
     series = series or Series(needs=needs_of(options.corpus))
     with schedule.only_runner(request.folder):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import soundfile
 
@@ -30,3 +31,24 @@ def collection(root: Path, labels: dict[str, int], seconds: float = 1.5) -> Path
             write(root / label / f"{seed:03d}.wav", noise(seed, seconds))
             seed += 1
     return root
+
+
+def encode(path: Path, y: np.ndarray, container: str, codec: str, sr: int = SR, tags: dict[str, str] | None = None,
+           **options: str) -> Path:
+    """Write y [samples] or [samples, channels] with FFmpeg; `options` are those of container and codec."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    y = np.atleast_2d(np.asarray(y, np.float32).T)
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(y)]
+    with av.open(str(path), "w", format=container, options=options) as out:
+        stream = out.add_stream(codec, rate=sr, layout=layout, options=options)
+        out.metadata.update(tags or {})
+        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=sr)
+        for start in range(0, y.shape[1], sr):
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(y[:, start : start + sr]), "fltp", layout)
+            frame.sample_rate, frame.pts = sr, start
+            for ready in resampler.resample(frame):
+                out.mux(stream.encode(ready))
+        for ready in resampler.resample(None):
+            out.mux(stream.encode(ready))
+        out.mux(stream.encode(None))
+    return path

@@ -15,6 +15,7 @@ profile: str = "default"  # smoke, default or paper
 corpus: str = "controlled"  # controlled, folder, gtzan or gtzan_logmel
 source: str = ""  # folder or file of a real corpus
 lyrics: str = ""  # lyrics file, if there is one
+labels: str = ""  # labels from TABLE:COLUMN or tags:genre; empty: the folders
 out: str = ""  # run folder; empty: build/<corpus>-<profile>
 settings: dict = {}  # anything in lib/store/settings.py, overrides the profile"""
 

@@ -77,6 +77,11 @@ def language(text: str) -> str:
     return code if probability >= CONFIDENT else UNKNOWN
 
 
+def ranked(text: str) -> list[tuple[str, float]]:
+    """All languages that the text could be in, as (ISO 639 code, probability), likeliest first."""
+    return _identifier().rank(text)
+
+
 @functools.cache
 def _identifier():
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # 1 to 2 s, and few need it

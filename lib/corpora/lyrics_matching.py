@@ -5,20 +5,17 @@ A file of lyrics comes from anywhere. What cannot be understood at all is a `Pro
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import unicodedata
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-import soundfile
 
-from lib.corpora import languages
-from lib.corpora.folder import SUFFIXES
+from lib.corpora import languages, tags
 from lib.corpora.items import Item
+from lib.corpora.kinds import AUDIO_ENDINGS
 from lib.corpora.lyrics_reading import MAX_NAME, TEXT_SUFFIXES, Entry
 from lib.store.errors import Problem
 
@@ -150,7 +147,7 @@ def _called(entry: Entry) -> str:
     return (entry.track_id or song or "nameless")[:80]
 
 
-def _index(items: list[Item], tags: bool) -> Index:
+def _index(items: list[Item], tagged: bool) -> Index:
     """What the tracks are called; audio files are opened for their tags only if some entry has artist and title."""
     found = Index(defaultdict(list), defaultdict(list), defaultdict(list), {})
     for item in items:
@@ -158,7 +155,7 @@ def _index(items: list[Item], tags: bool) -> Index:
         stem = path.rsplit("/", 1)[-1]
         found.paths[path].append(item.name)
         found.stems[stem].append(item.name)
-        for song in {_song_of_name(stem), _tagged(item) if tags else ("", "")} - {("", "")}:
+        for song in {_song_of_name(stem), _tagged(item) if tagged else ("", "")} - {("", "")}:
             found.songs[song].append(item.name)
         for number in re.findall(r"\d{1,9}", stem):
             found.numbers.setdefault(int(number), stem)
@@ -169,7 +166,7 @@ def _stem(name: str) -> str:
     """A file name or path without audio or text suffix, in composed Unicode; leading zeros and case are kept."""
     name = unicodedata.normalize("NFC", name.strip())
     suffix = Path(name).suffix
-    return name[: -len(suffix)] if suffix.lower() in (*SUFFIXES, *TEXT_SUFFIXES) else name
+    return name[: -len(suffix)] if suffix.lower() in (*AUDIO_ENDINGS, *TEXT_SUFFIXES) else name
 
 
 def _song(artist: str, title: str) -> tuple[str, str]:
@@ -191,16 +188,8 @@ def _song_of_name(stem: str) -> tuple[str, str]:
 
 def _tagged(item: Item) -> tuple[str, str]:
     """Artist and title from an audio file's tags; empty where it has none."""
-    if item.spec.get("kind") != "file":
-        return "", ""
-    try:
-        if not stat.S_ISREG(os.stat(item.spec["path"]).st_mode):
-            return "", ""
-        with soundfile.SoundFile(os.fsencode(item.spec["path"])) as file:
-            tags = file.copy_metadata()
-    except (OSError, soundfile.SoundFileError):
-        return "", ""
-    return _song(tags.get("artist", "")[:MAX_NAME], tags.get("title", "")[:MAX_NAME])
+    found = tags.read(item.spec["path"]) if item.spec.get("kind") == "file" else {}
+    return _song(found.get("artist", "")[:MAX_NAME], found.get("title", "")[:MAX_NAME])
 
 
 def summary(report: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lib.corpora import folder, gtzan, log_mels
+from lib.corpora import decoding, folder, gtzan, log_mels
 from lib.corpora.items import Item, LogMel, Sound
 from lib.store.errors import Problem
 from lib.store.series import FILES
@@ -29,6 +29,11 @@ class Corpus(NamedTuple):
     has_audio: bool
     items: list[Item]
     skipped: pd.DataFrame  # file, reason
+    n_files: int = 0  # found where it was looked for: items, skipped, and ignored
+    ignored: dict[str, int] = {}  # what files plainly are that are no audio -> how many
+    without: list[str] = []  # label folders without audio
+    label: str = "genre"  # what the labels are called
+    labels_report: pd.DataFrame | None = None  # what became of each row of a table of labels, and of each file
     lyrics_report: pd.DataFrame | None = None  # what became of each entry of a lyrics file, where one was given
 
 
@@ -42,6 +47,8 @@ def open(settings: Settings) -> Corpus:
         notebook = f"notebooks/{FILES['audit_your_run']}.ipynb"
         raise Problem(f"the corpus '{settings.corpus}' holds no music: it is for {notebook}")
     corpus = _OPENERS[settings.corpus](settings)
+    if settings.labels:
+        corpus = _labelled(corpus, settings.labels)
     if settings.lyrics:
         from lib.corpora import lyrics_matching, lyrics_reading
 
@@ -50,6 +57,17 @@ def open(settings: Settings) -> Corpus:
         corpus = corpus._replace(items=items, lyrics_report=report)
     check_counts([item.label for item in corpus.items], settings, "")
     return corpus
+
+
+def _labelled(corpus: Corpus, labels: str) -> Corpus:
+    """The corpus with the labels of a table or of tags; tracks without one are listed."""
+    from lib.corpora import label_matching
+
+    found = label_matching.label(corpus.items, labels)
+    missing = found.report.loc[found.report["status"] == "unlabelled", ["file", "reason"]]
+    about = f"{_counts(found.items)}, {found.name} by {'tags' if labels.startswith('tags') else 'a table'}."
+    return corpus._replace(items=found.items, label=found.name, labels_report=found.report, description=about,
+                           skipped=pd.concat([corpus.skipped, missing], ignore_index=True))
 
 
 def check_counts(labels: list[str], settings: Settings, usable: str) -> None:
@@ -71,7 +89,7 @@ def check_counts(labels: list[str], settings: Settings, usable: str) -> None:
 def read(spec: dict[str, Any]) -> Sound | LogMel:
     """Decode, render or look up one track. Raises `Unusable` with the reason when it cannot be had."""
     if spec["kind"] == "file":
-        return folder.read(spec["path"], spec["max_seconds"])
+        return decoding.read(spec["path"], spec["max_seconds"])
     if spec["kind"] == "gtzan_logmel":
         return log_mels.read(spec["path"], spec["row"])
     if spec["kind"] == "controlled":
@@ -84,7 +102,7 @@ def read(spec: dict[str, Any]) -> Sound | LogMel:
 def fingerprint(spec: dict[str, Any]) -> str:
     """A key of what `read` will return, cheaper than reading: what is computed from it can be stored under this key."""
     if spec["kind"] == "file":
-        return folder.fingerprint(spec["path"])
+        return decoding.fingerprint(spec["path"])
     if spec["kind"] == "gtzan_logmel":
         return log_mels.fingerprint(spec["path"], spec["row"])
     text = json.dumps(spec, sort_keys=True) + _generator()
@@ -103,6 +121,8 @@ def _open_controlled(settings: Settings) -> Corpus:
 
     if settings.lyrics:
         raise Problem("the controlled corpus writes its own lyrics: leave out --lyrics, or choose --corpus folder")
+    if settings.labels:
+        raise Problem("the controlled corpus knows its genres: leave out --labels, or choose --corpus folder")
     items = composition.items(settings)
     genres = len({item.label for item in items})
     about = (
@@ -116,18 +136,24 @@ def _open_folder(settings: Settings) -> Corpus:
     if not settings.source:
         raise Problem("--corpus folder needs --source: a folder that holds one folder of audio files per label")
     root = Path(settings.source)
-    items, skipped = folder.find(root, settings.max_seconds)
+    found = folder.find(root, settings.max_seconds, label_folders=not settings.labels)
     title = folder.readable(root.parent.name if root.name == "audio" else root.name)
-    return Corpus("folder", title, f"{_counts(items)} from audio files.", False, True, items, _table(skipped))
+    about = f"{_counts(found.items)} from audio files."
+    return _of_files("folder", title, about, found)
 
 
 def _open_gtzan(settings: Settings) -> Corpus:
     root = Path(settings.source) if settings.source else gtzan.local_folder()
-    items, skipped = folder.find(root, settings.max_seconds)
-    if others := sorted({item.label for item in items} - gtzan.GENRES):
+    found = folder.find(root, settings.max_seconds, label_folders=not settings.labels)
+    if others := sorted({item.label for item in found.items} - gtzan.GENRES - {""}):
         raise Problem(f"{root} is not GTZAN: it has a folder '{others[0]}'; use --corpus folder for your own music")
-    about = f"{_counts(items)}: the GTZAN genre collection (Tzanetakis and Cook 2002)."
-    return Corpus("gtzan", "GTZAN", about, False, True, items, _table(skipped))
+    about = f"{_counts(found.items)}: the GTZAN genre collection (Tzanetakis and Cook 2002)."
+    return _of_files("gtzan", "GTZAN", about, found)
+
+
+def _of_files(name: str, title: str, about: str, found: folder.Found) -> Corpus:
+    return Corpus(name, title, about, False, True, found.items, _table(found.listed), found.n, found.ignored,
+                  found.without)
 
 
 def _open_gtzan_logmel(settings: Settings) -> Corpus:

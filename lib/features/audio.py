@@ -19,7 +19,6 @@ from lib.store import runs
 runs.numba_folder()  # said before numba is imported
 SAMPLE_RATE, N_FFT, HOP_LENGTH = 22050, 2048, 512  # librosa's defaults
 N_MFCC, N_MELS, POOL = 20, 64, 3  # POOL: frames averaged into one frame of `log_mel`
-SILENCE = 1e-4  # a clip whose samples span less than this (-80 dBFS) is silent
 LOUDEST = 1e3  # samples beyond this (full scale is 1) are no sound but a damaged file
 LEVEL_SCALE = 3 / 16 * N_FFT**2  # sum over bins of |STFT|^2 per mean square of the signal: Hann window, half spectrum
 MFCC_STATS = [f"{stat}_{i:02d}" for stat in ("mean", "std") for i in range(N_MFCC)]

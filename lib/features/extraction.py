@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 import librosa
 import numpy as np
 import pandas as pd
@@ -18,14 +19,16 @@ import soundfile
 from filelock import FileLock
 
 from lib.corpora import registry
+from lib.corpora.decoding import SILENCE
 from lib.corpora.items import Item, LogMel, Sound
 from lib.features import audio
-from lib.features.audio import HOP_LENGTH, LOUDEST, N_FFT, POOL, SAMPLE_RATE, SILENCE
+from lib.features.audio import HOP_LENGTH, LOUDEST, N_FFT, POOL, SAMPLE_RATE
 from lib.store import engine, files, remembering, runs
 from lib.store.errors import Problem, Unusable
 from lib.store.settings import Settings, digest
 
 LIMIT = 120.0  # seconds for one clip
+ATTEMPTS = 3  # the second and third are for files that were replaced after they had been hashed, and their copies
 
 
 # --- one item ----------------------------------------------------------------------------------------------------
@@ -39,6 +42,8 @@ class Clip(NamedTuple):
     mfcc_delta: np.ndarray
     log_mel: np.ndarray | None  # int16 [64, frames], hundredths of a dB; None where only the rest was asked for
     descriptors: dict[str, float]
+    note: str = ""  # what is odd about the file, though it is used
+    source: str = ""  # fingerprint of what was decoded; "" where the one that was asked for holds
 
 
 def analyse(spec: dict[str, Any], seconds: float) -> Clip:
@@ -59,12 +64,13 @@ def analyse(spec: dict[str, Any], seconds: float) -> Clip:
         raise Unusable("its features are not finite")
     features["descriptors"] = {name: float(np.float32(value)) for name, value in features["descriptors"].items()}
     log_mel = np.clip(features.pop("log_mel") * 100, -32767, 32767).round().astype(np.int16)
-    return Clip("t" + hashlib.sha256(content).hexdigest()[:16], length, rate, log_mel=log_mel, **features)
+    identity = "t" + hashlib.sha256(content).hexdigest()[:16]
+    return Clip(identity, length, rate, log_mel=log_mel, note=track.note, source=track.source, **features)
 
 
 def _prepared(sound: Sound, seconds: float) -> np.ndarray:
     """Samples at 22,050 Hz, at most `seconds` of them, from the middle."""
-    y, rate = sound
+    y, rate = sound.y, sound.sr
     if not np.isfinite(y).all():
         raise Unusable("holds samples that are not finite")
     if np.abs(y).max(initial=0) > LOUDEST:
@@ -86,6 +92,7 @@ class Extracted(NamedTuple):
 
     paths: dict[int, Path]
     skipped: pd.DataFrame  # file, reason
+    left_out: int = 0  # items that `settings.max_tracks` leaves out
 
 
 def extract_all(
@@ -93,44 +100,57 @@ def extract_all(
 ) -> Extracted:
     """Features of every item, or of a random `settings.max_tracks` of them, from the cache where it has them.
 
-    Spread over `jobs` processes (default: all cores). Each clip is stored as soon as it is done, so an interrupted
-    call continues where it stopped. A clip that cannot be used costs only itself.
+    Spread over `jobs` processes (default: all cores). Each clip is stored as soon as it is done, under the hash of what
+    was decoded, so an interrupted call continues where it stopped, and a file that is replaced meanwhile leaves no
+    wrong features. A clip that cannot be used costs only itself.
     """
     seconds, say = settings.max_seconds, progress or (lambda message: None)
     if settings.corpus == "controlled":
         seconds = min(seconds, settings.seconds)
-    reasons: dict[int, str] = {}
-    prints: dict[int, str] = {}
-    with ThreadPoolExecutor(engine.cores()) as pool:
-        for i, result in enumerate(pool.map(_fingerprint, [item.spec for item in items])):
-            (reasons if isinstance(result, Unusable) else prints)[i] = str(result)
+    prints, reasons = _fingerprints(items)
+    readable = len(prints)
     if settings.max_tracks:
         rank = {i: digest([settings.seed, content]) for i, content in prints.items()}
         prints = {i: prints[i] for i in sorted(sorted(rank, key=rank.get)[: settings.max_tracks])}
-    paths = {i: _cache_path(content, seconds) for i, content in prints.items()}
-    lengths = {path: _stored_seconds(path) for path in set(paths.values())}
-    missing: dict[Path, int] = {}
-    for i, path in paths.items():
-        if lengths[path] is None:
-            missing.setdefault(path, i)  # equal files are read once
-    if missing:
+    left_out = readable - len(prints)
+    for attempt in range(ATTEMPTS + 1):
+        paths = {i: _cache_path(content, seconds) for i, content in prints.items()}
+        lengths = {path: _stored_seconds(path) for path in set(paths.values())}
+        missing: dict[Path, int] = {}
+        for i, path in paths.items():
+            if lengths[path] is None and i not in reasons:
+                missing.setdefault(path, i)  # equal files are read once
+        if not missing or attempt == ATTEMPTS:
+            break
         say(f"{len(items)} tracks, {len(missing)} to analyse")
-        failures = _extract_missing(items, missing, seconds, jobs, say)
-        lengths |= {path: _stored_seconds(path) for path in missing}
+        failures, replaced = _extract_missing(items, missing, seconds, jobs, say)
         reasons |= {i: failures[path] for i, path in paths.items() if path in failures}
+        prints |= replaced
     for i, path in paths.items():
         length = lengths[path]
-        if length is not None and length < settings.min_seconds - 1e-3:
+        if length is None:
+            reasons.setdefault(i, "was replaced again and again while it was read")
+        elif length < settings.min_seconds - 1e-3:
             reasons[i] = f"too short: {length:.2f} s, at least {settings.min_seconds:g} s are needed"
     skipped = pd.DataFrame([(items[i].name, reasons[i]) for i in sorted(reasons)], columns=["file", "reason"])
-    return Extracted({i: path for i, path in paths.items() if i not in reasons}, skipped)
+    return Extracted({i: path for i, path in paths.items() if i not in reasons}, skipped, left_out)
+
+
+def _fingerprints(items: list[Item]) -> tuple[dict[int, str], dict[int, str]]:
+    """By position in the list: what the item holds, or why it cannot be read."""
+    prints: dict[int, str] = {}
+    reasons: dict[int, str] = {}
+    with ThreadPoolExecutor(engine.cores()) as pool:
+        for i, result in enumerate(pool.map(_fingerprint, [item.spec for item in items])):
+            (reasons if isinstance(result, Unusable) else prints)[i] = str(result)
+    return prints, reasons
 
 
 def load_clip(path: Path, log_mel: bool = True) -> Clip:
     """Read what `extract_all` stored of one clip, with or without its large part."""
     with np.load(path, allow_pickle=False) as stored:
         found = {name: stored[name] for name in Clip._fields if log_mel or name != "log_mel"}
-    found |= {name: found[name].item() for name in ("content", "seconds", "frames_per_second")}
+    found |= {name: found[name].item() for name in ("content", "seconds", "frames_per_second", "note", "source")}
     return Clip(**{"log_mel": None} | found | {"descriptors": json.loads(found["descriptors"].item())})
 
 
@@ -162,8 +182,9 @@ def _cache_path(content: str, seconds: float) -> Path:
 @functools.cache
 def version() -> str:
     """Short hash of everything that turns a file into features: this module, the decoder and the packages."""
-    code = remembering.code_of("features/extraction.py", "features/audio.py", "corpora/folder.py")
-    return digest([code, soundfile.__libsndfile_version__], 8)
+    sources = ("features/extraction.py", "features/audio.py", "corpora/decoding.py", "corpora/ffmpeg.py")
+    code = remembering.code_of(*sources)
+    return digest([code, soundfile.__libsndfile_version__, av.__version__], 8)
 
 
 def _fingerprint(spec: dict[str, Any]) -> str | Unusable:
@@ -175,9 +196,10 @@ def _fingerprint(spec: dict[str, Any]) -> str | Unusable:
 
 def _extract_missing(
     items: list[Item], missing: dict[Path, int], seconds: float, jobs: int | None, say: Callable[[str], None]
-) -> dict[Path, str]:
-    """Analyse and store the missing clips; the reasons of those that failed."""
+) -> tuple[dict[Path, str], dict[int, str]]:
+    """Analyse and store the missing clips; the reasons of those that failed, and what replaced files hold now."""
     failures: dict[Path, str] = {}
+    replaced: dict[int, str] = {}
     todo, cleared = list(missing), False
     while todo:
         warm(clear=cleared)
@@ -191,14 +213,18 @@ def _extract_missing(
                 path = todo[outcome.index]
                 finished.add(path)
                 if outcome.kind == "done":
-                    _save_clip(path, outcome.value)
+                    clip: Clip = outcome.value
+                    holds = _cache_path(clip.source, seconds) if clip.source else path
+                    _save_clip(holds, clip)
+                    if holds != path:
+                        replaced[missing[path]] = clip.source
                 else:
                     failures[path] = outcome.reason
                 done = len(missing) - len(todo) + len(finished)
                 if done * 10 // len(missing) > (done - 1) * 10 // len(missing):
                     say(f"analysed {done} of {len(missing)} tracks")
         todo, cleared = [path for path in todo if path not in finished], True
-    return failures
+    return failures, replaced
 
 
 def warm(clear: bool = False) -> None:

@@ -35,7 +35,8 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
 
     Stores, all sorted by track id: `labels` (sealed), `features` (`mfcc`, `mfcc_delta`, `log_mel`), and the tables
     `descriptors`, `tracks` (group, seconds), `sources` (name, spec), `skipped`, `duplicates`; where the corpus has
-    them also `factors`, `lyrics` and `lyrics_report`. Raises `Problem` when too few tracks are usable.
+    them also `factors`, `lyrics`, `lyrics_report`, `labels_report`, and `columns` (of a table of labels). Raises
+    `Problem` when too few tracks are usable.
     """
     if run.settings.lyrics_embedder != "tfidf":
         sentence_embeddings.check(run.settings.lyrics_embedder.removeprefix("sentence:"))
@@ -60,6 +61,7 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
         "has_audio": corpus.has_audio,
         "has_lyrics": any(track.item.lyrics for track in tracks),
         "lyrics_encoding": "" if corpus.lyrics_report is None else corpus.lyrics_report.attrs["encoding"],
+        "label": corpus.label,
         "n_labels": len({track.item.label for track in tracks}),
         "n_skipped": len(skipped),
         "n_found": len(corpus.items) + len(corpus.skipped),
@@ -145,8 +147,11 @@ def _tables(tracks: list[Track], corpus: Corpus) -> dict[str, pd.DataFrame]:
         tables["factors"] = pd.DataFrame([track.item.factors for track in tracks], index=index)
     if any(track.item.lyrics for track in tracks):
         tables["lyrics"] = pd.DataFrame({"text": [track.item.lyrics for track in tracks]}, index=index)
-    if corpus.lyrics_report is not None:
-        tables["lyrics_report"] = corpus.lyrics_report
+    if any(track.item.columns for track in tracks):
+        tables["columns"] = pd.DataFrame([track.item.columns for track in tracks], index=index)
+    for name, report in (("lyrics_report", corpus.lyrics_report), ("labels_report", corpus.labels_report)):
+        if report is not None:
+            tables[name] = report
     return tables
 
 

@@ -39,7 +39,7 @@ def registry() -> dict[str, dict[str, Any]]:
 
 def label_of(run: Run) -> str:
     """What the labels of the run's corpus are called in sentences."""
-    return "genre"
+    return str(artifacts.load_corpus(run).get("label", "genre")) if artifacts.has(run, "corpus") else "genre"
 
 
 def caption(run: Run, kind: str, name: str, **values: Any) -> str:

@@ -12,7 +12,7 @@ from lib.runner.request import Request
 from lib.store import remembering
 from lib.store.errors import Problem
 from lib.store.series import FILES, NOTEBOOKS, Series
-from lib.store.settings import digest
+from lib.store.settings import digest, table_and_column
 
 # what notebooks show their results with; the rest of the report reads finished notebooks
 PAGE = [f"report/{name}.py" for name in ("claims", "glossary", "latex", "output", "plots", "redraw", "rules", "showing",
@@ -22,12 +22,14 @@ PAGE = [f"report/{name}.py" for name in ("claims", "glossary", "latex", "output"
 # --- what needs a run --------------------------------------------------------------------------------------------
 def keys(series: Series, request: Request) -> dict[str, str]:
     """For each notebook a hash of all that its results follow from: sources, settings, input files, versions, needs."""
+    table = table_and_column(request.labels)[0]
     shared = {
         "settings": request.checked().key(),
         "code": remembering.code_of(),
         "page": [remembering.sources(*PAGE), (NOTEBOOKS / "glossary.yaml").read_text(encoding="utf-8")],
         "source": _fingerprint(request.source),
         "lyrics": _fingerprint(request.lyrics),
+        "labels": _fingerprint("" if table == "tags" else table),
     }
     written = yaml.safe_load((NOTEBOOKS / "claims.yaml").read_text(encoding="utf-8"))
     sentences = {FILES.get(name, name): said for name, said in written.items()}

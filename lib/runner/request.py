@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.store import array_folder, labels, runs
+from lib.store import array_folder, runs
 from lib.store.errors import Problem
-from lib.store.settings import Settings, load
+from lib.store.labels import read_array
+from lib.store.settings import Settings, load, table_and_column
 
 NEEDS_SOURCE = {
     "folder": "a folder with one sub-folder of audio files per label",
@@ -20,18 +21,19 @@ NEEDS_SOURCE = {
 
 @dataclass(frozen=True)
 class Request:
-    """What to run on: the notebooks' six parameters, with absolute paths. `check` makes one."""
+    """What to run on: the notebooks' seven parameters, with absolute paths. `check` makes one."""
 
     profile: str
     corpus: str
     source: str
     lyrics: str
+    labels: str
     out: str
     settings: dict[str, Any]
 
     def checked(self) -> Settings:
         """The run's settings. Raises `Problem` when something is wrong with them."""
-        return load(self.profile, self.corpus, self.source, self.lyrics, self.settings)
+        return load(self.profile, self.corpus, self.source, self.lyrics, self.labels, self.settings)
 
     @property
     def folder(self) -> Path:
@@ -43,31 +45,36 @@ def check(
     corpus: str = "controlled",
     source: str = "",
     lyrics: str = "",
+    labels: str = "",
     out: str = "",
     settings: dict[str, Any] | None = None,
 ) -> Request:
     """Check what the user asked for, make relative paths absolute, and choose the run's folder.
 
-    Raises `Problem` for an unknown profile, corpus or setting, or a source or lyrics file that is needed and not there.
+    Raises `Problem` for an unknown profile, corpus or setting, or a file or folder that is needed and not there.
     """
     settings = settings or {}
-    for name in ("profile", "corpus", "source", "lyrics"):
+    for name in ("profile", "corpus", "source", "lyrics", "labels"):
         if name in settings:
             raise Problem(f"--set {name}=...: say --{name} {settings[name]} instead")
     source, lyrics, out = (str(Path(p).expanduser().absolute()) if p else "" for p in (source, lyrics, out))
-    found = load(profile, corpus, source, lyrics, settings)
-    if corpus == "controlled" and (source or lyrics):
+    table, column = table_and_column(labels)
+    if table and table != "tags":
+        table = str(Path(table).expanduser().absolute())
+        labels = table + f":{column}" * bool(column)
+    found = load(profile, corpus, source, lyrics, labels, settings)
+    if corpus == "controlled" and (source or lyrics or labels):
         raise Problem("the controlled corpus is composed by the program and reads no files: "
                       "add --corpus folder (or gtzan, gtzan_logmel, latents) to use your own")
     if corpus in NEEDS_SOURCE and not source:
         raise Problem(f"the corpus '{corpus}' needs --source PATH: {NEEDS_SOURCE[corpus]}")
-    for option, path in (("--source", source), ("--lyrics", lyrics)):
+    for option, path in (("--source", source), ("--lyrics", lyrics), ("--labels", table if table != "tags" else "")):
         if path and not Path(path).exists():
             raise Problem(f"{option}: there is nothing at {path}; check the path")
     if corpus == "latents":
-        labels.read_array(array_folder.read(Path(source)))
+        read_array(array_folder.read(Path(source)))
     _check_cache()
-    return Request(profile, corpus, source, lyrics, out or str(runs.default_folder(found)), settings)
+    return Request(profile, corpus, source, lyrics, labels, out or str(runs.default_folder(found)), settings)
 
 
 def _check_cache() -> None:

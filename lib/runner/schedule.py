@@ -11,6 +11,7 @@ nothing that others read.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ def run_series(
     found, before = keys.keys(series, request), runs.read_record(folder)
     current = keys.up_to_date(folder, found, before)
     names, extra = keys.choose(series, only or [], current, force)
-    values = {name: getattr(request, name) for name in ("profile", "corpus", "source", "lyrics", "out", "settings")}
+    values = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
     for name in names:
         notebook.check_notebook(series.path(name), list(values))
     watcher.planned(names, extra, current - set(names))

@@ -14,7 +14,7 @@ from typing import Any
 from lib.store import files
 from lib.store.errors import Problem
 from lib.store.series import FILES, PREPARATION, ROOT
-from lib.store.settings import Settings, load
+from lib.store.settings import Settings, load, table_and_column
 
 PACKAGES = ["numpy", "scipy", "pandas", "torch", "scikit-learn", "librosa", "umap-learn", "symusic", "py3langid"]
 
@@ -81,11 +81,12 @@ def open_run(
     corpus: str = "controlled",
     source: str = "",
     lyrics: str = "",
+    labels: str = "",
     out: str = "",
     settings: dict[str, Any] | None = None,
 ) -> Run:
     """Check the parameters of a notebook (by its name), open its run's folder and start the notebook's record anew."""
-    checked = load(profile, corpus, _absolute(source), _absolute(lyrics), settings)
+    checked = load(profile, corpus, _absolute(source), _absolute(lyrics), _absolute_table(labels), settings)
     folder = Path(_absolute(out)) if out else default_folder(checked)
     claim_folder(folder, checked)
     return _begin(Run(FILES.get(notebook, notebook), checked, folder))
@@ -123,6 +124,7 @@ def reopen_run(notebook: str, folder: Path) -> Run:
         raise Problem(f"there is no run in {folder}: run notebooks/{PREPARATION}.ipynb first")
     settings = json.loads(path.read_text())
     named = {name: settings.pop(name) for name in ("profile", "corpus", "source", "lyrics")}
+    named["labels"] = settings.pop("labels", "")
     return _begin(Run(notebook, load(**named, settings=settings), folder))
 
 
@@ -134,6 +136,11 @@ def find_runs(parent: Path) -> list[Path]:
 def _absolute(path: str) -> str:
     """Relative paths are relative to the project, wherever a kernel was started."""
     return str(ROOT / Path(path).expanduser()) if path else ""
+
+
+def _absolute_table(labels: str) -> str:
+    table, column = table_and_column(labels)
+    return labels if table == "tags" else _absolute(table) + f":{column}" * bool(column)
 
 
 def save_report(run: Run, name: str, content: dict[str, Any]) -> Path:

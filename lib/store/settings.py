@@ -1,7 +1,7 @@
 """Every setting of a run: typed, checked, and read from a profile.
 
-A run is described by six parameters (`profile`, `corpus`, `source`, `lyrics`, `out`, `settings`): the first five are
-what people change often, `settings` overrides anything else below.
+A run is described by seven parameters (`profile`, `corpus`, `source`, `lyrics`, `labels`, `out`, `settings`): the first
+six are what people change often, `settings` overrides anything else below.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Literal
 
 import yaml
@@ -30,6 +31,7 @@ class Settings(BaseModel):
     corpus: Literal["controlled", "folder", "gtzan", "gtzan_logmel", "latents"] = "controlled"
     source: str = Field("", description="folder or file of a real corpus")
     lyrics: str = Field("", description="lyrics of a real corpus: CSV, JSON, or a folder of .txt and .lrc files")
+    labels: str = Field("", description="labels of a real corpus: TABLE:COLUMN or tags:genre; empty: names of folders")
     duplicates: Literal["keep", "drop"] = Field("keep", description="exact copies: keep all, or one of each")
     max_tracks: int = Field(0, ge=0, description="real corpora: analyse a random subset of this size; 0 for all")
     min_seconds: float = Field(3.0, gt=0, description="shorter clips are skipped, seconds")
@@ -81,12 +83,23 @@ class Settings(BaseModel):
 
     def corpus_key(self) -> str:
         """Short hash of the settings that decide which tracks, labels and features there are."""
-        names = {"corpus", "source", "lyrics", "duplicates", "max_tracks", "min_seconds", "max_seconds"}
+        names = {"corpus", "source", "lyrics", "labels", "duplicates", "max_tracks", "min_seconds", "max_seconds"}
         if self.corpus == "controlled":
             names |= {"n_tracks", "seconds", "lyrics_information", "seed"}
         elif self.max_tracks:
             names |= {"seed"}
         return digest(self.model_dump(include=names))
+
+
+def table_and_column(labels: str) -> tuple[str, str]:
+    """The two parts of "TABLE:COLUMN"; the column is "" where none is given. "tags:genre" stays as it is: ("tags",
+    "genre")."""
+    if labels.startswith("tags:") or labels == "tags":
+        return "tags", labels.partition(":")[2]
+    table, colon, column = labels.rpartition(":")
+    if not colon or Path(labels).exists() or "/" in column or "\\" in column:  # the colon is part of the path
+        return labels, ""
+    return table, column
 
 
 def digest(value: Any, length: int = 12) -> str:
@@ -100,6 +113,7 @@ def load(
     corpus: str = "controlled",
     source: str = "",
     lyrics: str = "",
+    labels: str = "",
     settings: dict[str, Any] | None = None,
 ) -> Settings:
     """Settings of a run: a profile, then the corpus, then overrides.
@@ -112,6 +126,7 @@ def load(
         raise Problem(f"there is no profile '{profile}'; choose one of: {known}")
     values = yaml.safe_load(path.read_text()) or {}
     values |= {"profile": profile, "corpus": corpus, "source": str(source), "lyrics": str(lyrics)}
+    values["labels"] = str(labels)
     values |= settings or {}
     try:
         return Settings(**values)

@@ -89,20 +89,21 @@ class Scores(NamedTuple):
 
 # --- a run -------------------------------------------------------------------------------------------------------
 def open_run(
-    profile: str = "default", corpus: str = "controlled", source: str = "", lyrics: str = "", out: str = "",
-    settings: dict | None = None, say: Callable[[str], None] = print,
+    profile: str = "default", corpus: str = "controlled", source: str = "", lyrics: str = "", labels: str = "",
+    out: str = "", settings: dict | None = None, say: Callable[[str], None] = print,
 ) -> Run:
     """The run to begin with, its tracks prepared: the one that these parameters name, with the settings it has.
 
     Where there is none yet, a small synthetic one is prepared beside it; with profile "smoke", the named one itself.
     Raises `Problem` for another corpus that was not prepared.
     """
-    checked = load(profile, corpus, source, lyrics, settings)
+    checked = load(profile, corpus, source, lyrics, labels, settings)
     folder = ROOT / Path(out).expanduser() if out else runs.default_folder(checked)
     if folder in runs.find_runs(folder.parent):
         return runs.reopen_run(NOTEBOOK, folder)
     if corpus != "controlled":
-        options = "".join(f" --{name} {value}" for name, value in (("source", source), ("lyrics", lyrics)) if value)
+        given = {"source": source, "lyrics": lyrics, "labels": labels}
+        options = "".join(f" --{name} {value}" for name, value in given.items() if value)
         raise Problem(f"no tracks in {folder} yet: run_notebooks.py --only 01 --corpus {corpus}{options} prepares them")
     if profile == "smoke":
         return prepare(folder, settings or {}, say)
