@@ -13,12 +13,10 @@ import joblib
 import yaml
 from scipy import stats
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
-
-import public_runs  # noqa: E402
-import simulated_arrays  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.studies.leakage.arrays import audit  # noqa: E402
+from tests import public_runs, simulated_arrays  # noqa: E402
 
 EFFECTS = yaml.safe_load((Path(__file__).parent / "effects.yaml").read_text())
 
@@ -27,7 +25,7 @@ def accusations(kind: str, seed: int) -> list[str]:
     """What an innocent folder is accused of."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        report = audit.audit(simulated_arrays.innocent(kind, seed), n_nulls=2)
+        report = audit.audit(simulated_arrays.innocent(kind, seed), n_nulls=0)
     return [f"{kind}, seed {seed}: {one.test} {one.subject}: {one.sentence}" for one in report.accusations]
 
 
@@ -35,7 +33,7 @@ def is_found(test: str, seed: int) -> bool:
     """Is a planted fault found?"""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        report = audit.audit(simulated_arrays.guilty(test, seed, **EFFECTS["effects"][test]), n_nulls=2)
+        report = audit.audit(simulated_arrays.guilty(test, seed, **EFFECTS["effects"][test]), n_nulls=0)
     return bool(report.found(test.partition(",")[0]))
 
 

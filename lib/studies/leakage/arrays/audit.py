@@ -49,7 +49,7 @@ def describe(arrays: Arrays, seed: int = 0) -> pd.DataFrame:
 
 
 def audit(arrays: Arrays, seed: int = 0, n_nulls: int = 5) -> ArrayReport:
-    """Everything that a folder's arrays give away by themselves."""
+    """Everything that a folder's arrays give away by themselves; without nulls (`n_nulls` 0) no silhouettes."""
     y = arrays.labels
     less = reading.sample(arrays, seed)
     about = describe(less, seed)
@@ -98,8 +98,8 @@ def _of_latents(arrays: Arrays, less: Arrays, derived: set[str], seed: int, n_nu
         if x.shape[1] < 2 or not x.std(0).max() or name in derived:  # noise on a label is no latent
             continue
         copy = latents.stretched_copy(name, x, less.points)
-        out += [copy or latents.scales(name, x), latents.collapse(name, np.asarray(arrays.points[name], float)),
-                latents.silhouette_explained(name, x[::step], k, seed, n_nulls)]
+        out += [copy or latents.scales(name, x), latents.collapse(name, np.asarray(arrays.points[name], float))]
+        out += [latents.silhouette_explained(name, x[::step], k, seed, n_nulls)] if n_nulls else []
     return out
 
 

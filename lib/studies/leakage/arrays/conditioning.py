@@ -18,7 +18,8 @@ from lib.studies.leakage.arrays.dependence import Teller, gain
 from lib.studies.leakage.arrays.report import EVIDENCE, LEVEL, PROOF, Finding, finding
 
 TEST = "label beside features"
-ROWS = 500  # sampled for kernels
+ROWS = 400  # sampled for kernels
+WIDTH = 4  # columns of a label-free map
 DRAWS = {**dict.fromkeys(label_free.CHEAP, 12), **dict.fromkeys(label_free.TRAINED, 6)}
 HIDDEN = (("columns", 0.9), ("columns", 0.75), ("columns", 0.5), ("components", 0.75), ("components", 0.5),
           ("the column that knows the label best", 1.0))
@@ -65,9 +66,8 @@ def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related:
             teller = Teller(x, y_few)
             for target, one in _told(teller, source, {t: alive[t] for t in targets}).items():
                 told[target][source] = one
-            if any(told[t][source].gain > 0 for t in targets):
-                nulls[source] = _label_free(teller, x, label_free.CHEAP, seed)
-    best = {t: min(by_source.values(), key=lambda one: one.without) for t, by_source in told.items() if by_source}
+            nulls[source] = _label_free(teller, x, label_free.CHEAP, seed)
+    best = {t: one for t in told if (one := _best(t, told))}
     rough = {t: _p(one.gain, nulls.get(one.source, [])) for t, one in best.items()}
     limit = holm(rough)
     return [_judged(t, one, points, few, (y, y_few), told, nulls.get(one.source, []), limit[t], seed)
@@ -92,8 +92,16 @@ def _alive(x: np.ndarray) -> np.ndarray:
     return x[:, variance >= latents.DEAD * variance.max()]
 
 
+def _best(target: str, told: dict[str, dict[str, Told]]) -> Told | None:
+    """The source that tells most of the target without the label, of those that tell more of it than it of them: what
+    was computed from another array knows no more than that."""
+    sources = [one for source, one in told[target].items()
+               if target not in told[source] or one.without <= told[source][target].without]
+    return min(sources, key=lambda one: one.without, default=None)
+
+
 def _label_free(teller: Teller, x: np.ndarray, kinds: tuple[str, ...], seed: int) -> list[Null]:
-    return [_null(kind, teller, [label_free.clipped(label_free.draw(kind, x, 8, stream(seed, "label-free maps", i)))
+    return [_null(kind, teller, [label_free.clipped(label_free.draw(kind, x, WIDTH, stream(seed, "label-free maps", i)))
                                  for i in range(DRAWS[kind])]) for kind in kinds]
 
 
@@ -118,7 +126,7 @@ def _hidden(x: np.ndarray, y: np.ndarray, seed: int) -> list[Null]:
         else:
             part = np.delete(x, int(np.argmax(rows.between(x, y))), axis=1)
         teller = Teller(label_free.clipped(part), y)
-        out += [_null(f"{kind}, {how} hidden", teller, [label_free.clipped(label_free.draw(kind, x, 8, rng))
+        out += [_null(f"{kind}, {how} hidden", teller, [label_free.clipped(label_free.draw(kind, x, WIDTH, rng))
                                                         for _ in range(6)]) for kind in ("linear", "relu", "two layers")]
     return out
 
