@@ -9,13 +9,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import run_notebooks
 from lib.scores import agreement, clustering
 from lib.store import labels, runs, series
 from lib.store.errors import Problem
 from lib.studies.leakage import __main__ as command
-from lib.studies.leakage.arrays import agreeing, label_made, latents, order, reading, relations, repeats, result_tables
+from lib.studies.leakage.arrays import (
+    agreeing,
+    conditioning,
+    label_made,
+    latents,
+    order,
+    reading,
+    relations,
+    repeats,
+    result_tables,
+    rows,
+)
 from lib.studies.leakage.arrays import audit as whole
 from lib.studies.leakage.arrays.report import ASSUMING, EVIDENCE, PROOF
 from lib.studies.leakage.arrays.taxonomy import CLASSES
@@ -286,6 +299,41 @@ def test_an_encoder_that_was_given_the_label_is_called(tmp_path):
     assert set(report.found("label beside features")) == {"Z_cvae"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_layer_of_features_was_given_no_label(seed):
+    """Classes far apart, folds of a ReLU layer, siblings without their source: innocent explanations all."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(4), 100)
+    x = rng.standard_normal((400, 6)) + 2 * rng.standard_normal((4, 6))[y]
+    made = {"X": x} | {f"layer_{i}": np.maximum(x / x.std(0) @ rng.standard_normal((6, 8)), 0) for i in range(2)}
+    found = conditioning.label_beside_features(made, y, relations.within_labels(made, y))
+    assert not [one.sentence for one in found if one.verdict == "found"]
+
+
+@pytest.mark.slow
+def test_equal_rows_of_two_labels_acquit():
+    arrays = simulated_arrays.guilty("label beside features", 2, 400, 5, weight=1.0)
+    y, points = arrays.labels, dict(arrays.points)
+    related = relations.within_labels(points, y)
+    told = {one.subject: one for one in conditioning.label_beside_features(points, y, related)}["latent_given"]
+    assert told.verdict == "found" and told.kind == EVIDENCE and told.numbers["p"] < 0.01
+    i, j = next((i, j) for i in range(400) for j in range(i) if y[i] != y[j])
+    points["latent_given"][i] = points["latent_given"][j]
+    told = {one.subject: one for one in conditioning.label_beside_features(points, y, related)}["latent_given"]
+    assert told.verdict == "clear" and "was not told" in told.sentence
+
+
+@given(st.integers(0, 10**6), st.integers(20, 60), st.integers(1, 5))
+def test_rows_equal_up_to_rounding_are_found_and_others_are_not(seed, n, d):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, d))
+    i, j = rng.choice(n, 2, replace=False)
+    x[i] = x[j] * (1 + 1e-9)
+    assert {tuple(sorted((int(i), int(j))))} <= set(rows.pairs_of(rows.groups_of_equal(x)))
+    assert sum(len(group) for group in rows.groups_of_equal(x)) <= 3  # a chance neighbour in one dimension at the most
+
+
 # --- latents ------------------------------------------------------------------------------------------------------
 
 
@@ -313,6 +361,20 @@ def test_silhouettes_of_clusters_are_not_explained_by_a_gaussian():
     assert latents.silhouette_explained("Z", clusters, 4).verdict == "clear"
     cloud = latents.silhouette_explained("Z", rng.standard_normal((300, 2)), 10)
     assert cloud.verdict == "found" and cloud.numbers["explained"] == pytest.approx(1, abs=0.1)
+
+
+def test_dimensions_on_one_scale_and_far_apart():
+    x = np.random.default_rng(0).standard_normal((300, 10))
+    assert latents.scales("even", x).verdict == "clear"
+    dead = x * np.where(np.arange(10) < 5, 1e-5, 1e-7)
+    one = latents.scales("dead", dead)
+    assert one.verdict == "found" and one.numbers["dead"] == 5 and one.kind == ASSUMING and not one.accuses
+    assert "exploded" in latents.scales("huge", 1e13 * x).sentence
+    left, size, _ = np.linalg.svd(x * 0.5 ** np.arange(10), full_matrices=False)
+    assert latents.scales("components", left * size).verdict == "clear"
+    blown = dead / dead.std(0)
+    assert latents.stretched_copy("blown", blown, {"dead": dead, "blown": blown}).numbers["dead"] == 5
+    assert latents.stretched_copy("even", x / x.std(0), {"x": x}) is None
 
 
 # --- tables -------------------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ from lib.studies.leakage.arrays.report import EVIDENCE, LEVEL, PROOF, Finding, f
 
 TEST = "label beside features"
 ROWS = 400  # sampled for kernels
-WIDTH = 4  # columns of a label-free map
-DRAWS = {**dict.fromkeys(label_free.CHEAP, 12), **dict.fromkeys(label_free.TRAINED, 6)}
+WIDTH = 8  # columns of a label-free map
+DRAWS = {**dict.fromkeys(label_free.CHEAP, 10), **dict.fromkeys(label_free.TRAINED, 6)}
 HIDDEN = (("columns", 0.9), ("columns", 0.75), ("columns", 0.5), ("components", 0.75), ("components", 0.5),
           ("the column that knows the label best", 1.0))
 
