@@ -36,8 +36,10 @@ TRUTHS = [
     Truth("run_03", "sorted by genre", "row order", "y", ("changes", 3, 3)),
     Truth("run_03", "silhouettes are mostly their nulls'", "silhouette", "Z_vae", ("explained", 0.5, 1.1)),
     Truth("run_04", "13 of 32 dimensions alive", "collapse", "Z_hard_beta_vae", ("active", 13, 13)),
-    Truth("run_04", "the normalised twin blows dead dimensions up", "scale of dimensions", "Z_hard_beta_vae_normalized"),
-    Truth("run_04", "the genre is an input of the encoder", "", why_not="its features lie in run_03; beside them it shows"),
+    Truth("run_04", "the normalised twin blows dead dimensions up", "scale of dimensions",
+          "Z_hard_beta_vae_normalized"),
+    Truth("run_04", "the genre is an input of the encoder", "", why_not="its features lie in run_03; beside them it "
+                                                                        "shows"),
     Truth("run_05", "all 8 dimensions dead", "collapse", "Z_cvae", ("active", 0, 0)),
     Truth("run_05", "all four purities equal the commonest label's share", "baseline metrics", "hard_metrics",
           ("equal", 4, 4)),
@@ -49,7 +51,8 @@ TRUTHS = [
     Truth("run_07", "Z_audio_cvae was given the label", "label beside features", "Z_audio_cvae"),
     Truth("run_07", "the lyrics know nothing of genre or audio", "knows nothing", "Z_lyrics"),
     Truth("run_07", "rows 658 and 916 are equal and of two genres", "exact duplicates", "X", ("across_labels", 1, 1)),
-    Truth("run_07", "Z_lyrics_cvae was given the label", "", why_not="the lyrics themselves are not there, and no array "
+    Truth("run_07", "Z_lyrics_cvae was given the label", "", why_not="the lyrics themselves are not there, and no "
+                                                                     "array "
           "tells half of it"),
     Truth("run_08", "13 identical pairs", "exact duplicates", "vae_latent_features", ("pairs", 13, 13)),
     Truth("run_09", "each track has another track's genre", "nothing agrees", "y"),

@@ -35,7 +35,8 @@ def features(rng: np.random.Generator, n: int, k: int, apart: float = 0.9, d: in
     return y, (x - x.mean(0)) / x.std(0)
 
 
-def encoders(x: np.ndarray, rng: np.random.Generator, kinds: tuple[str, ...] = ("tanh", "relu")) -> dict[str, np.ndarray]:
+def encoders(x: np.ndarray, rng: np.random.Generator,
+             kinds: tuple[str, ...] = ("tanh", "relu")) -> dict[str, np.ndarray]:
     """Label-free latents of features, one for each kind of map."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -146,7 +147,8 @@ def _printed(test: str, y: np.ndarray, x: np.ndarray, latent: np.ndarray, k: int
     codes = clustering.cluster(latent.astype(np.float32), k, seed=42, n_init=10)
     scores = scores_of(y, codes)
     row = {"method": "latent", "n_clusters": k, "silhouette_score": clustering.silhouette(latent, codes),
-           "normalized_mutual_info": scores["nmi"], "adjusted_rand_index": scores["ari"], "cluster_purity": scores["purity"]}
+           "normalized_mutual_info": scores["nmi"], "adjusted_rand_index": scores["ari"],
+           "cluster_purity": scores["purity"]}
     if test == "reported purity":
         row["cluster_purity"] = scores["inverse_purity"]
     if test == "baseline metrics":

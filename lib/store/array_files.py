@@ -23,7 +23,8 @@ MAX_BYTES = 2 * 10**9  # of one array
 ENDINGS = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".pt", ".pth")
 ROWS_OF_A_TABLE = 20  # a table of fewer rows is a table of results, and so is one that has columns of scores
 SCORES = re.compile(r"silhouette|nmi|normali[sz]ed_mutual|purity|adjusted_rand|davies|calinski|accuracy", re.I)
-PICKLED = "holds pickled objects, which are not opened: save it again with np.save({name!r}, np.array(list(x), {dtype}))"
+PICKLED = ("holds pickled objects, which are not opened: save it again with np.save({name!r}, np.array(list(x), "
+           "{dtype}))")
 
 
 class Stored(NamedTuple):
@@ -108,9 +109,10 @@ def _parquet(path: Path) -> list[Stored]:
 
 
 def _table(path: Path) -> list[Stored]:
-    table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else None, engine="python", on_bad_lines="error")
+    separator = "\t" if path.suffix.lower() == ".tsv" else None
+    table = pd.read_csv(path, sep=separator, engine="python")
     if len(table) and all(_number(name) is not None for name in table.columns):  # a table without a header
-        table = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else None, engine="python", header=None)
+        table = pd.read_csv(path, sep=separator, engine="python", header=None)
     if len(table) < ROWS_OF_A_TABLE or any(SCORES.search(str(column)) for column in table.columns):
         raise Unusable("is a table of results")
     return _columns(table, path)

@@ -20,8 +20,8 @@ from lib.store.errors import Problem, Unusable
 MOST_FILES = 500
 LABEL_WORDS = (  # what label files are called, surest first; one of a row beats those of the rows below
     ("y", "labels", "label", "y_true", "true_labels", "labels_true", "ground_truth", "gt"),
-    ("genres", "genre", "genre_labels", "hard_genres", "true_genres", "genre_ids", "targets", "target", "classes", "class",
-     "class_labels", "emotion", "emotions", "mood", "moods", "category", "categories"),
+    ("genres", "genre", "genre_labels", "hard_genres", "true_genres", "genre_ids", "targets", "target", "classes",
+     "class", "class_labels", "emotion", "emotions", "mood", "moods", "category", "categories"),
     ("conditions", "condition", "languages", "language", "artist", "artists", "singer", "tags"),
 )
 NOT_LABELS = re.compile(r"cluster|pred|kmeans|k_means|dbscan|agglo|gmm|assign|split|fold|index|idx|row_id")
@@ -115,7 +115,7 @@ def choose_labels(folder: ArrayFolder) -> tuple[str, np.ndarray]:
     """Name and values [n], as text, of the array that is the labels.
 
     The surest name counts (`LABEL_WORDS`); two arrays of equal standing must be the same labels. Without a name, the
-    only array of text serves. Raises `Problem` that names what is there where it is not clear, or where it is no labels.
+    only array of text serves. Raises `Problem` that names what is there where it is not clear, or it is no labels.
     """
     ranks = {name: rank for name in folder.arrays if (rank := _rank(name)) is not None}
     readable, reasons = {}, {}
@@ -190,7 +190,8 @@ def as_labels(values: np.ndarray) -> np.ndarray:
     labels = np.asarray(values).astype(str)
     kinds = len(np.unique(labels))
     if len(labels) < 20 or not 2 <= kinds <= len(labels) // 2:
-        raise Unusable(f"has {len(labels)} labels of {kinds} kinds: needed are 20 rows and from two kinds to half as many "
+        raise Unusable(f"has {len(labels)} labels of {kinds} kinds: needed are 20 rows and from two kinds to half "
+                       "as many "
                        "as rows")
     return labels
 

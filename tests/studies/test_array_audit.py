@@ -99,7 +99,8 @@ def test_honest_arrays_are_not_called_label_derived(tmp_path, seed):
 
 def test_row_order_has_degrees():
     rng = np.random.default_rng(0)
-    sorted_ = order.row_order(simulated_arrays.folder(np.repeat(np.arange(4), 25), {"x": rng.standard_normal((100, 3))}))
+    y = np.repeat(np.arange(4), 25)
+    sorted_ = order.row_order(simulated_arrays.folder(y, {"x": rng.standard_normal((100, 3))}))
     assert sorted_.verdict == "found" and sorted_.numbers["changes"] == sorted_.numbers["least"] == 3
     assert sorted_.numbers["degree"] == "sorted" and sorted_.numbers["expected"] == pytest.approx(75, abs=1)
     no_order = rng.permutation(np.repeat(np.arange(4), 25))
@@ -206,7 +207,8 @@ def test_a_clustering_that_equals_the_labels():
     y, x = rng.integers(0, 4, 300), rng.standard_normal((300, 5))
     nearly = (y + 1) % 4
     nearly[:3] = (nearly[:3] + 1) % 4
-    arrays = simulated_arrays.folder(y, {"x": x, "renamed": (y + 2) % 4, "nearly": nearly, "honest": rng.integers(0, 4, 300)})
+    groups = {"renamed": (y + 2) % 4, "nearly": nearly, "honest": rng.integers(0, 4, 300)}
+    arrays = simulated_arrays.folder(y, {"x": x} | groups)
     found = {one.subject: one for one in agreeing.equals_labels(arrays)}
     assert found["renamed"].verdict == found["nearly"].verdict == "found" and found["honest"].verdict == "clear"
     assert found["renamed"].kind == PROOF and found["nearly"].kind == EVIDENCE
@@ -411,8 +413,8 @@ def test_odd_files_cost_themselves_and_not_the_audit(tmp_path):
     data = reading.load(path)
     assert set(data.points) == {"X", "Z_vae", "Z_pca"}
     said = dict(data.skipped)
-    for name in ("short.npy", "gaps.npy", "huge.npy", "square.npy", "names.npy", "pickled.npy", "broken.npy", "empty.npy",
-                 "pointer.npy", "liar.npy", "strange.npy", "broken.npz", "broken.pt", "broken.parquet"):
+    for name in ("short.npy", "gaps.npy", "huge.npy", "square.npy", "names.npy", "pickled.npy", "broken.npy",
+                 "empty.npy", "pointer.npy", "liar.npy", "strange.npy", "broken.npz", "broken.pt", "broken.parquet"):
         assert said[name], name
     assert "git lfs pull" in said["pointer.npy"] and "allow_pickle" not in str(said) and "claims" in said["liar.npy"]
     assert any("(.md)" in name for name in said)
@@ -505,7 +507,8 @@ def test_blocks_of_neighbours_are_sampled():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("test", ["reported purity", "baseline metrics", "silhouette of another array", "rows not reproduced"])
+@pytest.mark.parametrize("test", ["reported purity", "baseline metrics", "silhouette of another array", "rows not "
+                                                                                                        "reproduced"])
 def test_faults_of_result_tables_are_found_and_honest_tables_are_not(test):
     faulty = simulated_arrays.guilty(test, 1, 200, 4)
     assert any(one.test == test and one.verdict == "found" for one in result_tables.audit_tables(faulty, 0.5))

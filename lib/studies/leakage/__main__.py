@@ -19,8 +19,10 @@ from lib.studies.leakage.arrays.report import ArrayReport
 def main(arguments: list[str] | None = None) -> int:
     """Audit the folder, print what was found, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m lib.studies.leakage", description="Audit a folder of arrays.")
-    parser.add_argument("folder", type=Path, help="arrays (.npy, .npz, .csv, .parquet, .pt) with their labels (y.npy, say)")
-    parser.add_argument("--json", type=Path, help="write audit.json here too (schema: lib/studies/leakage/arrays/schema.md)")
+    parser.add_argument("folder", type=Path, help="arrays (.npy, .npz, .csv, .parquet, .pt) with their labels "
+                                                  "(y.npy, say)")
+    parser.add_argument("--json", type=Path, help="write audit.json here too (schema: "
+                                                  "lib/studies/leakage/arrays/schema.md)")
     asked = parser.parse_args(arguments)
     try:
         report = audit.audit(reading.load(asked.folder))

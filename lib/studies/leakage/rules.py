@@ -18,13 +18,15 @@ CLEAR = {  # what holds of an array in which a test finds nothing
     "label beside features": "the label adds no more than to label-free maps of the source, trained ones among them, "
                              f"at {100 * LEVEL:g} % over all arrays",
     "label as a column": "no column, and no column for each label, is the label to R^2 0.95",
-    "equals the labels": "fewer than 98 % of the rows lie in the groups that go with the labels best, or k-means gives it",
+    "equals the labels": "fewer than 98 % of the rows lie in the groups that go with the labels best, or k-means "
+                         "gives it",
     "nothing agrees": "neighbours share labels more often than chance allows",
     "unknown as a class": "no label reads like none known, and none has most of the rows",
     "failed join": "no block of five or more rows is identical",
     "neighbours in order": f"next rows are no nearer than rows of one label dealt anew, at {100 * LEVEL:g} %",
     "test among training rows": "no row of test or validation is a row of training",
-    "scale of dimensions": f"no dimension has less than {100 * DEAD:g} % of the largest one's variance, and none is absurd",
+    "scale of dimensions": f"no dimension has less than {100 * DEAD:g} % of the largest one's variance, and none is "
+                           "absurd",
     "baseline metrics": "no printed score is the share of the commonest label",
     "silhouette of another array": "the printed silhouette is that of its groups in an array that is here",
     "rows not reproduced": "each printed row has the scores of a clustering here",

@@ -67,7 +67,8 @@ def audit(arrays: Arrays, seed: int = 0, n_nulls: int = 5) -> ArrayReport:
         *label_made.second_modality(less, about, carriers, related, seed),
         *conditioning.label_beside_features(free, y, related, seed),
         *nothing, *([] if nothing and nothing[0].verdict == "found" else agreeing.strangers(known, related)),
-        *_of_latents(arrays, less, derived, seed, n_nulls), *result_tables.audit_tables(arrays, float(about["probe"].max()), seed),
+        *_of_latents(arrays, less, derived, seed, n_nulls),
+        *result_tables.audit_tables(arrays, float(about["probe"].max()), seed),
     ]
     why = "arrays cannot be built again: give the builder to lib.studies.leakage.audit"
     not_run = {"relabelling": why, "words and fields": why, "modality ceiling": "the raw content is not here",
@@ -91,7 +92,7 @@ def _of_rows(arrays: Arrays, less: Arrays, derived: set[str], seed: int) -> list
 
 
 def _of_latents(arrays: Arrays, less: Arrays, derived: set[str], seed: int, n_nulls: int) -> list[Finding]:
-    """Scales and silhouettes of every array of two dimensions or more: whether it is a latent its numbers do not say."""
+    """Scales and silhouettes of every array of two dimensions or more; whether it is a latent does not show."""
     k, out = len(np.unique(arrays.labels)), []
     step = max(1, len(less.labels) // SILHOUETTE_ROWS)
     for name, x in less.points.items():

@@ -51,7 +51,8 @@ class Null(NamedTuple):
 def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related: dict[str, dict[str, float]],
                     seed: int = 0) -> list[Finding]:
     """A finding per array [N, D] that another one tells of. `related[a][b]` is the R^2 of a from b within labels; only
-    sources that tell something are tried. Rows equal in an array and of two labels acquit it: it was not told their label."""
+    sources that tell something are tried. Rows equal in an array and of two labels acquit it: it was not told which.
+    """
     chosen = np.sort(stream(seed, "rows of an array").permutation(len(y))[:ROWS])
     y_few = np.unique(y[chosen], return_inverse=True)[1]
     few = {name: label_free.clipped(x[chosen]) for name, x in points.items()}
@@ -61,7 +62,7 @@ def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related:
     nulls: dict[str, list[Null]] = {}
     for source, x in few.items():
         targets = [t for t in few if t != source and related[t][source] >= relations.UNRELATED
-                   and not label_made.contained(few[t], x)]  # a part, or the array itself in other clothes, tells nothing
+                   and not label_made.contained(few[t], x)]  # what holds it tells nothing
         if targets:
             teller = Teller(x, y_few)
             for target, one in _told(teller, source, {t: alive[t] for t in targets}).items():
@@ -126,8 +127,9 @@ def _hidden(x: np.ndarray, y: np.ndarray, seed: int) -> list[Null]:
         else:
             part = np.delete(x, int(np.argmax(rows.between(x, y))), axis=1)
         teller = Teller(label_free.clipped(part), y)
-        out += [_null(f"{kind}, {how} hidden", teller, [label_free.clipped(label_free.draw(kind, x, WIDTH, rng))
-                                                        for _ in range(6)]) for kind in ("linear", "relu", "two layers")]
+        for kind in ("linear", "relu", "two layers"):
+            images = [label_free.clipped(label_free.draw(kind, x, WIDTH, rng)) for _ in range(6)]
+            out.append(_null(f"{kind}, {how} hidden", teller, images))
     return out
 
 
@@ -152,13 +154,15 @@ def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str
     equal = rows.equal_pairs(points[one.source], points[target], y)
     numbers = {"source": one.source, "gain": one.gain, "p": p, "unexplained": one.without,
                "unexplained_beside_label": one.beside, **equal}
-    said = (f"told by {one.source} up to {100 * one.without:.1f} % of its variance, by {one.source} and the label up to "
+    said = (f"told by {one.source} up to {100 * one.without:.1f} % of its variance, by {one.source} and the label "
+            "up to "
             f"{100 * one.beside:.1f} %")
     if p >= LEVEL:
         return finding(TEST, target, False, EVIDENCE, f"{said}: no more than label-free maps of it show", numbers)
     if acquitted := rows.equal_across(points[target], y):
         i, j = acquitted[0]
-        return finding(TEST, target, False, EVIDENCE, f"{said}; but rows {i} and {j}, of two labels, are equal in it: it "
+        return finding(TEST, target, False, EVIDENCE, f"{said}; but rows {i} and {j}, of two labels, are equal in "
+                                                      "it: it "
                        "was not told which label they have", numbers)
     x = few[one.source]
     trained = _label_free(Teller(x, y_few), x, label_free.TRAINED, seed)
@@ -168,11 +172,13 @@ def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str
     numbers |= {"gain_of_siblings": float(worst.gains.max()), "p_of_siblings": _p(one.gain, hidden)}
     both = told[one.source].get(target)
     if p >= LEVEL or numbers["p_of_siblings"] >= LEVEL:
-        return finding(TEST, target, None, EVIDENCE, f"{said}; as much shows where {one.source} is not the true source but "
+        return finding(TEST, target, None, EVIDENCE, f"{said}; as much shows where {one.source} is not the true "
+                                                     "source but "
                        "knows less than it", numbers)
     if both is not None and both.gain >= one.gain / 2 and both.beside <= 2 * one.beside + 0.01 \
             and not rows.equal_across(points[one.source], y):
-        return finding(TEST, target, None, EVIDENCE, f"{said}, and the same the other way round: one of the two was given "
+        return finding(TEST, target, None, EVIDENCE, f"{said}, and the same the other way round: one of the two was "
+                                                     "given "
                        "the label, which of them does not show", numbers)
     proved = equal["equal_p"] < LEVEL
     said += (f" (label-free maps of {one.source}, trained ones too, gain nothing: p = {p:.2g} over all arrays; hiding "

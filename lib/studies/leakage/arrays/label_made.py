@@ -1,4 +1,4 @@
-"""Was an array made from the label: a function of it, the label plus noise, or something that contains such an array?"""
+"""Was an array made from the label: a function of it, the label plus noise, or what contains such an array?"""
 
 from __future__ import annotations
 

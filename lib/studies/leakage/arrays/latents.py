@@ -1,4 +1,4 @@
-"""What latents look like from inside: dimensions that carry nothing or far too much, silhouettes that a cloud has too."""
+"""Latents from inside: dimensions that carry nothing or far too much, silhouettes that a cloud has too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def principal(x: np.ndarray) -> bool:
     if x.shape[1] < 2 or not (variance > 0).all():
         return False
     correlation = np.corrcoef(x.T) - np.eye(x.shape[1])
-    limit = 4 / np.sqrt(len(x))  # four standard errors of a correlation: none of some hundred pairs exceeds it by chance
+    limit = 4 / np.sqrt(len(x))  # four standard errors: none of some hundred correlations exceeds it by chance
     return bool(np.abs(correlation).max() < limit and (np.diff(variance) <= 0.05 * variance[:-1]).all())
 
 
@@ -52,8 +52,8 @@ def scales(name: str, x: np.ndarray) -> Finding:
     """Are dimensions of an array far apart in scale, or all of them absurdly large?
 
     Against the array's own largest: dimensions below 1 % of its variance count for nothing in any distance. Against a
-    prior, if it is a VAE's mean: KL is at least half the mean square, and above 22 nats a dimension (single precision) a
-    code costs more than the numbers themselves. Principal components fall off by right.
+    prior, if it is a VAE's mean: KL is at least half the mean square, and above 22 nats a dimension (single precision)
+    a code costs more than the numbers themselves. Principal components fall off by right.
     """
     variance = x.var(0)
     dead = int((variance < DEAD * variance.max()).sum())
@@ -62,14 +62,17 @@ def scales(name: str, x: np.ndarray) -> Finding:
     numbers = {"d": x.shape[1], "dead": dead, "largest_share": top, "kl_per_dimension": cost,
                "std_least": float(x.std(0).min()), "std_most": float(x.std(0).max())}
     if principal(x):
-        return finding("scale of dimensions", name, False, ASSUMING, "principal components: variances fall by right", numbers)
+        return finding("scale of dimensions", name, False, ASSUMING, "principal components: variances fall by "
+                                                                     "right", numbers)
     said = (f"{dead} of {x.shape[1]} dimensions have less than 1 % of the largest one's variance (standard deviations "
             f"{numbers['std_least']:.3g} to {numbers['std_most']:.3g})")
     if dead:
-        said += (f"; the widest alone is {100 * top:.0f} % of the variance: collapsed dimensions if this is a VAE's mean, "
+        said += (f"; the widest alone is {100 * top:.0f} % of the variance: collapsed dimensions if this is a VAE's "
+                 "mean, "
                  "columns never put on one scale if these are features; distances see only the others")
     if cost > FLOAT_NATS:
-        said += (f"; if this is a VAE's mean it has exploded: KL of at least {cost:.3g} nats a dimension, where sending the "
+        said += (f"; if this is a VAE's mean it has exploded: KL of at least {cost:.3g} nats a dimension, where "
+                 "sending the "
                  f"number itself costs {FLOAT_NATS:.0f}")
     found = dead > 0 or cost > FLOAT_NATS
     return finding("scale of dimensions", name, found, ASSUMING, said, numbers)
@@ -87,7 +90,8 @@ def stretched_copy(name: str, x: np.ndarray, points: dict[str, np.ndarray]) -> F
         same = np.abs((z * (x - x.mean(0)) / x.std(0)).mean(0))
         dead = int((variance < DEAD * variance.max()).sum())
         if (same > 1 - 1e-4).all() and dead:
-            said = (f"{other} with every dimension put to variance one: {dead} of {x.shape[1]} that have less than 1 % of the "
+            said = (f"{other} with every dimension put to variance one: {dead} of {x.shape[1]} that have less than "
+                    "1 % of the "
                     "largest one's variance there count as much as the others here; distances here measure them too")
             return finding("scale of dimensions", name, True, OBSERVED, said, {"of": other, "dead": dead})
     return None

@@ -21,7 +21,8 @@ def row_order(arrays: Arrays) -> Finding:
     y = arrays.labels
     changes, expected, least, p = _changes(y)
     numbers = {"changes": changes, "expected": expected, "least": least, "p": p}
-    said = (f"the label changes {changes} times from row to row; {expected:.0f} times if rows had no order, {least} at the "
+    said = (f"the label changes {changes} times from row to row; {expected:.0f} times if rows had no order, {least} "
+            "at the "
             "least: ")
     if p >= LEVEL:
         return finding("row order", "y", False, PROOF, said + "no order by label", numbers)
@@ -71,19 +72,24 @@ def neighbours_in_order(name: str, x: np.ndarray, y: np.ndarray, seed: int = 0, 
             order[rows] = rng.permutation(rows)
         null.append(float(np.nanmean(_log_distance(z, order[following], order[following + 1]))))
     ratio = float(np.exp(value - np.mean(null)))
-    p = float(stats.t.cdf((value - np.mean(null)) / (max(np.std(null, ddof=1), 1e-9) * np.sqrt(1 + 1 / draws)), draws - 1))
+    spread = max(np.std(null, ddof=1), 1e-9) * np.sqrt(1 + 1 / draws)
+    p = float(stats.t.cdf((value - np.mean(null)) / spread, draws - 1))
     numbers = {"ratio": ratio, "p": p, "pairs": len(following)}
     if p >= LEVEL or ratio >= 1:
-        return finding(test, name, False, EVIDENCE, f"next rows are {ratio:.2f} times as far apart as rows of one label",
+        return finding(test, name, False, EVIDENCE, f"next rows are {ratio:.2f} times as far apart as rows of one "
+                                                    "label",
                        numbers)
     size = _group_size(z, y, np.mean(null))
     random, together = _held_together(z, y, size, seed)
     lost, won = int((random & ~together).sum()), int((together & ~random).sum())
     too_good = lost > won and stats.binomtest(lost, lost + won, alternative="greater").pvalue < LEVEL  # McNemar
-    numbers |= {"group": size, "accuracy": random.mean(), "accuracy_held_together": together.mean(), "too_good": too_good}
+    numbers |= {"group": size, "accuracy": random.mean(), "accuracy_held_together": together.mean(),
+                "too_good": too_good}
     said = (f"next rows are {ratio:.2f} times as far apart as other rows of their label, and rows are alike up to "
-            f"{'at least ' if size >= LAGS else ''}{size} apart: they belong together (segments of a recording, an artist, "
-            f"an album); a nearest-neighbour reader gets {random.mean():.3f} of labels right on rows held out at random, "
+            f"{'at least ' if size >= LAGS else ''}{size} apart: they belong together (segments of a recording, an "
+            "artist, "
+            f"an album); a nearest-neighbour reader gets {random.mean():.3f} of labels right on rows held out at "
+            "random, "
             f"{together.mean():.3f} when blocks of {size} rows are held out together")
     said += ": scores on rows held out at random are too good" if too_good else ""
     return finding(test, name, True, EVIDENCE if too_good else OBSERVED, said, numbers)
@@ -105,7 +111,7 @@ def _group_size(z: np.ndarray, y: np.ndarray, level: float) -> int:
 
 
 def _held_together(z: np.ndarray, y: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which labels [N] a nearest-neighbour reader gets right: rows held out at random, and in blocks of neighbouring rows."""
+    """Which labels [N] a nearest-neighbour reader gets right: rows held out at random, and in blocks of neighbours."""
     reader, blocks = KNeighborsClassifier(1), np.arange(len(y)) // size
     scores = []
     for folds in (KFold(5, shuffle=True, random_state=seed).split(z),

@@ -1,4 +1,4 @@
-"""A folder of arrays sorted by what the numbers are: points, groupings, tables of results. Names decide nothing here."""
+"""A folder of arrays sorted by what the numbers are: points, groupings, tables of results. Names decide nothing."""
 
 from __future__ import annotations
 

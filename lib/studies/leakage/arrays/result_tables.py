@@ -57,7 +57,10 @@ def numbers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def audit_tables(arrays: Arrays, probe: float, seed: int = 0) -> list[Finding]:
-    """All findings on printed results; `probe`: accuracy of the best linear probe of an array. On few rows (at most ten times `MANY`) clusterings are made again."""
+    """All findings on printed results; `probe`: accuracy of the best linear probe of an array.
+
+    On few rows (at most ten times `MANY`) clusterings are made again.
+    """
     if not arrays.tables:
         return []
     known: dict[int, dict[str, dict[str, float]]] = {}
@@ -65,8 +68,8 @@ def audit_tables(arrays: Arrays, probe: float, seed: int = 0) -> list[Finding]:
     for name, table in arrays.tables.items():
         printed = numbers(table)
         rows = _reproduced(arrays, name, printed, known, len(arrays.labels) <= 10 * MANY)
-        out += [*_purities(name, rows), *_baselines(arrays, name, printed, probe), *_silhouettes(arrays, name, rows, seed)]
-        out += _not_reproduced(name, printed, rows)
+        out += [*_purities(name, rows), *_baselines(arrays, name, printed, probe)]
+        out += [*_silhouettes(arrays, name, rows, seed), *_not_reproduced(name, printed, rows)]
     return out
 
 
@@ -137,18 +140,21 @@ def _purities(name: str, rows: list[Row]) -> list[Finding]:
                                  for r in swapped)
     return [finding("reported purity", name, bool(swapped), PROOF, said, {
         "reproduced": len(rows), "transposed": transposed, "right": right,
-        "rows": [{"row": r.index, "clusters": r.clusters, "printed": r.printed["purity"], "formula": by_formula[r.index],
-                  "purity": r.scores["purity"], "inverse_purity": r.scores["inverse_purity"]} for r in rows]})]
+        "rows": [{"row": r.index, "clusters": r.clusters, "printed": r.printed["purity"],
+                  "formula": by_formula[r.index], "purity": r.scores["purity"],
+                  "inverse_purity": r.scores["inverse_purity"]} for r in rows]})]
 
 
 def _not_reproduced(name: str, printed: pd.DataFrame, rows: list[Row]) -> list[Finding]:
     """Which printed rows does nothing here reproduce?"""
     wanted = [m for m in ("nmi", "ari") if m in printed]
-    tried = int((printed[wanted].notna().all(axis=1) & (printed[wanted].abs() > 1e-9).any(axis=1)).sum()) if wanted else 0
+    usable = printed[wanted].notna().all(axis=1) & (printed[wanted].abs() > 1e-9).any(axis=1)
+    tried = int(usable.sum()) if wanted else 0
     if not tried:
         return []
     missing = tried - len(rows)
-    said = (f"{len(rows)} of {tried} rows have the scores of a clustering here (groups in the folder; k-means of each array, "
+    said = (f"{len(rows)} of {tried} rows have the scores of a clustering here (groups in the folder; k-means of "
+            "each array, "
             f"seeds {' and '.join(map(str, SEEDS))})")
     said += ": nothing in this folder gives the table" if missing == tried else \
         f"; {missing} have not" if missing else ""
@@ -167,7 +173,8 @@ def _baselines(arrays: Arrays, name: str, printed: pd.DataFrame, probe: float) -
             continue
         equal = int((np.abs(values - share) < max(AGREES, 0.51 * 10.0 ** -min(digits, 6))).sum())
         numbers_ = {"equal": equal, "of": len(values), "share": share, "probe": probe}
-        said = (f"{equal} of {len(values)} printed values of {metric} equal the share of the commonest label ({share:.4f}), "
+        said = (f"{equal} of {len(values)} printed values of {metric} equal the share of the commonest label "
+                f"({share:.4f}), "
                 "which one heap of all rows has: they say nothing" if equal else
                 f"no printed {metric} equals the share of the commonest label ({share:.4f})")
         out.append(finding("baseline metrics", f"{name}, {metric}", equal > 0, PROOF, said, numbers_))
@@ -190,7 +197,8 @@ def _silhouettes(arrays: Arrays, name: str, rows: list[Row], seed: int) -> list[
             continue
         near = min(own, key=lambda a: abs(own[a] - printed))
         found = abs(own[near] - printed) > SILHOUETTE_ERROR
-        said = (f"row {row.index} has NMI and ARI of {row.clusters}, which are k-means clusters of {near}; their silhouette "
+        said = (f"row {row.index} has NMI and ARI of {row.clusters}, which are k-means clusters of {near}; their "
+                "silhouette "
                 f"in it is {own[near]:.3f}, printed is {printed:.3f}" + (": that of another array" if found else ""))
         out.append(finding("silhouette of another array", f"{name}, row {row.index}", found, EVIDENCE, said,
                            {"printed": printed, "arrays": own, "clusters": row.clusters}))
@@ -199,9 +207,8 @@ def _silhouettes(arrays: Arrays, name: str, rows: list[Row], seed: int) -> list[
 
 def _nearest_centre(x: np.ndarray, codes: np.ndarray) -> float:
     """Share of rows of x [N, D], as it is or standardised, that are nearest to the mean of their own group."""
-    share = 0.0
+    own, share = np.unique(codes, return_inverse=True)[1], 0.0
     for points in (x, standardised(x)):
-        centres = np.stack([points[codes == c].mean(0) for c in np.unique(codes)])
-        share = max(share, float((pairwise_distances_argmin(points, centres) == np.unique(codes, return_inverse=True)[1])
-                                 .mean()))
+        centres = np.stack([points[own == c].mean(0) for c in range(own.max() + 1)])
+        share = max(share, float((pairwise_distances_argmin(points, centres) == own).mean()))
     return share

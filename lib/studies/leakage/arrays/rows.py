@@ -1,4 +1,4 @@
-"""Rows of arrays: which are equal, in what order they come, and whether neighbours in a file are neighbours in value."""
+"""Rows of arrays: which are identical, which are equal up to rounding, and what lies between labels."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def equal_pairs(source: np.ndarray, target: np.ndarray, y: np.ndarray) -> dict[s
     (kept, same), (crossed, across) = counts[True], counts[False]
     certain = same > 0 and kept == same and across > 0
     p = stats.fisher_exact([[kept, same - kept], [crossed, across - crossed]], "greater")[1] if certain else 1.0
-    return {"equal": same, "equal_kept": kept, "equal_across": across, "equal_across_kept": crossed, "equal_p": float(p)}
+    return {"equal": same, "equal_kept": kept, "equal_across": across, "equal_across_kept": crossed,
+            "equal_p": float(p)}
 
 
 def between(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -57,6 +57,7 @@ QUESTIONS = {
     "L1.2": "Were scalers, PCA and encoders fitted on training rows alone?",
     "L1.3": "Were features, k, beta and other settings chosen without looking at labels of the rows reported?",
     "L3.1": "Are test recordings later than training ones where that matters?",
-    "L3.2": "Do songs, artists or albums have rows on both sides of a split? (Shown here only where rows lie in order.)",
+    "L3.2": "Do songs, artists or albums have rows on both sides of a split? (Shown here only where rows lie in "
+            "order.)",
     "L3.3": "Are the tracks those that the claim is about?",
 }
