@@ -140,6 +140,13 @@ def test_a_failed_join_and_whether_the_label_fills_it(by_label):
     assert one.verdict == "found" and one.numbers["rows"] == 40 and one.numbers["function_of_label"] is by_label
 
 
+def test_rows_of_zeros_of_a_layer_are_no_copies():
+    layer = np.maximum(np.random.default_rng(0).standard_normal((400, 4)) - 0.5, 0)
+    assert (layer.sum(1) == 0).sum() > 5
+    block, exact, _ = repeats.duplicates("layer", layer, np.arange(400) % 2)
+    assert block.verdict == exact.verdict == "clear"
+
+
 def test_blocks_of_identical_rows_are_seen_where_most_rows_are_in_them():
     x = np.repeat(np.random.default_rng(0).standard_normal((30, 4)), 20, 0)
     assert repeats.duplicates("x", x, np.arange(600) % 2)[0].numbers["groups"] == 30

@@ -12,25 +12,35 @@ from lib.studies.leakage.arrays.report import EVIDENCE, PROOF, Finding, finding
 BLOCK_OF_EQUAL = 5  # rows: no recording is in GTZAN more than four times (Sturm 2013), so more are no copies of one
 
 
-def measured(x: np.ndarray, blocks: int) -> bool:
-    """Are at least two columns real measurements, in which equal rows are no surprise of codes or counts?
+def _real(x: np.ndarray) -> bool:
+    """Are there fractions in at least two columns? Tables of codes and counts are not looked at."""
+    return sum(bool((column != np.round(column)).any()) for column in x.T) >= 2
 
-    That is, they take a new value in more than half of the rows, or in nearly each of the `blocks` different rows where
-    whole rows of fractions repeat.
+
+def telling(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each row's group of identical rows [N], and the groups' sizes; rows equal for no reason stand alone.
+
+    A group counts where some column has a value that no other row has: real numbers repeat only with their row.
+    Codes, counts and the zeros of a ReLU layer are values of many rows, and rows made of them may be equal by chance.
     """
-    distinct = np.array([len(np.unique(column)) for column in x.T])
-    if (distinct > len(x) / 2).sum() >= 2:
-        return True
-    fraction = np.array([bool((column != np.round(column)).any()) for column in x.T])
-    return bool(blocks > 20 and (fraction & (distinct > 0.9 * blocks)).sum() >= 2)
+    group, counts = rows.identical(x)
+    first = np.unique(group, return_index=True)[1]
+    own = np.zeros(len(counts), bool)
+    for column in x.T:
+        _, value, often = np.unique(column, return_inverse=True, return_counts=True)
+        own |= often[value[first]] == counts
+    loose = ~own[group] & (counts[group] > 1)
+    group = np.where(loose, len(counts) + np.cumsum(loose), group)
+    _, group, counts = np.unique(group, return_inverse=True, return_counts=True)
+    return group, counts
 
 
 def duplicates(name: str, x: np.ndarray, y: np.ndarray) -> list[Finding]:
     """Identical rows of a table of real numbers, rows nearer than chance allows (`copies.near_copies`), and blocks of
     identical rows."""
-    group, counts = rows.identical(x)
-    if not measured(x, len(counts)):
+    if not _real(x):
         return []
+    group, counts = telling(x)
     out = [failed_join(name, group, counts, y)]
     members = np.split(np.argsort(group, kind="stable"), np.cumsum(counts)[:-1])
     small = [np.sort(members[g]) for g in np.flatnonzero((counts > 1) & (counts < BLOCK_OF_EQUAL))]
@@ -80,9 +90,9 @@ def failed_join(name: str, group: np.ndarray, counts: np.ndarray, y: np.ndarray)
 
 def test_among_training(name: str, x: np.ndarray, parts: np.ndarray) -> Finding | None:
     """Are rows of the test (or validation) part also rows of the training part? None where codes may repeat."""
-    group, counts = rows.identical(x)
-    if not measured(x, len(counts)):
+    if not _real(x):
         return None
+    group, counts = telling(x)
     rest = parts > 0
     same = int(np.isin(group[rest], group[~rest]).sum())
     numbers = {"rows": same, "of": int(rest.sum()), "share": same / max(int(rest.sum()), 1)}
