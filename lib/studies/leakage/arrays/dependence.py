@@ -22,8 +22,8 @@ class Teller:
         self.without, self.beside = [], []
         for kernel in _kernels(x):
             self.without.append(_decomposed(kernel + 1))
-            # the label moves the source's function (sum), and chooses one that shares a part with the common one
-            self.beside.append(_decomposed((kernel + 1) * (0.5 + same) + same))
+            # the label moves the source's function (sum), and bends it a little
+            self.beside.append(_decomposed((kernel + 1) * (1 + 0.3 * same) + same))
 
     def errors(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean squared errors [C] of columns [N, C] (standardised), each row left out in turn: without the label and

@@ -6,6 +6,9 @@ import itertools
 
 import numpy as np
 from scipy import stats
+from sklearn.neighbors import NearestNeighbors
+
+from lib.store.arithmetic import standardised
 
 EQUAL = 1e-6  # of a column's spread: the same input computed in another batch differs by less
 MOST_OF_A_GROUP = 40  # rows of one group of equal ones that are compared pair by pair
@@ -79,3 +82,17 @@ def between(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     counts = np.bincount(codes)
     means = np.stack([np.bincount(codes, column) / counts for column in (x - x.mean(0)).T], 1)
     return (counts[:, None] * means**2).sum(0) / len(y) / np.maximum(x.var(0), 1e-300)
+
+
+def label_step(source: np.ndarray, x: np.ndarray, y: np.ndarray, k: int = 6) -> float:
+    """How much farther apart in x neighbours in the source of another label lie than those of the same, at equal
+    distance in the source: a ratio by least squares of log distances, to be read beside a test; NaN for few pairs."""
+    a, b = standardised(source, drop=True), standardised(x, drop=True)
+    far, near = NearestNeighbors(n_neighbors=min(k, len(y) - 1)).fit(a).kneighbors()
+    here = np.sqrt(((b[:, None, :] - b[near]) ** 2).sum(2)).ravel()
+    far, other = far.ravel(), (y[:, None] != y[near]).ravel().astype(float)
+    keep = (far > 1e-6 * np.median(far)) & (here > 1e-6 * np.median(here))
+    if not 20 <= other[keep].sum() <= keep.sum() - 20:
+        return float("nan")
+    design = np.c_[np.ones(keep.sum()), np.log(far[keep]), other[keep]]
+    return float(np.exp(np.linalg.lstsq(design, np.log(here[keep]), rcond=None)[0][2]))
