@@ -190,8 +190,8 @@ def _accused(target: str, one: Told, points: dict[str, np.ndarray], y: np.ndarra
     numbers["ratio"] = rows.label_step(*(np.asarray(points[n][some], float) for n in (one.source, target)), y[some])
     said += (f" (label-free maps of {one.source}, trained ones too, gain nothing: p = {numbers['p']:.2g} over all "
              "arrays; hiding parts of it does not do it either); neighbours there of another label lie "
-             f"{numbers['ratio']:.2f} times as far apart here as those of the same: it was computed from the label too, if "
-             f"{one.source} was not")
+             f"{numbers['ratio']:.2f} times as far apart here as those of the same: it was computed from the label too, "
+             f"if {one.source} was not")
     if numbers["equal"] and numbers["equal_across"]:
         said += (f"; of {numbers['equal']} pairs equal there and of one label {numbers['equal_kept']} are equal here, of "
                  f"{numbers['equal_across']} under two labels {numbers['equal_across_kept']}")
