@@ -191,8 +191,7 @@ def as_labels(values: np.ndarray) -> np.ndarray:
     kinds = len(np.unique(labels))
     if len(labels) < 20 or not 2 <= kinds <= len(labels) // 2:
         raise Unusable(f"has {len(labels)} labels of {kinds} kinds: needed are 20 rows and from two kinds to half "
-                       "as many "
-                       "as rows")
+                       "as many as rows")
     return labels
 
 

@@ -82,17 +82,15 @@ def nothing_agrees(known: pd.DataFrame, related: dict[str, dict[str, float]]) ->
     moved = known.loc[known["p_shifted"].idxmin()]
     if moved["p_shifted"] < LEVEL / len(known) and moved["kappa_shifted"] > best["upper"]:
         said = (f"labels agree with {moved['array']} when they are moved by {int(moved['shift'])} rows (kappa of "
-                "neighbours "
-                f"{moved['kappa_shifted']:.2f}; as they are {numbers['kappa']:.2f}): they have slipped")
+                f"neighbours {moved['kappa_shifted']:.2f}; as they are {numbers['kappa']:.2f}): they have slipped")
         return [finding("nothing agrees", "y", True, PROOF, said, numbers | {"shift": int(moved["shift"])})]
     silent = list(known.loc[known["upper"] < SMALL, "array"])
     apart = len(names) > 1 and strongest < relations.UNRELATED
     if apart and len(names) > len(silent) > len(names) / 2:
         heard = ", ".join(name for name in names if name not in silent)
         said = (f"no array knows another (R^2 at most {strongest:.3f}), and labels know next to nothing of "
-                f"{len(silent)} of "
-                f"{len(names)} (all but {heard}): rows of different arrays are not the same tracks (shuffled before "
-                "saving)")
+                f"{len(silent)} of {len(names)} (all but {heard}): rows of different arrays are not the same "
+                "tracks (shuffled before saving)")
         return [finding("nothing agrees", "y", True, EVIDENCE, said, numbers | {"silent": silent})]
     if not numbers["upper"] < SMALL:
         weak = numbers["p"] >= LEVEL
@@ -103,12 +101,10 @@ def nothing_agrees(known: pd.DataFrame, related: dict[str, dict[str, float]]) ->
             f"most {numbers['kappa']:.3f}, upper bound {numbers['upper']:.3f})")
     if apart:
         said += (f", and no array knows another (R^2 at most {strongest:.3f}): rows of different arrays are not the "
-                 "same "
-                 "tracks (shuffled before saving), or all are noise")
+                 "same tracks (shuffled before saving), or all are noise")
     elif len(names) > 1:
         said += (f", while arrays know each other (R^2 up to {strongest:.2f}): labels are misaligned, shuffled or "
-                 "drawn at "
-                 "random, or speak of something that these arrays do not hold")
+                 "drawn at random, or speak of something that these arrays do not hold")
     else:
         said += ": rows and labels are not aligned, or labels speak of something that it does not hold"
     return [finding("nothing agrees", "y", True, EVIDENCE, said, numbers)]
@@ -130,8 +126,7 @@ def strangers(known: pd.DataFrame, related: dict[str, dict[str, float]]) -> list
             said = (f"knows next to nothing of the labels (kappa of neighbours at most "
                     f"{by.loc[list(group), 'kappa'].max():.3f}"
                     f") nor of the other arrays (R^2 below {relations.UNRELATED:g}): drawn at random, in another "
-                    "order of rows, or "
-                    "a modality without a bearing on either")
+                    "order of rows, or a modality without a bearing on either")
             out.append(finding("knows nothing", subject, True, OBSERVED, said, {
                 "arrays": sorted(group), "kappa": float(by.loc[list(group), "kappa"].max()),
                 "upper": float(by.loc[list(group), "upper"].max())}))
@@ -202,8 +197,7 @@ def label_as_column(arrays: Arrays) -> list[Finding]:
             how = f"column {column} as a number (R^2 {best:.4f})" if found_number else \
                 f"one column for each of {hot.shape[1]} labels (R^2 {share:.4f})"
             said = f"holds the label: {how}" + ("" if exact else ", with something added, or a measurement that "
-                                                                 "tells labels "
-                                                "apart by nine standard deviations")
+                                                "tells labels apart by nine standard deviations")
         out.append(finding("label as a column", name, found_number or found_hot, PROOF if exact else EVIDENCE, said, {
             "r2_number": best, "r2_one_hot": share, "column": column}))
     return out
@@ -225,8 +219,7 @@ def unknown_class(y: np.ndarray) -> Finding:
     said = f"{len(names)} labels, the commonest ({names[top]}) has {100 * share:.0f} % of the rows"
     if strange:
         said += (f"; {', '.join(repr(s) for s in strange)} ({100 * numbers['share_unknown']:.0f} % of the rows) "
-                 "reads like "
-                 "no label known: scores then tell known from unknown")
+                 "reads like no label known: scores then tell known from unknown")
     if share > 0.5:
         said += f"; accuracy and purity are {share:.3f} for anything that puts all rows together"
     return finding("unknown as a class", "y", bool(strange) or share > 0.5, OBSERVED, said, numbers)

@@ -14,7 +14,7 @@ from scipy import stats
 
 from lib.store.streams import stream
 from lib.studies.leakage.arrays import label_free, label_made, latents, relations, rows
-from lib.studies.leakage.arrays.dependence import Teller, gain
+from lib.studies.leakage.arrays.dependence import FLOOR, Teller, gain
 from lib.studies.leakage.arrays.report import EVIDENCE, LEVEL, PROOF, Finding, finding
 
 TEST = "label beside features"
@@ -154,32 +154,31 @@ def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str
     equal = rows.equal_pairs(points[one.source], points[target], y)
     numbers = {"source": one.source, "gain": one.gain, "p": p, "unexplained": one.without,
                "unexplained_beside_label": one.beside, **equal}
-    said = (f"told by {one.source} up to {100 * one.without:.1f} % of its variance, by {one.source} and the label "
-            "up to "
-            f"{100 * one.beside:.1f} %")
+    told_without, told_beside = (f"{100 * left:.1f} % of its variance" for left in (one.without, one.beside))
+    said = f"{one.source} leaves {told_without} unexplained, {one.source} and the label {told_beside}"
     if p >= LEVEL:
         return finding(TEST, target, False, EVIDENCE, f"{said}: no more than label-free maps of it show", numbers)
     if acquitted := rows.equal_across(points[target], y):
         i, j = acquitted[0]
-        return finding(TEST, target, False, EVIDENCE, f"{said}; but rows {i} and {j}, of two labels, are equal in "
-                                                      "it: it "
-                       "was not told which label they have", numbers)
+        said += f"; but rows {i} and {j}, of two labels, are equal in it: it was not told which label they have"
+        return finding(TEST, target, False, EVIDENCE, said, numbers)
     x = few[one.source]
     trained = _label_free(Teller(x, y_few), x, label_free.TRAINED, seed)
     numbers["p"] = p = max(p, _p(one.gain, trained))
-    hidden = [null for null in _hidden(x, y_few, seed) if null.left <= one.beside] or [Null("none", np.zeros(2), 0)]
+    every = _hidden(x, y_few, seed) or [Null("none", np.zeros(2), 0)]
+    hidden = [null for null in every if null.left <= one.beside] or every
     worst = max(hidden, key=lambda null: null.gains.max())
     numbers |= {"gain_of_siblings": float(worst.gains.max()), "p_of_siblings": _p(one.gain, hidden)}
+    if one.beside > max(null.left for null in every):
+        return finding(TEST, target, None, EVIDENCE, f"{said}: too little for {one.source} to be its source", numbers)
     both = told[one.source].get(target)
     if p >= LEVEL or numbers["p_of_siblings"] >= LEVEL:
-        return finding(TEST, target, None, EVIDENCE, f"{said}; as much shows where {one.source} is not the true "
-                                                     "source but "
-                       "knows less than it", numbers)
-    if both is not None and both.gain >= one.gain / 2 and both.beside <= 2 * one.beside + 0.01 \
-            and not rows.equal_across(points[one.source], y):
-        return finding(TEST, target, None, EVIDENCE, f"{said}, and the same the other way round: one of the two was "
-                                                     "given "
-                       "the label, which of them does not show", numbers)
+        said += f"; as much shows where {one.source} is not the true source but knows less than it"
+        return finding(TEST, target, None, EVIDENCE, said, numbers)
+    mutual = both is not None and both.gain >= one.gain / 2 and both.beside <= 2 * one.beside + FLOOR
+    if mutual and not rows.equal_across(points[one.source], y):
+        said += ", and the same the other way round: one of the two was given the label, which of them does not show"
+        return finding(TEST, target, None, EVIDENCE, said, numbers)
     return _accused(target, one, points, y, said, numbers)
 
 
@@ -190,10 +189,10 @@ def _accused(target: str, one: Told, points: dict[str, np.ndarray], y: np.ndarra
     numbers["ratio"] = rows.label_step(*(np.asarray(points[n][some], float) for n in (one.source, target)), y[some])
     said += (f" (label-free maps of {one.source}, trained ones too, gain nothing: p = {numbers['p']:.2g} over all "
              "arrays; hiding parts of it does not do it either); neighbours there of another label lie "
-             f"{numbers['ratio']:.2f} times as far apart here as those of the same: it was computed from the label too, "
-             f"if {one.source} was not")
+             f"{numbers['ratio']:.2f} times as far apart here as those of the same: it was computed from the label "
+             f"too, if {one.source} was not")
     if numbers["equal"] and numbers["equal_across"]:
-        said += (f"; of {numbers['equal']} pairs equal there and of one label {numbers['equal_kept']} are equal here, of "
-                 f"{numbers['equal_across']} under two labels {numbers['equal_across_kept']}")
+        said += (f"; of {numbers['equal']} pairs equal there and of one label {numbers['equal_kept']} are equal here, "
+                 f"of {numbers['equal_across']} under two labels {numbers['equal_across_kept']}")
     kind = PROOF if numbers["equal_p"] < LEVEL else EVIDENCE
     return finding(TEST, target, True, kind, said, numbers)

@@ -68,12 +68,10 @@ def scales(name: str, x: np.ndarray) -> Finding:
             f"{numbers['std_least']:.3g} to {numbers['std_most']:.3g})")
     if dead:
         said += (f"; the widest alone is {100 * top:.0f} % of the variance: collapsed dimensions if this is a VAE's "
-                 "mean, "
-                 "columns never put on one scale if these are features; distances see only the others")
+                 "mean, columns never put on one scale if these are features; distances see only the others")
     if cost > FLOAT_NATS:
         said += (f"; if this is a VAE's mean it has exploded: KL of at least {cost:.3g} nats a dimension, where "
-                 "sending the "
-                 f"number itself costs {FLOAT_NATS:.0f}")
+                 f"sending the number itself costs {FLOAT_NATS:.0f}")
     found = dead > 0 or cost > FLOAT_NATS
     return finding("scale of dimensions", name, found, ASSUMING, said, numbers)
 
@@ -91,8 +89,8 @@ def stretched_copy(name: str, x: np.ndarray, points: dict[str, np.ndarray]) -> F
         dead = int((variance < DEAD * variance.max()).sum())
         if (same > 1 - 1e-4).all() and dead:
             said = (f"{other} with every dimension put to variance one: {dead} of {x.shape[1]} that have less than "
-                    "1 % of the "
-                    "largest one's variance there count as much as the others here; distances here measure them too")
+                    "1 % of the largest one's variance there count as much as the others here; distances here "
+                    "measure them too")
             return finding("scale of dimensions", name, True, OBSERVED, said, {"of": other, "dead": dead})
     return None
 

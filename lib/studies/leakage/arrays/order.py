@@ -22,8 +22,7 @@ def row_order(arrays: Arrays) -> Finding:
     changes, expected, least, p = _changes(y)
     numbers = {"changes": changes, "expected": expected, "least": least, "p": p}
     said = (f"the label changes {changes} times from row to row; {expected:.0f} times if rows had no order, {least} "
-            "at the "
-            "least: ")
+            "at the least: ")
     if p >= LEVEL:
         return finding("row order", "y", False, PROOF, said + "no order by label", numbers)
     if changes == least:
@@ -87,10 +86,8 @@ def neighbours_in_order(name: str, x: np.ndarray, y: np.ndarray, seed: int = 0, 
                 "too_good": too_good}
     said = (f"next rows are {ratio:.2f} times as far apart as other rows of their label, and rows are alike up to "
             f"{'at least ' if size >= LAGS else ''}{size} apart: they belong together (segments of a recording, an "
-            "artist, "
-            f"an album); a nearest-neighbour reader gets {random.mean():.3f} of labels right on rows held out at "
-            "random, "
-            f"{together.mean():.3f} when blocks of {size} rows are held out together")
+            f"artist, an album); a nearest-neighbour reader gets {random.mean():.3f} of labels right on rows held "
+            f"out at random, {together.mean():.3f} when blocks of {size} rows are held out together")
     said += ": scores on rows held out at random are too good" if too_good else ""
     return finding(test, name, True, EVIDENCE if too_good else OBSERVED, said, numbers)
 

@@ -76,15 +76,13 @@ def failed_join(name: str, group: np.ndarray, counts: np.ndarray, y: np.ndarray)
     pure = sum(len(np.unique(y[group == g])) == 1 for g in large)
     numbers["of_one_label"] = int(pure)
     said = (f"{inside.sum()} rows ({100 * inside.mean():.0f} %) lie in {len(large)} blocks of identical rows, the "
-            "largest of "
-            f"{counts.max()}: what they were made from was the same for all, as where a join finds nothing and "
-            "fills in")
+            f"largest of {counts.max()}: what they were made from was the same for all, as where a join finds "
+            "nothing and fills in")
     by_label = len(large) > 1 and pure == len(large) and len(np.unique(y[inside])) > 1
     numbers["function_of_label"] = bool(by_label)
     if by_label:
         said += (f"; each of the {len(large)} blocks has one label: on these rows the array is a function of the "
-                 "label and "
-                 "of nothing else, so it was given the label")
+                 "label and of nothing else, so it was given the label")
     return finding("failed join", name, True, PROOF, said, numbers)
 
 

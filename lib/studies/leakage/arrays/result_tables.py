@@ -154,8 +154,7 @@ def _not_reproduced(name: str, printed: pd.DataFrame, rows: list[Row]) -> list[F
         return []
     missing = tried - len(rows)
     said = (f"{len(rows)} of {tried} rows have the scores of a clustering here (groups in the folder; k-means of "
-            "each array, "
-            f"seeds {' and '.join(map(str, SEEDS))})")
+            f"each array, seeds {' and '.join(map(str, SEEDS))})")
     said += ": nothing in this folder gives the table" if missing == tried else \
         f"; {missing} have not" if missing else ""
     return [finding("rows not reproduced", name, missing > 0, OBSERVED, said, {"rows": tried, "reproduced": len(rows)})]
@@ -174,8 +173,7 @@ def _baselines(arrays: Arrays, name: str, printed: pd.DataFrame, probe: float) -
         equal = int((np.abs(values - share) < max(AGREES, 0.51 * 10.0 ** -min(digits, 6))).sum())
         numbers_ = {"equal": equal, "of": len(values), "share": share, "probe": probe}
         said = (f"{equal} of {len(values)} printed values of {metric} equal the share of the commonest label "
-                f"({share:.4f}), "
-                "which one heap of all rows has: they say nothing" if equal else
+                f"({share:.4f}), which one heap of all rows has: they say nothing" if equal else
                 f"no printed {metric} equals the share of the commonest label ({share:.4f})")
         out.append(finding("baseline metrics", f"{name}, {metric}", equal > 0, PROOF, said, numbers_))
     return out
@@ -198,8 +196,8 @@ def _silhouettes(arrays: Arrays, name: str, rows: list[Row], seed: int) -> list[
         near = min(own, key=lambda a: abs(own[a] - printed))
         found = abs(own[near] - printed) > SILHOUETTE_ERROR
         said = (f"row {row.index} has NMI and ARI of {row.clusters}, which are k-means clusters of {near}; their "
-                "silhouette "
-                f"in it is {own[near]:.3f}, printed is {printed:.3f}" + (": that of another array" if found else ""))
+                f"silhouette in it is {own[near]:.3f}, printed is {printed:.3f}")
+        said += ": that of another array" if found else ""
         out.append(finding("silhouette of another array", f"{name}, row {row.index}", found, EVIDENCE, said,
                            {"printed": printed, "arrays": own, "clusters": row.clusters}))
     return out
