@@ -27,7 +27,7 @@ from lib.studies.leakage.arrays import (
 from lib.studies.leakage.arrays.reading import Arrays
 from lib.studies.leakage.arrays.report import ArrayReport, Finding
 
-SILHOUETTE_ROWS = 1500  # of silhouettes and their nulls
+SILHOUETTE_ROWS = 1000  # of silhouettes and their nulls
 
 
 def describe(arrays: Arrays, seed: int = 0) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from lib.studies.leakage.arrays.report import EVIDENCE, LEVEL, PROOF, Finding, f
 
 TEST = "label beside features"
 ROWS = 400  # sampled for kernels
+MOST_SOURCES = 4  # tried per array
 WIDTH = 8  # columns of a label-free map
 DRAWS = {**dict.fromkeys(label_free.CHEAP, 10), **dict.fromkeys(label_free.TRAINED, 6)}
 HIDDEN = (("columns", 0.9), ("columns", 0.75), ("columns", 0.5), ("components", 0.75), ("components", 0.5),
@@ -59,9 +60,10 @@ def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related:
     few = {name: x for name, x in few.items() if x.shape[1]}
     alive = {name: label_free.clipped(_alive(points[name][chosen])) for name in few}
     told: dict[str, dict[str, Told]] = {name: {} for name in few}
+    pairs = _screened(list(few), related)
     nulls: dict[str, list[Null]] = {}
     for source, x in few.items():
-        targets = [t for t in few if t != source and related[t][source] >= relations.UNRELATED
+        targets = [t for t in few if (t, source) in pairs
                    and not label_made.contained(few[t], x)]  # what holds it tells nothing
         if targets:
             teller = Teller(x, y_few)
@@ -73,6 +75,16 @@ def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related:
     limit = holm(rough)
     return [_judged(t, one, points, few, (y, y_few), told, nulls.get(one.source, []), limit[t], seed)
             for t, one in best.items()]
+
+
+def _screened(names: list[str], related: dict[str, dict[str, float]]) -> set[tuple[str, str]]:
+    """Pairs of an array and a source to be looked at: the sources that linearly tell most of it, and the reverse."""
+    pairs = set()
+    for target in names:
+        sources = [s for s in names if s != target and related[target][s] >= relations.UNRELATED]
+        for source in sorted(sources, key=lambda s: -related[target][s])[:MOST_SOURCES]:
+            pairs |= {(target, source), (source, target)}
+    return pairs
 
 
 def _told(teller: Teller, source: str, targets: dict[str, np.ndarray]) -> dict[str, Told]:
@@ -151,13 +163,13 @@ def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str
             labels: tuple[np.ndarray, np.ndarray], told: dict[str, dict[str, Told]], nulls: list[Null], p: float,
             seed: int) -> Finding:
     y, y_few = labels
-    equal = rows.equal_pairs(points[one.source], points[target], y)
     numbers = {"source": one.source, "gain": one.gain, "p": p, "unexplained": one.without,
-               "unexplained_beside_label": one.beside, **equal}
+               "unexplained_beside_label": one.beside}
     told_without, told_beside = (f"{100 * left:.1f} % of its variance" for left in (one.without, one.beside))
     said = f"{one.source} leaves {told_without} unexplained, {one.source} and the label {told_beside}"
     if p >= LEVEL:
         return finding(TEST, target, False, EVIDENCE, f"{said}: no more than label-free maps of it show", numbers)
+    numbers |= rows.equal_pairs(points[one.source], points[target], y)
     if acquitted := rows.equal_across(points[target], y):
         i, j = acquitted[0]
         said += f"; but rows {i} and {j}, of two labels, are equal in it: it was not told which label they have"
