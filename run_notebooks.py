@@ -3,15 +3,43 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
+import os
 import signal
 import sys
+from typing import Any
+
+STOPPED = "stopped; what is finished is kept, and the same command carries on"
+
+
+def leave(number: int, frame: Any) -> None:
+    """End at once. That is for the seconds in which nothing is under way: a library that is being imported may swallow
+    a KeyboardInterrupt, or make another error of it."""
+    os.write(sys.stderr.fileno(), f"\n{STOPPED}\n".encode())
+    os._exit(130)
+
+
+def stop(number: int, frame: Any) -> None:
+    """Stop what is under way, which takes a second or so; whoever cannot wait stops again."""
+    on_stop(leave)
+    raise KeyboardInterrupt
+
+
+def on_stop(handler: Any) -> None:
+    """What Ctrl-C and its kin do from now on, unless the caller wanted them ignored (nohup, `&`)."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    on_stop(leave)
+
+import argparse
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 EXAMPLES = """\
 examples:
@@ -28,7 +56,8 @@ examples:
                                                      other settings, in a folder of their own
   run_notebooks.py --export latex                    numbers, tables and figures for a paper, from a finished run
   run_notebooks.py --compare build/controlled-default build/gtzan-default
-                                                     two finished runs side by side on one page
+                                                     finished runs side by side on one page
+  run_notebooks.py --batch notebooks/corpora.yaml    many runs, one after another, and the claims that hold on them
 
 Notebooks that are up to date are skipped: after a stop, a failure or a change, give the same command again.
 exit code: 0 all is well, 1 a notebook failed, 2 something is wrong with the request, 130 stopped by Ctrl-C
@@ -61,51 +90,61 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     how.add_argument("--force", action="store_true",
                      help="run even what is up to date, and replace a run with other settings in the same folder")
     how.add_argument("--no-html", action="store_true", help="leave the HTML book as it is")
+    many = parser.add_argument_group("many runs")
+    many.add_argument("--batch", default="", metavar="FILE",
+                      help="a list of runs (lib/runner/batch.py says its form), one after another, then compared")
+    many.add_argument("--dry-run", action="store_true", help="with --batch: only say what would run, and how long")
     after = parser.add_argument_group("from runs that exist, without running anything")
     after.add_argument("--export", choices=("html", "latex", "pdf", "all"),
                        help="html: the book again; latex: what a paper takes (numbers.tex, tables, figures, methods); "
                        "pdf: the book's pages printed by Chromium; of the run in --out or build/CORPUS-PROFILE")
-    after.add_argument("--compare", nargs=2, metavar="DIR",
-                       help="two runs side by side on one page (--out: its folder, or FILE.html)")
+    after.add_argument("--compare", nargs="+", metavar="DIR",
+                       help="two runs or more side by side on one page (--out: its folder, or FILE.html)")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None, series: Any = None) -> int:
     """Run the command line and return its exit code; `series` (a `lib.running.Series`) is for tests."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGHUP, _stop)
     from lib.store.errors import Problem
 
     try:
         if options.export or options.compare:
             return _from_existing(options, series)
-        return _run(options, series)
+        return _batch(options, series) if options.batch else _run(options, series)
     except Problem as problem:
         print(f"run_notebooks.py: {problem}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.filename is None:  # not a file that the user named
+            raise
+        print(f"run_notebooks.py: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("\nstopped; what is finished is kept, and the same command carries on", file=sys.stderr)
+        print(f"\n{STOPPED}", file=sys.stderr, flush=True)
         return 130
 
 
-def _stop(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
-
-
 def _run(options: argparse.Namespace, series: Any) -> int:
-    from lib.runner import schedule
     from lib.runner.request import check
     from lib.store.errors import Problem
-    from lib.store.series import Series, needs_of
 
+    on_stop(stop)
     if options.jobs < 1:
         raise Problem(f"--jobs {options.jobs}: give the number of notebooks to run at once, 1 or more")
     request = check(
         options.profile, options.corpus, options.source, options.lyrics, options.labels, options.out,
         parse_settings(options.set),
     )
-    series = series or Series(needs=needs_of(options.corpus))
+    return _run_one(request, options, series)
+
+
+def _run_one(request: Any, options: argparse.Namespace, series: Any = None) -> int:
+    """Run one request, and make its book; 1 where a notebook failed."""
+    from lib.runner import schedule
+    from lib.store.series import Series, needs_of
+
+    series = series or Series(needs=needs_of(request.corpus))
     with schedule.only_runner(request.folder):
         kind = "synthetic" if request.corpus == "controlled" else request.source or "downloaded"
         print(f"corpus {request.corpus} ({kind}), profile {request.profile} -> {request.folder}", flush=True)
@@ -120,6 +159,28 @@ def _run(options: argparse.Namespace, series: Any) -> int:
         index = book.index_path(request.folder)
         if index.is_file():
             print(index, flush=True)
+    return 1 if failed else 0
+
+
+def _batch(options: argparse.Namespace, series: Any) -> int:
+    """Make the runs of a batch file, and a page about all of them."""
+    from lib.report import compare
+    from lib.runner import batch
+    from lib.store.errors import Problem
+
+    found = batch.load(Path(options.batch), options.out)
+    if options.dry_run:
+        print("\n".join(batch.plan(found)))
+        return 0
+    folders, failed = batch.run(found, lambda request: bool(_run_one(request, options, series)), print)
+    if len(folders) > 1:
+        try:
+            print(compare.export(folders, found.folder / "claims.html", found.collections))
+        except Problem as problem:  # the runs are there all the same
+            print(f"no page of claims: {problem}", file=sys.stderr)
+    if failed:
+        print(f"{len(failed)} of {len(found.entries)} runs failed: {', '.join(failed)}; "
+              "the same command tries them again", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -150,14 +211,16 @@ def _from_existing(options: argparse.Namespace, series: Any) -> int:
     from lib.store.errors import Problem
     from lib.store.series import NOTEBOOKS, ROOT
 
+    on_stop(stop)
     if options.export and options.compare:
         raise Problem("--export and --compare are two things to ask for: give one of them")
     if options.compare:
-        print(compare.export(*map(Path, options.compare), Path(options.out) if options.out else None))
+        print(compare.export([*map(Path, options.compare)], Path(options.out) if options.out else None))
         return 0
     folder = Path(options.out) if options.out else ROOT / "build" / f"{options.corpus}-{options.profile}"
     folder = folder.absolute()
-    with schedule.only_runner(folder) if folder.is_dir() else contextlib.nullcontext():  # it would make the folder
+    there = os.path.isdir(folder)  # else it would be made
+    with schedule.only_runner(folder) if there else contextlib.nullcontext():
         made = exports.export(folder, options.export, print, series.folder if series else NOTEBOOKS)
     for path in made:
         print(path)
@@ -305,4 +368,9 @@ def announce(extra: list[str], current: set[str], say: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code == 130:
+        from lib.runner import kernels
+
+        kernels.end_process(code)
+    sys.exit(code)

@@ -42,7 +42,9 @@ def encode(path: Path, y: np.ndarray, container: str, codec: str, sr: int = SR, 
     with av.open(str(path), "w", format=container, options=options) as out:
         stream = out.add_stream(codec, rate=sr, layout=layout, options=options)
         out.metadata.update(tags or {})
-        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=sr)
+        stream.bit_rate = 128_000  # of those that lose something
+        stream.codec_context.open()
+        resampler = av.AudioResampler(stream.format, layout, sr, frame_size=stream.frame_size or None)
         for start in range(0, y.shape[1], sr):
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(y[:, start : start + sr]), "fltp", layout)
             frame.sample_rate, frame.pts = sr, start

@@ -18,7 +18,7 @@ from lib.store import artifacts, runs, series
 
 NAMES = sorted(series.NEEDS)
 FORMED = [*NAMES, *(name for notebooks in series.APPENDICES.values() for name in notebooks)]
-PARAMETERS = ["profile", "corpus", "source", "lyrics", "out", "settings"]
+PARAMETERS = ["profile", "corpus", "source", "lyrics", "labels", "out", "settings"]
 WORDS = r"\b(six|seven|eight|nine|ten|eleven|twelve|twenty) (principal components|dimensions|seeds)\b"
 TYPED = re.compile(rf"\d|{WORDS}", re.I)
 CONSTANT = re.compile("|".join([  # numbers that no run changes
@@ -47,7 +47,7 @@ def test_form(name):
     found = [node.target.id for node in ast.parse(cells[0].source).body]
     assert found == PARAMETERS, "the parameters cell"
     opened = cells[1].source + cells[2].source
-    assert f'open_run("{name.split("_", 1)[1]}", ' in opened
+    assert re.search(rf'open_run\(\s*"{name.split("_", 1)[1]}", ', opened)
     first = notebook.cells[0].source
     assert first.startswith(f"# {name[:2]} · ") and "**" in first and "?" in first, "a title and a question"
     assert any("## Limits" in c.source or "## Caveats" in c.source for c in notebook.cells if c.cell_type == "markdown")

@@ -12,6 +12,7 @@ import io
 import os
 import re
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -116,7 +117,7 @@ def _decode(file: BinaryIO, max_seconds: float) -> Sound:
                 return _part(opened, max_seconds)
         except Refused as refused:
             why = str(refused) or why
-    raise Unusable(_what_it_is(file) or why or "cannot be decoded: no audio file, or a damaged one")
+    raise Unusable(_what_it_is(file, why) or "cannot be decoded: no audio file, or a damaged one")
 
 
 # --- the part that is used ---------------------------------------------------------------------------------------
@@ -156,15 +157,13 @@ def _about_length(length: int, opened: _Opened) -> list[str]:
 def _mono(opened: _Opened, start: int, wanted: int) -> tuple[np.ndarray, list[str]]:
     """`wanted` samples from `start`: the mean of the channels, or the loudest one where they cancel each other."""
     y, power = _mix(opened, start, wanted)
-    with np.errstate(all="ignore"):  # samples that are not finite are refused later, with that reason
-        mixed, mean = np.var(y, dtype=np.float64) if len(power) > 1 else 1.0, power.mean() if len(power) else 0.0
-        if not (mixed < CANCELLED * mean and mean > SILENCE**2):
-            return y, []
-        loudest = int(np.argmax(power > 0.9 * power.max()))  # the first of those alike
-        below = f"{10 * np.log10(mean / mixed):.0f} dB" if mixed > SILENCE**2 * CANCELLED else "all"
+    mean = power.mean() if len(power) > 1 and np.isfinite(power).all() else 0.0  # what is not finite is refused later
+    if mean <= SILENCE**2 or (mixed := np.var(y, dtype=np.float64)) >= CANCELLED * mean:
+        return y, []
+    loudest = int(np.argmax(power > 0.9 * power.max()))  # the first of those alike
+    lost = f"{10 * np.log10(mean / mixed):.0f} dB below them" if mixed > CANCELLED * SILENCE**2 else "silent"
     y, _ = _mix(opened, start, wanted, loudest)
-    lost = "the mono mix is silent" if below == "all" else f"the mono mix is {below} below them"
-    return y, [f"its channels cancel each other ({lost}): channel {loudest + 1} alone is used"]
+    return y, [f"its channels cancel each other (the mono mix is {lost}): channel {loudest + 1} alone is used"]
 
 
 def _mix(opened: _Opened, start: int, wanted: int, channel: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -183,8 +182,8 @@ def _mix(opened: _Opened, start: int, wanted: int, channel: int | None = None) -
                 squares = squares + np.diagonal(block.T @ block).astype(np.float64)
             if n >= wanted:
                 break
-    y = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    return y, np.atleast_1d(squares / max(n, 1) - (sums / max(n, 1)) ** 2)
+        power = np.atleast_1d(squares / max(n, 1) - (sums / max(n, 1)) ** 2)
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32), power
 
 
 def _count(opened: _Opened) -> int:
@@ -248,19 +247,34 @@ def _libsndfile(stream: BinaryIO) -> Iterator[_Opened]:
                     return True
             return False
 
-        claimed = None if mpeg and not tag else file.frames / file.samplerate * _cut(file.extra_info)
+        claimed = None if mpeg and not tag else file.frames / file.samplerate * _cut(file)
         yield _Opened(file.samplerate, file.frames, claimed, blocks, reaches, at_end)
 
 
-def _cut(log: str) -> float:
+def _cut(file: soundfile.SoundFile) -> float:
     """How many times longer the header says that the samples are; 1 where it says the truth, or that it is unknown.
 
     libsndfile trusts the file's size, and notes in its log what it did not believe.
     """
-    found = re.search(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    chunk = "riff(?: size)?" if file.format in ("W64", "RF64") else "data|data size|ssnd|body"
+    found = re.search(rf"(?im)^\s*(?:{chunk})\s*:\s*(\d+) \(should be (\d+)\)", file.extra_info)
     if not found or not int(found[2]) or int(found[1]) >= 0x7FFF0000:
         return 1.0
-    return int(found[1]) / int(found[2])
+    return max(1.0, int(found[1]) / int(found[2]))
+
+
+def _caf_cut(stream: BinaryIO) -> float:
+    """The same of a CAF file, of which FFmpeg says only what is there: its data chunk against the file's end."""
+    at = 8
+    while True:
+        stream.seek(at)
+        head = stream.read(12)
+        name, size = struct.unpack(">4sq", head) if len(head) == 12 else (b"", -1)
+        if size < 0:  # the end, or data of unknown length
+            return 1.0
+        if name == b"data":
+            return max(1.0, size / max(1, _size(stream) - at - 12))
+        at += 12 + size
 
 
 def _mpeg_length_tag(stream: BinaryIO) -> bool:
@@ -284,6 +298,8 @@ def _ffmpeg(stream: BinaryIO) -> Iterator[_Opened]:
     rate, seconds, claimed, name = ffmpeg.packets(stream, LONGEST)
     if name == "mp3" and not tag:
         claimed = None
+    if name == "caf" and claimed is not None:
+        claimed *= _caf_cut(stream)
 
     def blocks(start: int) -> Iterator[np.ndarray]:
         n = 0
@@ -296,13 +312,15 @@ def _ffmpeg(stream: BinaryIO) -> Iterator[_Opened]:
 
 
 # --- what it is instead ------------------------------------------------------------------------------------------
-def _what_it_is(file: BinaryIO) -> str:
-    """Why no decoder takes the file, as far as its bytes tell; "" when they do not."""
+def _what_it_is(file: BinaryIO, why: str) -> str:
+    """Why no decoder takes the file, as far as its bytes tell, or the decoder's own reason; "" when nobody knows."""
     file.seek(0)
     head = file.read(kinds.HEAD)
     kind = kinds.of(head, "")
     if kind.family:
         return kind.name if kind.family in ("pointer", "list", "no sound") else f"{kind.name}, not audio"
+    if why:
+        return why
     if head[:3] == b"ID3" and 10 + _tag_size(head) >= _size(file) - 128 or head[:3] == b"TAG":
         return "an MP3 tag without audio"
     if head[4:8] == b"ftyp":

@@ -16,7 +16,7 @@ from av.container import InputContainer
 CONTAINERS = (
     "3gp", "aac", "ac3", "adx", "aea", "aiff", "amr", "ape", "asf", "ast", "au", "avi", "bonk", "brstm", "caf", "dsf",
     "dss", "dts", "dtshd", "eac3", "flac", "flv", "iff", "ircam", "loas", "matroska", "mlp", "mmf", "mov", "mp3", "mpc",
-    "mpc8", "mpeg", "mpegts", "mxf", "nistsphere", "nut", "ogg", "oma", "osq", "paf", "pvf", "qcp", "qoa", "rka", "rm",
+    "mpc8", "mpeg", "mpegts", "mxf", "nistsphere", "nut", "ogg", "oma", "osq", "pvf", "qcp", "qoa", "rka", "rm",
     "shn", "sox", "tak", "truehd", "tta", "voc", "vqf", "w64", "wav", "wavarc", "webm", "wsd", "wv", "xwma",
 )
 # No protocol is named: bytes come from the open file alone, and a container that asks for another one is refused

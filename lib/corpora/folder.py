@@ -168,4 +168,4 @@ def _kind(entry: _Entry) -> tuple[str, str]:
         return "", kind.name
     if kinds.says_audio(name):
         return "", f"{kind.name}, not audio"
-    return kind.family if kind.family != "pointer" else by_ending, ""
+    return by_ending or kind.family, ""

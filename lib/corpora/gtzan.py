@@ -15,6 +15,7 @@ from pathlib import Path
 import pooch
 import requests
 
+from lib.store import files
 from lib.store.errors import Problem
 from lib.store.series import ROOT
 
@@ -57,7 +58,7 @@ def local_folder(
             )
         unpack(archive, genres)
     except OSError as error:
-        raise Problem(f"cannot use the folder {folder}: {error.strerror or error}") from error
+        raise files.refused(folder, error) from error
     return genres
 
 

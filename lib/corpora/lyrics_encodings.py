@@ -151,7 +151,7 @@ def _legacy(content: bytes, line: int) -> tuple[str, str]:
             pass  # the lines that were not looked at say otherwise
     like = ", ".join(one.encoding for one in sorted(readings, key=lambda one: _mean(one.costs))[:3])
     maybe = f"perhaps {like}" if like else "no encoding that is known here"
-    raise ValueError(f"it is not UTF-8 (line {line}), and which encoding it is in is not certain ({maybe}): save it as UTF-8")
+    raise ValueError(f"it is not UTF-8 (line {line}), and its encoding is not certain ({maybe}): save it as UTF-8")
 
 
 def _sample(content: bytes) -> bytes:

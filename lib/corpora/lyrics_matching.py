@@ -5,6 +5,7 @@ A file of lyrics comes from anywhere. What cannot be understood at all is a `Pro
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections import defaultdict
@@ -13,21 +14,26 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lib.corpora import languages, tags
+from lib.corpora import languages, lyrics_placeholders, tags
 from lib.corpora.items import Item
 from lib.corpora.kinds import AUDIO_ENDINGS
-from lib.corpora.lyrics_reading import MAX_NAME, TEXT_SUFFIXES, Entry
+from lib.corpora.lyrics_reading import TEXT_SUFFIXES
+from lib.corpora.lyrics_tables import MAX_NAME, Entry
 from lib.store.errors import Problem
 
 STATUS = {  # of an entry
     "matched": "its text is used",
     "instrumental": "belongs to a track, and says that nothing is sung",
     "empty": "belongs to a track, and has no words",
+    "shared": "is the text of other tracks too, and no track is given it",
     "duplicate": "the track has another entry",
     "ambiguous": "could belong to several tracks",
     "unmatched": "belongs to no track here",
     "unreadable": "is no entry of lyrics",
 }
+
+
+MOST_SHARED = 0.05  # of the tracks with words, as many as may share their text with others
 
 
 class Index(NamedTuple):
@@ -43,40 +49,77 @@ def match(items: list[Item], table: pd.DataFrame) -> tuple[dict[str, str], pd.Da
     """Give each track the text of its one entry: by path or file name, else by artist and title.
 
     Artist and title of a track come from its audio tags, or from a file called "artist - title". An entry is used only
-    if it names one track, all that it says agrees, and no other entry of equal rank gives that track another text.
-    Returns the texts by item name, and a report: where, entry, file, status (see `STATUS`), reason. Raises `Problem`
-    when no track gets a text.
+    if it names one track, all that it says agrees, and no other entry of equal rank gives that track other words. Where
+    more than `MOST_SHARED` of the tracks with words share theirs with others, such texts are given to none: whatever
+    reads them would find groups of equal texts.
+    Returns the texts by item name, and a report: where, entry, file, status (see `STATUS`), reason, encoding, added
+    (pieces that sites had added to the text), alike (how many tracks have these words). Raises `Problem` when no track
+    has a text.
     """
     entries = [Entry(*row) for row in table[list(Entry._fields)].itertuples(index=False)]
     index = _index(items, any(entry.artist and entry.title for entry in entries))
     placed = [_place(entry, index) for entry in entries]
+    chosen = _settle(entries, placed)
+    alike = _alike({file: entries[number].text for file, number in chosen.items()})
+    shared = {file for file, others in alike.items() if others}
+    if left_out := len(shared) > MOST_SHARED * len(chosen):
+        for file in shared:
+            placed[chosen[file]] = ("shared", _also_of(alike[file]), file)
+    rows = []
+    for entry, (status, said, file) in zip(entries, placed, strict=True):
+        reason = RANKS[said] if status == "matched" else said
+        same = len(alike[file]) + 1 if status in ("matched", "shared") else 0
+        rows.append((entry.where, _called(entry), file, status, reason, entry.encoding, entry.added, same))
+    report = pd.DataFrame(rows, columns=REPORT)
+    report.attrs["encoding"] = table.attrs.get("encoding", "")
+    if not chosen:
+        raise Problem(_why_none(items, report))
+    return {file: entries[n].text for file, n in chosen.items() if not (left_out and file in shared)}, report
+
+
+REPORT = ["where", "entry", "file", "status", "reason", "encoding", "added", "alike"]
+
+
+def _settle(entries: list[Entry], placed: list[tuple[str, Any, str]]) -> dict[str, int]:
+    """The number of the one entry of each track that has one; in `placed`, the others become duplicates."""
     rivals: dict[str, list[int]] = defaultdict(list)
     for number, (status, _, file) in enumerate(placed):
         if status == "matched":
             rivals[file].append(number)
-    texts: dict[str, str] = {}
+    chosen = {}
     for file, numbers in rivals.items():
         first = min(numbers, key=lambda number: placed[number][1])
         equals = [number for number in numbers if placed[number][1] == placed[first][1]]
-        if len({entries[number].text for number in equals}) == 1:
-            texts[file] = entries[first].text
+        words = {number: _words(entries[number].text) for number in numbers}
+        if len({words[number] for number in equals}) == 1:
+            chosen[file] = first
             numbers.remove(first)
         for number in numbers:
             why = f"{entries[first].where} names the track better"
-            if entries[number].text == texts.get(file):
-                why = f"the same text as {entries[first].where}"
+            if file in chosen and words[number] == words[first]:
+                why = f"the same words as {entries[first].where}"
             elif number in equals:
                 why = f"{len(equals)} entries name this track, and differ"
             placed[number] = ("duplicate", why, file)
-    rows = [
-        (entry.where, _called(entry), file, status, RANKS[said] if status == "matched" else said)
-        for entry, (status, said, file) in zip(entries, placed, strict=True)
-    ]
-    report = pd.DataFrame(rows, columns=["where", "entry", "file", "status", "reason"])
-    report.attrs["encoding"] = table.attrs.get("encoding", "")
-    if not texts:
-        raise Problem(_why_none(items, report))
-    return texts, report
+    return chosen
+
+
+@functools.lru_cache(maxsize=10_000)
+def _words(text: str) -> tuple[str, ...]:
+    """What two forms of one text share: its words in alphabetical order, without case, accents and apostrophes."""
+    return tuple(sorted(languages.plain(text).split()))
+
+
+def _alike(texts: dict[str, str]) -> dict[str, list[str]]:
+    """The other tracks that have the words of each track."""
+    same: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for file, text in texts.items():
+        same[_words(text)].append(file)
+    return {file: [other for other in same[_words(text)] if other != file] for file, text in texts.items()}
+
+
+def _also_of(others: list[str], named: int = 3) -> str:
+    return f"also the text of {len(others)} other tracks: {', '.join(others[:named])}{', ...' * (len(others) > named)}"
 
 
 RANKS = ("by its file's name", "by its file's name, in another folder", "by artist and title")
@@ -102,18 +145,14 @@ def _place(entry: Entry, index: Index) -> tuple[str, Any, str]:
         return "unmatched", _unmatched(track, entry, index), ""
     if len(files) > 1:
         return "ambiguous", f"{len(files)} files are called so", ""
-    if not any(map(str.isalnum, entry.text)):
-        return "empty", "no words", files[0]
-    if _INSTRUMENTAL.fullmatch(languages.plain(entry.text)):
-        return "instrumental", "says so", files[0]
+    kind = entry.kind or lyrics_placeholders.words(entry.text).kind
+    if kind:
+        return lyrics_placeholders.KINDS[kind], kind, files[0]
     return "matched", 0 if near else 1 if named else 2, files[0]
 
 
 def _within(path: str, end: str) -> bool:
     return f"/{path}".endswith(f"/{end}")
-
-
-_INSTRUMENTAL = re.compile("(this (is an|song is an) )?instrumental[eo]?( track| song| music| version)?|no lyrics|none")
 
 
 def _unmatched(track: str, entry: Entry, index: Index) -> str:
@@ -193,11 +232,14 @@ def _tagged(item: Item) -> tuple[str, str]:
 
 
 def summary(report: pd.DataFrame) -> pd.DataFrame:
-    """What became of the entries: status, entries, what it means, an example and its reason; only what occurs."""
+    """What became of the entries, a row per status and, where it has kinds, kind: status, kind, entries, what the
+    status means, an example and its reason; only what occurs."""
+    kinds = report["reason"].where(report["status"].isin(["matched", "instrumental", "empty"]), "")
     rows = []
     for status, meaning in STATUS.items():
         some = report[report["status"] == status]
-        if len(some):
-            one = some.iloc[0]
-            rows.append((status, len(some), meaning, f"{one['where']}: {one['entry']}", one["reason"]))
-    return pd.DataFrame(rows, columns=["status", "entries", "meaning", "first", "reason"])
+        for kind, these in some.groupby(kinds[some.index], sort=False):
+            one = these.iloc[0]
+            reason = "" if kind else one["reason"]
+            rows.append((status, kind, len(these), meaning, f"{one['where']}: {one['entry']}", reason))
+    return pd.DataFrame(rows, columns=["status", "kind", "entries", "meaning", "first", "reason"])

@@ -28,6 +28,7 @@ MAX_PARTS = 10**8  # separators and lines: what could become an object each
 SAMPLE = 100_000  # characters from which the separator is told
 SEPARATORS = ",;\t|"
 EXCEL, PARQUET = (".xlsx", ".xlsm", ".xls"), (".parquet", ".pq")
+BEFORE = re.compile(r"(?:[ \t\"']*(?:sep=.[\"']?|(?:#\s|//)[^\n]*)?\r?\n)*", re.IGNORECASE)  # blank, sep=, comments
 NEEDS = {"openpyxl": "an Excel table", "pyarrow": "a parquet table"}
 
 
@@ -39,8 +40,9 @@ class Table(NamedTuple):
     faults: list[tuple[str, str]]  # where, what is wrong: rows that were left out
 
 
-def read(path: Path, what: str = "the table", option: str = "--labels") -> Table:
-    """The table of a file. `what` and `option` name it in messages.
+def read(path: Path, what: str = "the table", option: str = "--labels", value: str = "label",
+         most_bytes: int = MAX_BYTES, most_parts: int = MAX_PARTS) -> Table:
+    """The table of a file. `what` and `option` name it in messages, `value` the column of what a JSON mapping maps to.
 
     Two header lines, as in FMA's `tracks.csv`, become names such as `track.genre_top`. Raises `Problem` when there is
     no such file, or it is no table.
@@ -50,8 +52,8 @@ def read(path: Path, what: str = "the table", option: str = "--labels") -> Table
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise Problem(f"{path} is no file: {option} must be a table (CSV, TSV, JSON, Excel or parquet)")
-        if found.st_size > MAX_BYTES:
-            raise Problem(f"{what} {path} is larger than {MAX_BYTES // 10**6} MB: is it the right file?")
+        if found.st_size > most_bytes:
+            raise Problem(f"{what} {path} is larger than {most_bytes // 10**6} MB: is it the right file?")
         content = path.read_bytes()
         if content.startswith(b"PAR1") or path.suffix.lower() in PARQUET:
             return _of_frame(_borrowed("pyarrow", pd.read_parquet, path, what), "parquet")
@@ -61,11 +63,11 @@ def read(path: Path, what: str = "the table", option: str = "--labels") -> Table
                              "Excel")
         text, encoding = lyrics_encodings.decode(content)
         text = text.removeprefix("\ufeff")
-        if sum(map(text.count, SEPARATORS + "\n[{")) > MAX_PARTS:
-            raise ValueError(f"it has more than {MAX_PARTS // 10**6} million parts: is it the right file?")
+        if sum(map(text.count, SEPARATORS + "\n[{")) > most_parts:
+            raise ValueError(f"it has more than {most_parts // 10**6} million parts: is it the right file?")
         if text.lstrip()[:1] in ("[", "{"):
-            return _json(text, encoding)
-        return _of_lines(list(_lines(text)), encoding)
+            return _json(text, encoding, value)
+        return _csv(text, encoding)
     except FileNotFoundError as error:
         raise Problem(f"{option}: there is no file {path}") from error
     except OSError as error:
@@ -85,20 +87,29 @@ def _borrowed(package: str, reader: Any, path: Path, what: str, **options: Any) 
 
 
 # --- CSV ---------------------------------------------------------------------------------------------------------
-def _lines(text: str) -> Iterator[tuple[str, list[str]]]:
-    """(where, cells) of each line of CSV that is not empty; the separator is that of a `sep=` line, or the commonest.
+def _csv(text: str, encoding: str) -> Table:
+    """The table of CSV. A quote inside a quoted cell is doubled, or has a backslash: what leaves fewer faults holds."""
+    readings: list[Table | ValueError] = []
+    for one in (text, text.replace('\\"', '""')) if '\\"' in text else (text,):
+        try:
+            readings.append(_of_lines(list(_lines(one)), encoding))
+        except ValueError as error:
+            readings.append(error)
+    tables = [one for one in readings if isinstance(one, Table)]
+    if not tables:
+        raise readings[0]
+    return min(tables, key=lambda found: len(found.faults))
 
-    A quote that is never closed would swallow other rows, so it is an error; quotes inside a quoted cell may be doubled
-    or have a backslash.
-    """
-    said = re.match(r"\s*sep=(.)\r?\n", text)
-    body = text[said.end():] if said else text
-    skipped = text[:said.end()].count("\n") if said else 0
+
+def _lines(text: str) -> Iterator[tuple[str, list[str]]]:
+    """(where, cells) of each line of CSV that is not empty, from the header on; the separator is that of a `sep=` line,
+    or the commonest. A quote that is never closed would swallow other rows, so it is an error."""
+    before = BEFORE.match(text)
+    said = re.search(r"^\W*sep=(.)", before[0], re.MULTILINE | re.IGNORECASE)
+    body, skipped = text[before.end():], before[0].count("\n")
     separator = said[1] if said else _separator(body)
-    escape = "\\" if re.search(r'\\"', body) and '""' not in body else None
     limit = csv.field_size_limit(MAX_BYTES)
-    lines = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True, skipinitialspace=True,
-                       escapechar=escape, doublequote=escape is None)
+    lines = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     end = 0
     try:
         for row in lines:
@@ -176,35 +187,73 @@ def _named(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 
 # --- JSON and others ---------------------------------------------------------------------------------------------
-def _json(text: str, encoding: str) -> Table:
-    """A list of objects, JSON lines, or a mapping from track to an object or to a label."""
-    plain = {"parse_int": str, "parse_float": str, "parse_constant": lambda name: ""}
-    try:
-        data = json.loads(text, **plain)
-    except ValueError:
-        data = [json.loads(line, **plain) for line in text.splitlines() if line.strip()]
-    if isinstance(data, dict) and len(data) == 1 and isinstance(next(iter(data.values())), list):
-        data = next(iter(data.values()))
-    if isinstance(data, dict) and all(isinstance(value, list) for value in data.values()):
-        raise ValueError("it lists columns, not tracks: save it as a list of objects, one for each track")
-    if isinstance(data, dict):
-        data = [{"track_id": key} | (value if isinstance(value, dict) else {"label": value})
-                for key, value in data.items()]
+def _json(text: str, encoding: str, name: str) -> Table:
+    """A list of objects, JSON lines, or a mapping from track to an object or to a value, then in the column `name`."""
+    data, word = _parsed(text)
+    if isinstance(data, _Pairs) and len(data) == 1 and isinstance(data[0][1], list) and data[0][1] and all(
+            isinstance(row, _Pairs) for row in data[0][1]):
+        data = data[0][1]  # {"songs": [...]}
+    if isinstance(data, _Pairs):
+        if len(data) > 1 and all(type(value) in (list, _Pairs) for _, value in data) and not any(
+                isinstance(row, _Pairs) and _texts(row) for _, row in data):
+            raise ValueError("it lists columns, not tracks: save it as a list of objects, one for each track")
+        data = [_Pairs([("track_id", key), *(value if isinstance(value, _Pairs) else [(name, value)])])
+                for key, value in data]
     rows, faults = {}, []
     for i, row in enumerate(data if isinstance(data, list) else [], 1):
-        if isinstance(row, dict):
-            rows[f"entry {i}"] = {str(key): _text(value) for key, value in row.items()}
+        if not isinstance(row, _Pairs):
+            faults.append((f"{word} {i}", "is not an object"))
+        elif len({key for key, _ in row}) < len(row):
+            faults.append((f"{word} {i}", "has a key twice"))
         else:
-            faults.append((f"entry {i}", "is not an object"))
+            rows[f"{word} {i}"] = {key: _text(value) for key, value in row}
     if not rows:
-        raise ValueError("expected a list of objects, one for each track, or a mapping from track to label")
+        why = f" ({faults[0][0]} {faults[0][1]})" if faults else ""
+        raise ValueError(f"expected a list of objects, one for each track, or a mapping from track to {name}{why}")
     return Table(pd.DataFrame.from_dict(rows, orient="index").fillna(""), encoding, faults)
 
 
+class _Pairs(list):
+    """A JSON object, as the list of its (key, value) pairs, so that a key that is there twice is seen."""
+
+
+def _parsed(text: str) -> tuple[Any, str]:
+    """JSON with numbers as they are written, and what its parts are called: entries or, of JSON lines, lines."""
+    plain = {"object_pairs_hook": _Pairs, "parse_int": str, "parse_float": str, "parse_constant": lambda name: ""}
+    try:
+        return json.loads(text, **plain), "entry"
+    except json.JSONDecodeError as error:
+        if error.msg != "Extra data":
+            raise
+    rows = []
+    for line in filter(str.strip, text.split("\n")):
+        try:
+            rows.append(json.loads(line, **plain))
+        except ValueError:
+            rows.append(None)
+    return rows, "line"
+
+
+def _texts(row: list[tuple[str, Any]]) -> bool:
+    """Whether an object has values like a row's, not those of a column ("0", "1", ...)."""
+    return any(not key.isdecimal() for key, _ in row)
+
+
 def _text(value: Any) -> str:
+    """A cell: a list of texts is their lines, and what holds more stays JSON."""
     if value is None:
         return ""
-    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value.strip()
+    if type(value) is list and all(isinstance(line, str) for line in value):
+        return "\n".join(value)
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Pairs):
+        return {key: _plain(inner) for key, inner in value}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _of_frame(frame: pd.DataFrame, encoding: str) -> Table:

@@ -124,7 +124,10 @@ def extract_all(
             break
         say(f"{len(items)} tracks, {len(missing)} to analyse")
         failures, replaced = _extract_missing(items, missing, seconds, jobs, say)
-        reasons |= {i: failures[path] for i, path in paths.items() if path in failures}
+        # Equal files fail alike, but not like one that was replaced
+        other = {path: missing[path] for path in failures
+                 if str(_fingerprint(items[missing[path]].spec)) != prints[missing[path]]}
+        reasons |= {i: failures[path] for i, path in paths.items() if path in failures and other.get(path, i) == i}
         prints |= replaced
     for i, path in paths.items():
         length = lengths[path]
@@ -248,8 +251,10 @@ def warm(clear: bool = False) -> None:
                 if outcome.kind == "done":
                     marker.touch()
                     return
+                if files.is_full(outcome.reason):
+                    raise files.no_room()
     except OSError as error:
-        raise Problem(f"cannot use the folder {folder}: {error.strerror or error}") from error
+        raise files.refused(folder, error) from error
     raise Problem(f"librosa does not run here: {outcome.reason}; is the environment complete? (make env)")
 
 

@@ -20,6 +20,8 @@ from lib.store import artifacts, labels
 from lib.store.errors import Problem, Unusable
 from lib.store.runs import Run
 
+MANY = 12  # whole numbers of more values than this are numbers, not names of groups
+
 
 class Track(NamedTuple):
     """One track of the run: its id, its item and its features."""
@@ -34,9 +36,9 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     """Fill the run's store from its corpus; what is known of the corpus is returned (`artifacts.load_corpus`).
 
     Stores, all sorted by track id: `labels` (sealed), `features` (`mfcc`, `mfcc_delta`, `log_mel`), and the tables
-    `descriptors`, `tracks` (group, seconds), `sources` (name, spec), `skipped`, `duplicates`; where the corpus has
-    them also `factors`, `lyrics`, `lyrics_report`, `labels_report`, and `columns` (of a table of labels). Raises
-    `Problem` when too few tracks are usable.
+    `descriptors`, `tracks` (group, seconds), `sources` (name, spec), `skipped`, `noted`, `files`, `duplicates`;
+    where the corpus has them also `factors`, `lyrics`, `lyrics_report`, `labels_report`, and `columns` (of a table of
+    labels). Raises `Problem` when too few tracks are usable.
     """
     if run.settings.lyrics_embedder != "tfidf":
         sentence_embeddings.check(run.settings.lyrics_embedder.removeprefix("sentence:"))
@@ -53,7 +55,22 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     tracks, duplicates = identify(found, run.settings.duplicates)
     registry.check_counts([track.item.label for track in tracks], run.settings, "usable ")
     ids = [track.track for track in tracks]
-    about = {
+    artifacts.save_corpus(run, ids, _about(run, corpus, tracks, len(skipped)))
+    labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))
+    artifacts.save(run, "features", _features(tracks, extracted, corpus.has_audio))
+    for name, table in _tables(tracks, corpus).items():
+        artifacts.save(run, name, table)
+    noted = [(corpus.items[track.position].name, track.clip.note) for track in tracks if track.clip.note]
+    artifacts.save(run, "skipped", skipped)
+    artifacts.save(run, "noted", pd.DataFrame(sorted(noted), columns=["file", "note"]))
+    artifacts.save(run, "files", _accounts(corpus, extracted, len(tracks), len(noted), len(skipped)))
+    artifacts.save(run, "duplicates", duplicates)
+    return artifacts.load_corpus(run)
+
+
+def _about(run: Run, corpus: Corpus, tracks: list[Track], n_skipped: int) -> dict[str, Any]:
+    """What is known of a corpus beside its tracks."""
+    return {
         "corpus": corpus.name,
         "title": corpus.title,
         "description": corpus.description,
@@ -63,18 +80,24 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
         "lyrics_encoding": "" if corpus.lyrics_report is None else corpus.lyrics_report.attrs["encoding"],
         "label": corpus.label,
         "n_labels": len({track.item.label for track in tracks}),
-        "n_skipped": len(skipped),
+        "n_skipped": n_skipped,
         "n_found": len(corpus.items) + len(corpus.skipped),
+        "n_files": corpus.n_files or len(corpus.items) + len(corpus.skipped),
+        "from_files": corpus.n_files > 0,
+        "without_audio": corpus.without,
         "duplicates": run.settings.duplicates,
     }
-    artifacts.save_corpus(run, ids, about)
-    labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))
-    artifacts.save(run, "features", _features(tracks, extracted, corpus.has_audio))
-    for name, table in _tables(tracks, corpus).items():
-        artifacts.save(run, name, table)
-    artifacts.save(run, "skipped", skipped)
-    artifacts.save(run, "duplicates", duplicates)
-    return artifacts.load_corpus(run)
+
+
+def _accounts(corpus: Corpus, extracted: extraction.Extracted, used: int, noted: int, listed: int) -> pd.DataFrame:
+    """What became of every file, which no file is counted for twice: group, what, files; only what occurs."""
+    rows = [
+        ("used", "as they are", used - noted), ("used", "with a note", noted), ("listed", "with a reason", listed),
+        ("left out", "copies, by the setting duplicates", len(extracted.paths) - used),
+        ("left out", "not drawn, by the setting max_tracks", extracted.left_out),
+        *(("ignored", kind, n) for kind, n in corpus.ignored.items()),
+    ]
+    return pd.DataFrame([row for row in rows if row[2]], columns=["group", "what", "files"])
 
 
 def identify(found: list[Track], duplicates: str) -> tuple[list[Track], pd.DataFrame]:
@@ -148,11 +171,23 @@ def _tables(tracks: list[Track], corpus: Corpus) -> dict[str, pd.DataFrame]:
     if any(track.item.lyrics for track in tracks):
         tables["lyrics"] = pd.DataFrame({"text": [track.item.lyrics for track in tracks]}, index=index)
     if any(track.item.columns for track in tracks):
-        tables["columns"] = pd.DataFrame([track.item.columns for track in tracks], index=index)
+        tables["columns"] = _typed(pd.DataFrame([track.item.columns for track in tracks], index=index))
     for name, report in (("lyrics_report", corpus.lyrics_report), ("labels_report", corpus.labels_report)):
         if report is not None:
             tables[name] = report
     return tables
+
+
+def _typed(columns: pd.DataFrame) -> pd.DataFrame:
+    """Columns of text [track, column]: as numbers where all that is filled in is a number with fraction or of many
+    values, "" as missing. Codes of few values ("01", a fold) stay text: they name groups."""
+    columns = columns.replace("", np.nan)
+    for name, column in columns.items():
+        number = pd.to_numeric(column, errors="coerce")
+        codes = column.nunique() <= MANY or column.dropna().str.match("0[0-9]").any()
+        if number.notna().sum() == column.notna().sum() > 0 and not (codes and (number.dropna() % 1 == 0).all()):
+            columns[name] = number
+    return columns
 
 
 def listen(run: Run, track: str) -> Sound | None:

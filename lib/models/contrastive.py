@@ -29,6 +29,7 @@ from lib.store.series import NOTEBOOKS
 from lib.store.streams import stream
 
 PROTOCOL = NOTEBOOKS / "best_row.yaml"
+REMEDY = "choose a smaller learning_rate in notebooks/best_row.yaml, or look for a track far from all others"
 N_MFCC, N_CORRELATED = 20, 10  # cepstral coefficients kept; those whose correlations in time are kept
 BAND_GROUP = 4  # mel bands averaged before their modulation is measured
 MODULATION_EDGES = np.geomspace(0.4, 6.0, 11)  # Hz
@@ -166,7 +167,7 @@ def fit(x: np.ndarray, seed: int, train: np.ndarray, choice: Protocol) -> tuple[
         steps = choice.epochs * n_batches
         rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, choice.learning_rate, steps, pct_start=0.1)
         history = []
-        for _ in range(choice.epochs):
+        for epoch in range(choice.epochs):
             total = torch.zeros(3, device=where)
             for rows in np.array_split(rng.permutation(train), n_batches):
                 first = rng.integers(0, n_crops, len(rows))
@@ -180,6 +181,7 @@ def fit(x: np.ndarray, seed: int, train: np.ndarray, choice: Protocol) -> tuple[
                 rate.step()
                 total += parts.detach()
             history.append((total / n_batches).cpu().numpy())
+            training.stop_astray(epoch, history[-1], history[-1][0], x.shape[-1], f"contrastive VAE {seed}", REMEDY)
     return model.eval(), np.stack(history)
 
 

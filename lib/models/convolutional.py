@@ -30,6 +30,7 @@ POOL = 16  # frames in a block: 1.1 to 1.2 s
 ROWS, COLUMNS = 16, 8  # by how much the convolutions shrink the image
 START_LOG_VAR = -3.0  # of every latent dimension, so that PCA's codes pass almost unharmed at first
 LEARNING_RATE, WEIGHT_DECAY = 4e-3, 0.01
+REMEDY = "its learning rate is no setting: try a larger batch_size, or look for a track far from all others"
 SLOWER = 40  # times slower learns the linear path, whose weights are small: at full speed it forgets PCA at once
 
 
@@ -192,6 +193,7 @@ def fit(
     fastest, steps = [schedule.learning_rate, schedule.learning_rate / SLOWER], schedule.epochs * n_batches
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, fastest, steps, pct_start=0.1)
     order, generator = stream(seed, "order of batches"), torch.Generator().manual_seed(1_000_003 * (seed + 1))
+    nothing = float(np.square(x[held]).sum((1, 2, 3)).mean())  # the error of a decoder that gives zeros
     noise_held = torch.randn(len(held), model.latent_dim, generator=generator).to(where)
     best, best_state, history = np.inf, model.state_dict(), []
     for epoch in range(schedule.epochs):
@@ -206,6 +208,7 @@ def fit(
         with torch.no_grad():
             now = torch.stack(model.loss(data[held], noise_held)).cpu().numpy()
         history.append(np.array([total / n_batches, *now]))
+        training.stop_astray(epoch, history[-1], now[1], nothing, f"convolutional VAE, seed {seed}", REMEDY)
         if progress:
             progress(epoch, history[-1][:, None])
         if now[0] < best:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -96,6 +96,63 @@ def sweep_latents(
                 part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
                 _keep(run, names[beta], part, about[beta], x.index)
     return {beta: artifacts.load(run, names[beta]) for beta in betas}
+
+
+class Setting(NamedTuple):
+    """One of many settings that are trained together: what its network is, reads, and leaves out."""
+
+    config: ModelConfig  # `n_labels` may differ within a stack
+    x: np.ndarray  # [track, D] raw features, or [seed, track, D]
+    codes: np.ndarray | None = None  # [track] class numbers, if the network reads any
+    aside: np.ndarray | None = None  # [seed, track]: tracks that are neither trained on nor held out
+
+
+STACK = 2**28  # numbers of features in one stack; what exceeds it is trained after it
+
+
+def stacked_latents(
+    run: Run, settings: Mapping[Any, Setting], seeds: list[int], tracks: pd.Index, schedule: Schedule
+) -> dict[Any, xr.Dataset]:
+    """Latents by setting, without history and weights: all settings of one architecture are trained as one stack.
+
+    For settings that are compared with one another only; what stands in the score table is `mlp_latents`.
+    """
+    alike: dict[ModelConfig, list[Any]] = {}
+    for key, one in settings.items():
+        alike.setdefault(dataclasses.replace(one.config, beta=1.0, n_labels=0), []).append(key)
+    found = {}
+    for keys in alike.values():
+        first = settings[keys[0]]
+        most = max(1, STACK // (len(seeds) * len(tracks) * first.x.shape[-1]))
+        for start in range(0, len(keys), most):
+            some = {key: settings[key] for key in keys[start : start + most]}
+            found |= _one_stack(run, some, seeds, tracks, schedule)
+    return {key: found[key] for key in settings}
+
+
+def _one_stack(run: Run, settings: Mapping[Any, Setting], seeds, tracks, schedule) -> dict[Any, xr.Dataset]:
+    every, n = list(settings.values()), len(seeds)
+    stack = [one._replace(config=one.config.asdict())._asdict() for one in every]
+    made_of = {"seeds": seeds, "schedule": schedule._asdict(), "stack": stack}
+    names = [_name({**made_of, "place": i}) for i in range(len(every))]
+    with artifacts.making(run, names[-1]) as missing:  # the last one to be stored
+        if missing or not all(artifacts.has(run, name) for name in names):
+            about = {"method": "stack of settings", "setting": f"{len(every)} settings"}
+            config = dataclasses.replace(every[0].config, n_labels=max(one.config.n_labels for one in every))
+            shape, codes, aside = (n, len(tracks)), None, None
+            if config.reads_labels:
+                codes = np.concatenate([np.broadcast_to(one.codes, shape) for one in every])
+            if any(one.aside is not None for one in every):
+                nowhere = np.zeros(shape, bool)
+                aside = np.concatenate([nowhere if one.aside is None else one.aside for one in every])
+            x = np.concatenate([np.broadcast_to(one.x, (*shape, one.x.shape[-1])) for one in every])
+            betas = [one.config.beta for one in every for _ in seeds]
+            _, fitted = training.fit(x, config, seeds * len(every), schedule, codes, _groups(run, tracks),
+                                     epoch_table(about, len(x)), betas, aside=aside)
+            for i, (name, one) in enumerate(zip(names, every, strict=True)):
+                part = fitted.isel(seed=slice(i * n, (i + 1) * n)).drop_vars(["history", "weights", "curve"])
+                _keep(run, name, part, {"config": to_json(one.config.asdict())}, tracks)
+    return dict(zip(settings, (artifacts.load(run, name) for name in names), strict=True))
 
 
 def is_stored(

@@ -18,9 +18,11 @@ from sklearn.cluster import KMeans
 from torch.optim import Optimizer
 
 from lib.models.vae import ModelConfig, StackedVAE, sample
+from lib.store.errors import Problem
 from lib.store.streams import stream
 
 WARM_UP = 15  # epochs before a mixture prior is placed
+ASTRAY = 1e6  # times the squared error of knowing nothing; at a learning rate 100 times too large a run may pass 2000
 
 
 class Schedule(NamedTuple):
@@ -76,18 +78,20 @@ def fit(
     betas: list[float] | None = None,
     weights: np.ndarray | None = None,
     n_train: int = 0,
+    aside: np.ndarray | None = None,
 ) -> tuple[StackedVAE, xr.Dataset]:
     """Train one stack: all `seeds` of one setting on x [N, D] (raw units; standardised here per run).
 
-    y [N] are class numbers, read only by a conditional model. `betas` gives each run its own beta. `weights` [D] scale
-    the standardised columns; `n_train` is how many rows to train on (see `split`). Returns the stack with each run's
-    best held-out weights, and its latents (see `as_latents`).
+    y [N] are class numbers, read only by a conditional model. Runs may have features and classes of their own: x
+    [R, N, D], y [R, N]. `betas` gives each run its own beta. `weights` [D] scale the standardised columns; `n_train` is
+    how many rows to train on (see `split`); rows `aside` [R, N] of a run are neither trained on nor held out. Returns
+    the stack with each run's best held-out weights, and its latents (see `as_latents`). Raises `Problem` when a run
+    diverges.
     """
-    where = device()
-    splits = [split(len(x), seed, schedule.held_out, groups, n_train) for seed in seeds]
-    data = torch.from_numpy(np.stack([standardise(x, train, weights) for train, _ in splits])).to(where)  # [R, N, D]
-    labels = torch.tensor(np.zeros(len(x)) if y is None else np.asarray(y), dtype=torch.long, device=where)
-    model, best = StackedVAE(config, seeds, betas).to(where), _Best(StackedVAE(config, seeds, betas).to(where))
+    splits = _splits(x.shape[-2], seeds, schedule, groups, n_train, aside)
+    data, labels = _as_tensors(x, y, [train for train, _ in splits], weights)
+    model, best = (StackedVAE(config, seeds, betas).to(data.device) for _ in range(2))
+    best = _Best(best)
     optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
     generators = [torch.Generator().manual_seed(1_000_003 * (seed + 1)) for seed in seeds]
     held_out = _held_out(data, labels, [out for _, out in splits], generators, config.latent_dim)
@@ -104,7 +108,8 @@ def fit(
         with torch.no_grad():
             now = model.loss(*(part[best.runs] for part in held_out))
         best.see(model, now[0])
-        history[epoch][:, best.runs.tolist()] = torch.stack([trained, *now]).cpu().numpy()
+        seen = history[epoch][:, best.runs.tolist()] = torch.stack([trained, *now]).cpu().numpy()
+        _stop_astray(epoch, seen, held_out[0][best.runs], config, schedule, betas)
         if progress:
             progress(epoch, history[epoch])
         going = (best.waited < schedule.patience) | (epoch < placing)  # nothing stops before its prior is placed
@@ -112,8 +117,52 @@ def fit(
             break
         if not going.all():
             _leave(model, optimiser, going)
-            best.runs, best.loss, best.waited = best.runs[going], best.loss[going], best.waited[going]
+            best.leave(going)
     return best.kept, _describe(best.kept, data, labels, splits, seeds, history[: epoch + 1])
+
+
+def _splits(n: int, seeds: list[int], schedule: Schedule, groups: np.ndarray | None, n_train: int,
+            aside: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to train on and held-out rows of each run, of `n`, without those that are `aside`."""
+    found = [split(n, seed, schedule.held_out, groups, n_train) for seed in seeds]
+    if aside is None:
+        return found
+    return [tuple(rows[~out[rows]] for rows in pair) for pair, out in zip(found, aside, strict=True)]
+
+
+def _as_tensors(x: np.ndarray, y: np.ndarray | None, trained_on: list[np.ndarray],
+                weights: np.ndarray | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features [R, N, D], standardised by the rows that each run is trained on, and class numbers [R, N]."""
+    own = np.broadcast_to(x, (len(trained_on), *x.shape[-2:]))
+    data = np.stack([standardise(one, train, weights) for one, train in zip(own, trained_on, strict=True)])
+    labels = np.broadcast_to(np.zeros(own.shape[1]) if y is None else np.asarray(y), own.shape[:2]).copy()
+    return torch.from_numpy(data).to(device()), torch.tensor(labels, dtype=torch.long, device=device())
+
+
+def stop_astray(
+    epoch: int, losses: np.ndarray, error: np.ndarray, nothing: np.ndarray | float, who: str, remedy: str
+) -> None:
+    """Raises `Problem` when training has diverged, after an epoch (from 0) with these `losses` (any shape).
+
+    That is a loss that is no finite number, or a squared `error` far above that of knowing `nothing` (same shape).
+    `who` is what was trained, and `remedy` what to do about it.
+    """
+    finite = bool(np.isfinite(losses).all())
+    if finite and not (error > ASTRAY * np.maximum(nothing, 1.0)).any():
+        return
+    seen = "a loss is no finite number" if not finite else f"the squared error is {np.max(error):.1g}"
+    raise Problem(f"training has diverged in epoch {epoch + 1} ({who}): {seen}; {remedy}")
+
+
+def _stop_astray(
+    epoch: int, seen: np.ndarray, x: torch.Tensor, config: ModelConfig, schedule: Schedule, betas: list[float] | None
+) -> None:
+    """`stop_astray` for a stack whose losses of an epoch are `seen` [4, R], with the held-out rows x [R, H, D]."""
+    nothing = x.square().sum(-1).mean(-1).cpu().numpy()
+    usual, most = Schedule().learning_rate, max(betas or [config.beta])
+    remedy = f"choose a smaller learning_rate ({schedule.learning_rate:g} now, {usual:g} by default)"
+    remedy += f", or a beta below {most:g}" if most > 1000 else ""
+    stop_astray(epoch, seen, seen[2], nothing, config.setting, remedy)
 
 
 class _Best:
@@ -140,13 +189,17 @@ class _Best:
         for value, now in zip(self.kept.parameters(), model.parameters(), strict=True):
             value[self.runs[better]] = now[better]
 
+    def leave(self, going: torch.Tensor) -> None:
+        """Only the runs that are `going` [R] go on."""
+        self.runs, self.loss, self.waited = self.runs[going], self.loss[going], self.waited[going]
+
 
 def _held_out(data, labels, rows: list[np.ndarray], generators: list[torch.Generator], dims: int) -> tuple:
     """x [R, H, D], y [R, H] and noise [R, H, L] of the held-out rows of each run."""
     held = np.stack([some[: min(map(len, rows))] for some in rows])  # [R, H]
     noise = torch.stack([torch.randn(held.shape[1], dims, generator=g) for g in generators])
     x = torch.stack([own[some] for own, some in zip(data, held, strict=True)])
-    return x, labels[held], noise.to(data.device)
+    return x, labels.gather(1, torch.from_numpy(held).to(labels.device)), noise.to(data.device)
 
 
 def _draws(seed: int, train: np.ndarray, shape: tuple[int, int], generator: torch.Generator) -> Iterator[tuple]:
@@ -160,7 +213,7 @@ def _batches(data, labels, runs: torch.Tensor, draws: list[Iterator[tuple]], siz
     """The batches of an epoch of `runs` [R]: x [R, B, D], y [R, B] and noise [R, B, L], B about `size`."""
     drawn = zip(*(next(draws[r]) for r in runs.tolist()), strict=True)
     rows, noise = (torch.stack(part).to(data.device) for part in drawn)
-    parts = (data[runs[:, None], rows], labels[rows], noise)
+    parts = (data[runs[:, None], rows], labels[runs[:, None], rows], noise)
     n_batches = max(1, round(rows.shape[1] / size))  # a remainder is spread over the batches
     return zip(*(part.tensor_split(n_batches, 1) for part in parts), strict=True)
 
@@ -218,15 +271,14 @@ def code_noise(seed: int, like: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def _describe(model, data, labels, splits, seeds, history) -> xr.Dataset:
     """Latents, KL and reconstruction error of every track under each run's best weights."""
-    y = labels.expand(len(seeds), -1)
-    mu, log_var = model.encode(data, y)
+    mu, log_var = model.encode(data, labels)
     z = sample(mu, log_var, torch.stack([code_noise(seed, one) for seed, one in zip(seeds, mu, strict=True)]))
     return as_latents(
         seeds,
         mu=mu,
         z=z,
-        kl=model.kl_of(mu, log_var, y) if model.config.stochastic else torch.zeros_like(mu).mean(1),
-        error=(model.decode(z, y) - data).square().sum(-1),
+        kl=model.kl_of(mu, log_var, labels) if model.config.stochastic else torch.zeros_like(mu).mean(1),
+        error=(model.decode(z, labels) - data).square().sum(-1),
         train=[rows_of(train, data.shape[1]) for train, _ in splits],
         history=history.T,
         weights=torch.cat([value.flatten(1) for value in model.parameters()], dim=1),

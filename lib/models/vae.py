@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import mse_loss
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class StackedVAE(nn.Module):
         """
         mu, log_var = self.encode(x, y)
         z = sample(mu, log_var, noise)
-        error = (self.decode(z, y) - x).square().sum(-1).mean(-1)
+        error = mse_loss(self.decode(z, y), x, reduction="none").sum(-1).mean(-1)
         if not self.config.stochastic:
             return error, error, torch.zeros_like(error)
         kl, paid = self._kl(mu, log_var, z, y)
@@ -166,7 +167,8 @@ class StackedVAE(nn.Module):
             kl = self._kl_to_mixture(z, mu, log_var).mean(-1)
             return kl, kl
         each = kl_per_dimension(mu, log_var, *self._prior_of(y)).mean(-2)  # [R, L]
-        return each.sum(-1), each.clamp(min=self.config.free_bits).sum(-1)
+        kl, free = each.sum(-1), self.config.free_bits
+        return kl, each.clamp(min=free).sum(-1) if free else kl
 
     def _prior_of(self, y: Tensor | None) -> tuple[Tensor, Tensor] | tuple[()]:
         """Mean and log variance of each row's prior [R, B, L]; nothing for N(0, I)."""
@@ -226,11 +228,11 @@ def sample(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
     return mu + noise * torch.exp(0.5 * log_var)
 
 
-def kl_per_dimension(
-    mu: Tensor, log_var: Tensor, prior_mean: Tensor | float = 0.0, prior_log_var: Tensor | None = None
-) -> Tensor:
-    """KL(N(mu, var) || N(prior mean, prior var)) in nats, elementwise (Kingma and Welling 2014, appendix B)."""
+def kl_per_dimension(mu: Tensor, log_var: Tensor, prior_mean: Tensor | None = None,
+                     prior_log_var: Tensor | None = None) -> Tensor:
+    """KL(N(mu, var) || N(prior mean, prior var)) in nats, elementwise; without a prior, to N(0, 1) (Kingma and Welling
+    2014, appendix B)."""
+    if prior_mean is None:
+        return 0.5 * (mu * mu + log_var.exp() - 1 - log_var)
     square = (mu - prior_mean).square() + log_var.exp()
-    if prior_log_var is None:  # a variance of one
-        return 0.5 * (square - 1 - log_var)
     return 0.5 * (square * torch.exp(-prior_log_var) - 1 - log_var + prior_log_var)

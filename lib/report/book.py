@@ -103,12 +103,12 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
         pages.append(Page("glossary", "Glossary", "What every metric, method, set of features, descriptor, factor and "
                           "setting is called here, its unit, and what it says.", notebook=folder / "run.json"))
         written.append(pages[-1])
-        bodies["glossary"] = BeautifulSoup(glossary.to_html(), "html.parser")
+        bodies["glossary"] = BeautifulSoup(glossary.to_html(run["label"]), "html.parser")
     for page in written:
         body = bodies[page.name]
         page.contents, page.numbered = tidy(body, _prefix(page.name))
         if page.name != "glossary":
-            glossary.explain(body)
+            glossary.explain(body, run["label"])
         page.picture = _picture(body, SHOWN.get(page.name, ((), ""))[1], page.numbered)
         anchors[page.name] = {tag["id"] for tag in body.find_all(id=True)}
         numbers |= {(page.name, one["id"]): one["number"] for one in page.numbered}
@@ -224,10 +224,11 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     """What pages say of a run: its corpus, settings, seeds, versions and times."""
     settings = record.get("settings", {})
     corpus, synthetic = settings.get("corpus", "unknown corpus"), settings.get("corpus") == "controlled"
-    parts = [f"Corpus: {corpus}"]
+    parts, label = [f"Corpus: {corpus}"], "genre"
     try:
         known = artifacts.load_corpus(Run("book", Settings(**settings), folder))
         synthetic = bool(known.get("synthetic", synthetic))
+        label = str(known.get("label", label))
         parts = [str(known.get("title", corpus)), f"{known['n']} tracks"]
         parts += [f"{known['n_labels']} labels"] if "n_labels" in known else []
     except Problem:
@@ -242,7 +243,8 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         "Times": times,
     }
     return {
-        "about": " · ".join(parts), "synthetic": synthetic, "trial": settings.get("profile") == "smoke",
+        "about": " · ".join(parts), "corpus": parts[0].removeprefix("Corpus: "), "label": label,
+        "synthetic": synthetic, "trial": settings.get("profile") == "smoke",
         "tables": {k: v for k, v in tables.items() if v},
         "date": time.strftime("%d %B %Y, %H:%M", time.localtime(record["started"])) if "started" in record else "",
         "seconds": f"the last run took {_duration(record['seconds'])}" if record.get("seconds") else "",

@@ -1,17 +1,20 @@
-"""Two runs side by side on one page: settings, findings on which they disagree, scores with intervals, pictures."""
+"""Runs side by side on one page: claims over corpora, settings, findings on which they disagree, scores, pictures."""
 
 from __future__ import annotations
 
 import base64
 import html
+import itertools
+import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from lib.report import book, glossary, plots, showing, style
+from lib.report import book, glossary, plots, replication, showing, style
 from lib.report.cells import tidy
 from lib.report.output import table_html
 from lib.scores import table as scores
@@ -22,11 +25,13 @@ from lib.store.runs import read_record
 
 METRICS = ("nmi", "nmi_null", "ami", "silhouette", "silhouette_null", "active_dims")
 BY = ("method", "features", "setting", "label_use")
+MANY = ("nmi", "silhouette")  # of three runs or more
 MOST = 30  # settings in the picture
+KINDS = ("verdict", "choice", "opposite", "size", "")  # how findings disagree, the gravest first
 
 
 class Side(NamedTuple):
-    """One of the two runs."""
+    """One of the runs."""
 
     name: str
     folder: Path
@@ -38,30 +43,47 @@ class Side(NamedTuple):
     missing: list[str]  # notebooks that are not done, and what they are
 
 
-def export(first: Path, second: Path, out: Path | None = None) -> Path:
-    """Write one page about two runs and return it: `out` (a file, or its folder), or a file beside the first run's.
+def export(folders: Sequence[Path], out: Path | None = None, collections: Mapping[str, str] | None = None) -> Path:
+    """Write one page about several runs and return it: `out` (a file, or its folder), or a file beside the first run's.
 
-    Raises `Problem` when a folder holds no run, when both are the same, or when they share nothing to compare.
+    `collections` (name of a run's folder -> collection) says which runs count as one on the table of claims; without
+    it, each corpus is one. The scores of all runs go beside the page as one long table. Raises `Problem` when a folder
+    holds no run, when one is named twice, or when they share nothing to compare.
     """
-    if first.resolve() == second.resolve():
-        raise Problem(f"--compare: both folders are {first}; give two different runs")
-    first, second = first.resolve(), second.resolve()
-    names = [first.name, second.name]
-    if first.name == second.name:
-        names = [f"{path.parent.name}/{path.name}" for path in (first, second)]
-    sides = [_side(name, folder) for name, folder in zip(names, (first, second), strict=True)]
+    folders = [Path(os.path.realpath(folder)) for folder in folders]
+    if len(folders) < 2:
+        raise Problem("--compare: give the folders of at least two runs")
+    if twice := [folder for folder in folders if folders.count(folder) > 1]:
+        raise Problem(f"--compare: {twice[0]} is given twice; give different runs")
+    sides = [_side(name, folder) for name, folder in zip(_names(folders), folders, strict=True)]
+    title = " and ".join(side.name for side in sides) if len(sides) == 2 else f"{len(sides)} runs"
     body = BeautifulSoup("\n".join([
-        f"<h1>{html.escape(names[0])} and {html.escape(names[1])}</h1>",
-        "<p>Intervals are 95 % over training seeds within each run: they cover training noise, not another sample of "
-        "music.</p>",
+        f"<h1>{html.escape(title)}</h1>",
+        "<p>Intervals are 95 % within each run: over training seeds, unless the page of a claim says that they also "
+        "cover another sample of tracks.</p>",
+        *replication.section([(side.name, side.about["corpus"], side.findings) for side in sides], collections or {}),
         *_runs(sides), *_findings(sides), *_scores(sides), *_pictures(sides),
     ]), "html.parser")
     contents, _ = tidy(body)
     glossary.explain(body)
-    path = out if out and out.suffix == ".html" else (out or first.parent) / f"{first.name}-and-{second.name}.html"
-    title = f"{names[0]} and {names[1]}"
+    stem = "-and-".join(folder.name for folder in folders) if len(folders) == 2 else f"{len(folders)}-runs"
+    path = out if out and out.suffix == ".html" else (out or folders[0].parent) / f"{stem}.html"
     files.write_text(path, book.template("compare.html").render(title=title, body=str(body), contents=contents))
+    long_table(folders, sides).to_csv(path.with_suffix(".scores.csv.gz"), index=False)
     return path
+
+
+def long_table(folders: Sequence[Path], sides: Sequence[Side]) -> pd.DataFrame:
+    """The score tables of all runs under one another: `run`, then the columns of `scores.csv`."""
+    return pd.concat([artifacts.scores_of(folder).assign(run=side.name) for folder, side in zip(folders, sides,
+                      strict=True)], ignore_index=True).pipe(lambda t: t[["run", *t.columns.drop("run")]])
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The folders' own names; with their parents' where two are alike."""
+    names = [folder.name for folder in folders]
+    return [name if names.count(name) == 1 else f"{folder.parent.name}/{name}"
+            for name, folder in zip(names, folders, strict=True)]
 
 
 def _side(name: str, folder: Path) -> Side:
@@ -80,14 +102,14 @@ def _side(name: str, folder: Path) -> Side:
 
 
 def _runs(sides: list[Side]) -> list[str]:
-    """Both runs in a line each, and the settings in which they differ."""
+    """A line for each run, and the settings in which they differ."""
     unsaid = {"source", "lyrics", "profile"}  # paths belong to one machine
     if any(side.settings.get("corpus") != "controlled" for side in sides):
         unsaid |= {"n_tracks", "seconds", "lyrics_information"}  # of composed music only
-    names = [n for n in {**sides[0].settings, **sides[1].settings} if n not in unsaid]
-    differ = [n for n in names if sides[0].settings.get(n) != sides[1].settings.get(n)]
+    names = [n for n in dict.fromkeys(itertools.chain(*(side.settings for side in sides))) if n not in unsaid]
+    differ = [n for n in names if any(side.settings.get(n) != sides[0].settings.get(n) for side in sides)]
     table = pd.DataFrame([{"setting": n} | {s.name: book.text(s.settings.get(n, "–")) for s in sides} for n in differ])
-    out = ["<h2>The two runs</h2>"]
+    out = ["<h2>The runs</h2>"]
     for side in sides:
         note = "<strong>Synthetic music.</strong> " if side.about["synthetic"] else ""
         note += "<strong>A trial run, too small to conclude anything from.</strong> " if side.about["trial"] else ""
@@ -96,64 +118,71 @@ def _runs(sides: list[Side]) -> list[str]:
         said += f" · not complete: {', '.join(side.missing)}" if side.missing else ""
         out.append(f'<div class="{kind}"><b>{html.escape(side.name)}</b>: {note}{html.escape(said)}</div>')
     if differ:
-        out.append(_table(table, "settings", "Settings in which the two runs differ."))
+        out.append(_table(table, "settings", "Settings in which the runs differ."))
     return out
 
 
 def _scores(sides: list[Side]) -> list[str]:
-    """Scores of the settings that both runs have."""
-    shared = [key for key in sides[0].scores.index if key in sides[1].scores.index]
-    if not shared and not set(sides[0].findings) & set(sides[1].findings):
-        raise Problem(f"--compare: {sides[0].folder} and {sides[1].folder} share no setting of the score table and no "
-                      "finding; compare two runs of the series, not a run of the series and an audit of arrays")
+    """Scores of the settings that all runs have."""
+    shared = [key for key in sides[0].scores.index if all(key in side.scores.index for side in sides)]
+    if not shared and not _common(sides):
+        names = " and ".join(str(side.folder) for side in sides)
+        raise Problem(f"--compare: {names} share no setting of the score table and no "
+                      "finding; compare runs of the series, not a run of the series and an audit of arrays")
     if not shared:
-        return ["<h2>Scores</h2>", "<p>No setting is in the score tables of both runs.</p>"]
+        return ["<h2>Scores</h2>", "<p>No setting is in the score tables of all runs.</p>"]
     rows = []
     for key in shared:
         row = dict(zip(BY, key, strict=True))
-        for metric in METRICS:
+        for metric in METRICS if len(sides) == 2 else MANY:
             for side in sides:
                 row[f"{glossary.shown(metric)}, {side.name}"] = side.scores.loc[key].get(metric)
         rows.append(row)
     table = pd.DataFrame(rows).dropna(axis="columns", how="all")
-    only = [len(side.scores) - len(shared) for side in sides]
-    said = (f"The {len(shared)} settings that both runs have: mean and 95 % interval over seeds, k-means. "
-            f"{sides[0].name} has {only[0]} others, {sides[1].name} {only[1]}.")
+    only = ", ".join(f"{side.name} has {len(side.scores) - len(shared)} others" for side in sides)
+    said = f"The {len(shared)} settings that all runs have: mean and 95 % interval over seeds, k-means. {only}."
     return ["<h2>Scores</h2>", *_chart(sides, shared), _table(table, "scores", said)]
 
 
 def _chart(sides: list[Side], shared: list[tuple]) -> list[str]:
-    """NMI of the shared settings in both runs; those with the highest, when there are many."""
+    """NMI of the shared settings in all runs; those with the highest, when there are many."""
     known = [key for key in shared if all(isinstance(side.scores.loc[key].get("nmi"), Interval) for side in sides)]
     if not known:
         return []
     known = sorted(known, key=lambda key: -sides[0].scores.loc[key]["nmi"].mean)[:MOST]
     names = [" · ".join(str(part) for part in key[:3]) for key in known]
-    figure = plots.rows_of_two(names, {side.name: [side.scores.loc[key]["nmi"] for key in known] for side in sides},
-                                 "NMI with labels")
-    said = "NMI of k-means clusters with the labels in both runs"
+    figure = plots.rows_of_several(names, {side.name: [side.scores.loc[key]["nmi"] for key in known] for side in sides},
+                                   "NMI with labels")
+    said = "NMI of k-means clusters with the labels in all runs"
     said += f", for the {len(known)} settings with the highest in {sides[0].name}." if len(known) == MOST else "."
     return [_picture(showing.png(figure), f"{said} {style.words(figure)}", "nmi", said)]
 
 
+def _common(sides: list[Side]) -> list[str]:
+    """Findings that all runs have."""
+    return [name for name in sides[0].findings if all(name in side.findings for side in sides)]
+
+
 def _findings(sides: list[Side]) -> list[str]:
-    """Findings of both runs: first those on which they disagree, notebook by notebook, then the others."""
+    """Findings of all runs: first those on which any two disagree, the gravest first, then the others."""
     rows = []
-    for name in (name for name in sides[0].findings if name in sides[1].findings):
-        one, other = (side.findings[name] for side in sides)
-        rows.append({"notebook": one["notebook"][:2], "finding": name, "how": disagreement(one, other),
-                     sides[0].name: one["text"], sides[1].name: other["text"]})
+    for name in _common(sides):
+        found = [side.findings[name] for side in sides]
+        how = min((disagreement(*pair) for pair in itertools.combinations(found, 2)), key=KINDS.index)
+        rows.append({"notebook": found[0]["notebook"][:2], "finding": name, "how": how}
+                    | {side.name: one["text"] for side, one in zip(sides, found, strict=True)})
     out = []
     if rows:
-        table = pd.DataFrame(rows)
+        table = pd.DataFrame(rows).sort_values("how", key=lambda how: how.map(KINDS.index), kind="stable")
         apart = table["how"] != ""
-        said = f"Findings on which the two runs disagree: {apart.sum()} of {len(rows)} that both have. {RULES}"
-        others = f"The other {len(rows) - apart.sum()} findings that both runs have."
+        said = f"Findings on which runs disagree: {apart.sum()} of {len(rows)} that all have. {RULES}"
+        others = f"The other {len(rows) - apart.sum()} findings that all runs have."
         out += ["<h2>Where they disagree</h2>",
                 _table(table[apart], "disagreements", said) if apart.any() else f"<p>Nowhere. {RULES}</p>",
                 "<h2>Where they agree</h2>", _table(table[~apart].drop(columns="how"), "findings", others)]
-    for side, other in (sides, sides[::-1]):
-        alone = [name for name in side.findings if name not in other.findings]
+    for side in sides:
+        others = set().union(*(other.findings for other in sides if other is not side))
+        alone = [name for name in side.findings if name not in others]
         if alone:
             out.append(f"<p>Only in {html.escape(side.name)}: {html.escape(', '.join(alone))}.</p>")
     return out
@@ -179,7 +208,7 @@ def disagreement(one: dict[str, Any], other: dict[str, Any]) -> str:
 
 
 def _pictures(sides: list[Side]) -> list[str]:
-    """The key figure of each notebook, as both runs have it."""
+    """The key figure of each notebook, as all runs have it."""
     out = []
     for _, name in book.SHOWN.values():
         found = [side.folder / "figures" / f"{name}.png" for side in sides]

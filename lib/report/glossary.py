@@ -22,6 +22,7 @@ ID_COLUMNS = {
     "purpose": ("purposes",), "descriptor": ("descriptors",), "factor": ("factors",),
     "property": ("descriptors", "factors"), "moves with": ("descriptors", "factors"),
     "comparison": ("methods", "metrics"), "array": ("features",),
+    "nuisance": ("factors", "descriptors", "nuisances"), "rung": ("rungs",),
 }
 HEADINGS = ("metrics", "columns", "descriptors", "factors", "methods", "features", "clusterers")  # first kind first
 IN_TEXT = ("metrics", "methods", "features", "clusterers")  # terms that are explained where a page first names them
@@ -76,9 +77,15 @@ def ids(data: pd.DataFrame) -> dict[str, list[str]]:
     return {"columns": [str(name) for name in data]} | {name: cells for name, cells in held.items() if cells}
 
 
-def explain(body: BeautifulSoup) -> None:
-    """Say what a term means where a page names it first: `<abbr title>`, in place."""
-    terms = {term.name: term for kind in IN_TEXT for term in registry()[kind].values() if _is_a_term(term.name)}
+def called(one: Term, label: str) -> Term:
+    """A term as a page has it, whose labels are called `label`."""
+    return Term(*(part.replace("{label}", label) for part in one))
+
+
+def explain(body: BeautifulSoup, label: str = "genre") -> None:
+    """Say what a term means where a page names it first: `<abbr title>`, in place. `label`: what labels are called."""
+    found = (called(term, label) for kind in IN_TEXT for term in registry()[kind].values())
+    terms = {term.name: term for term in found if _is_a_term(term.name)}
     names = "|".join(map(re.escape, sorted(terms, key=len, reverse=True)))
     pattern, said = re.compile(rf"(?<![\w-])({names})(?![\w-])"), set()
     for text in [text for tag in body.find_all(TEXTS) for text in tag.find_all(string=pattern)]:
@@ -108,11 +115,12 @@ def _abbr(body: BeautifulSoup, one: Term) -> Any:
     return tag
 
 
-def to_html() -> str:
-    """The glossary as the body of a page of the book."""
+def to_html(label: str = "genre") -> str:
+    """The glossary as the body of a page of the book, whose labels are called `label`."""
     out = ["<h1>Glossary</h1>"]
     for kind, terms in registry().items():
-        rows = pd.DataFrame([(one.name, name, one.unit, one.says) for name, one in terms.items()],
+        named = {name: called(one, label) for name, one in terms.items()}
+        rows = pd.DataFrame([(one.name, name, one.unit, one.says) for name, one in named.items()],
                             columns=["name", "id", "unit", "meaning"])
         name = kind.capitalize()
         out += [f"<h2>{name}</h2>", table_html(rows, f"glossary-{kind.replace(' ', '-')}", f"{name}.")]

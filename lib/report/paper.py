@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lib.report import latex, methods, numbers, redraw, showing
+from lib.report import latex, methods, numbers, redraw, showing, style
 from lib.report.style import WIDTHS
 from lib.store import files, runs
 from lib.store.errors import Problem
@@ -47,6 +47,8 @@ def _copy_figures(folder: Path, target: Path, figures: list[dict[str, Any]]) -> 
             continue
         for kind, width in WIDTHS.items():
             drawn = redraw.again(png.with_suffix(".json"), width)
+            if drawn:
+                style.name_label(drawn, one.get("label", "genre"))
             copy = target / "figures" / kind / png.with_suffix(".pdf" if drawn else ".png").name
             data = showing.pdf(drawn) if drawn else png.read_bytes()
             files.write(copy, lambda path, data=data: path.write_bytes(data))

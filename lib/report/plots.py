@@ -104,7 +104,7 @@ def beside_null(rows: pd.DataFrame, names: Sequence[str] | None = None, metrics:
     """`dots` of metrics of `scores.table.summary` (default: NMI; metric -> what its axis is called) side by side, by
     setting or by `names`, each beside its null; hollow: labels were read."""
     names = list(rows["setting"] if names is None else names)
-    metrics, height = metrics or {"nmi": "NMI with genre"}, 1.0 + 0.2 * len(names)
+    metrics, height = metrics or {"nmi": "NMI with {label}"}, 1.0 + 0.2 * len(names)
     axes = [None] if len(metrics) == 1 else style.new(PAGE, height, 1, len(metrics), sharey=True)[1]
     for ax, (metric, xlabel) in zip(axes, metrics.items(), strict=True):
         figure = dots(names, rows[metric], xlabel, ax, [value.mean for value in rows[f"{metric}_null"]],
@@ -133,14 +133,14 @@ def _span(ax: Axes, row: float, value: Interval, colour) -> None:
 
 
 @redrawable
-def rows_of_two(names: Sequence[str], values: dict[str, Sequence[Interval]], xlabel: str) -> Figure:
-    """One row per name, with a dot and its 95 % interval for each of two runs, one above the other."""
-    ax, rows = _rows(None, names, xlabel, height=0.22, width=PAGE)
-    for i, (run, spans) in enumerate(values.items()):
-        at, means = rows + 0.15 - 0.3 * i, [span.mean for span in spans]
+def rows_of_several(names: Sequence[str], values: dict[str, Sequence[Interval]], xlabel: str) -> Figure:
+    """One row per name, with a dot and its 95 % interval for each of several runs, one above the other."""
+    ax, rows = _rows(None, names, xlabel, height=max(0.22, 0.09 * len(values)), width=PAGE)
+    for i, ((run, spans), shift) in enumerate(zip(values.items(), np.linspace(-0.3, 0.3, len(values)), strict=True)):
+        at, means = rows - shift * (len(values) - 1) / len(values), [span.mean for span in spans]
         for row, span in zip(at, spans, strict=True):
-            _span(ax, row, span, PALETTE[i])
-        ax.plot(means, at, MARKERS[i], color=PALETTE[i], label=run)
+            _span(ax, row, span, PALETTE[i % 10])
+        ax.plot(means, at, MARKERS[i % 10], color=PALETTE[i % 10], label=run)
         say(ax, f"{run}: {listed(names, means)}")
     legend_below(ax.figure)
     return ax.figure
@@ -150,12 +150,14 @@ def rows_of_two(names: Sequence[str], values: dict[str, Sequence[Interval]], xla
 def curves(
     data: dict[str, pd.DataFrame], xlabel: str, ylabel: str, ax=None, log_x: bool = False,
     lines: dict[str, float | pd.Series] | None = None, title: str = "", legend: bool = True,
+    within: tuple[float, float] = (-np.inf, np.inf),
 ) -> Figure:
-    """Curves with 95 % bands: name -> table [x, seed]. `lines` are references: a constant, or a series over x."""
+    """Curves with 95 % bands: name -> table [x, seed]. `lines` are references: a constant, or a series over x; `within`
+    is the range that the values have by definition."""
     figure, ax = axes_of(ax)
     told = []
     for i, (name, values) in enumerate(data.items()):
-        spans = [interval(row) for row in values.to_numpy()]
+        spans = [interval(row, within=within) for row in values.to_numpy()]
         x, means = values.index.to_numpy(float), np.array([s.mean for s in spans])
         ax.plot(x, means, marker=MARKERS[i % 10], color=PALETTE[i % 10], label=shown(name))
         ax.fill_between(x, [s.low for s in spans], [s.high for s in spans], color=PALETTE[i % 10], alpha=0.18, lw=0)

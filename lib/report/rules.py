@@ -105,6 +105,39 @@ def all_inside(inside: Any) -> Ruling:
 
 
 @rule
+def adds_up(parts: Iterable[int], whole: int) -> Ruling:
+    """Are the parts together the whole, which was counted by itself?"""
+    together = int(sum(parts))
+    return ruling(together == whole, "{parts} add up to {whole}", together=together, n=whole)
+
+
+@rule
 def at_least_one(n: int) -> Ruling:
     """Is there one at all?"""
     return ruling(n > 0, "at least one {value}", n=n)
+
+
+# --- predictions made before a run ------------------------------------------------------------------------------------
+def judge(prediction: str, change: Interval) -> bool | None:
+    """Did a prediction hold? None where there are too few seeds for an interval.
+
+    "up" and "down" hold when the interval of the paired change lies on that side of zero, "same" when it includes zero,
+    "not up" when it reaches zero or below.
+    """
+    if not np.isfinite(change.low):
+        return None
+    holds = {"up": change.low > 0, "down": change.high < 0, "same": not change.excludes_zero, "not up": change.low <= 0}
+    if prediction not in holds:
+        raise ValueError(f"a prediction is one of {list(holds)}, not {prediction!r}")
+    return bool(holds[prediction])
+
+
+@rule
+def predictions_hold(table: pd.DataFrame) -> Ruling:
+    """Did every prediction hold? The table of `judged`; `failed` names those that did not."""
+    failed, held = table[table["held"].eq(False)], table["held"].eq(True)
+    names = "; ".join(f"{a} ({m} {p})" for a, m, p in failed[["name", "metric", "predicted"]].itertuples(index=False))
+    decided = table["held"].notna()
+    return ruling(failed.empty if decided.all() or len(failed) else None,
+                  "each interval of the paired change lies where it was predicted", n=len(table), held=int(held.sum()),
+                  failed=names or "none")

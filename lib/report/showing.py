@@ -42,7 +42,10 @@ def show(run: Run, figure: Figure, name: str, caption: str | None = None, alt: s
     caption = claims.caption(run, "figures", name, **values) if caption is None else caption
     folder, made_for = run.folder / "figures", "column" if figure.get_figwidth() <= 1.05 * COLUMN else "page"
     redraw.keep(figure, folder / f"{name}.json")
+    label = claims.label_of(run)
+    style.name_label(figure, label)
     _plain_dollars(figure)
+    style.find_letters(figure)
     with warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", message="Glyph .* missing from font")
         picture = png(figure)
@@ -53,7 +56,7 @@ def show(run: Run, figure: Figure, name: str, caption: str | None = None, alt: s
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     caption = f"{caption} {BOXES}" if missing else caption
     alt, plots = f"{alt or caption} {style.words(figure)}".strip(), _interactive(figure)
-    runs.record(run, "figures", {"name": name, "caption": caption, "alt": alt, "width": made_for})
+    runs.record(run, "figures", {"name": name, "caption": caption, "alt": alt, "width": made_for, "label": label})
     source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     width = round(figure.get_figwidth() * SCREEN[made_for])
     image = f'<img src="{source}" alt="{html.escape(alt)}" width="{width}">'
@@ -84,6 +87,7 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
 def pdf(figure: Figure) -> bytes:
     """A figure as a PDF file, the same each time."""
     _plain_dollars(figure)
+    style.find_letters(figure)
     drawn = io.BytesIO()
     FigureCanvasPdf(figure).print_pdf(drawn, metadata={"CreationDate": None})
     return drawn.getvalue()
@@ -112,7 +116,9 @@ def table(run: Run, data: pd.DataFrame, name: str, caption: str | None = None, d
     folder = run.folder / "tables"
     files.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=index))
     data = data.reset_index() if index else data
-    shown = glossary.shown_table(data).map(lambda value: _cell(value, digits)).rename_axis(columns=None)
+    label = claims.label_of(run)
+    shown = glossary.shown_table(data).map(lambda value: _cell(value, digits).replace("{label}", label))
+    shown = shown.rename(columns=lambda column: str(column).replace("{label}", label)).rename_axis(columns=None)
     numeric = [all(map(_is_number, column)) for _, column in data.items()]
     files.write_text(folder / f"{name}.tex", latex.table(shown, caption, name, numeric))
     runs.record(run, "tables", {"name": name, "caption": caption, "ids": glossary.ids(data)})

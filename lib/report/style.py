@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import textwrap
 import warnings
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 COLUMN, PAGE = 3.35, 6.9  # widths in inches: one column and a full page of a two-column paper
 TALLEST = 8.6  # inches: a page
@@ -25,7 +27,7 @@ PALETTE = sns.color_palette("colorblind", 10)  # safe for the common colour blin
 MARKERS = "osD^vP*Xhp"
 GREY = "#6b6b6b"
 LETTER, HANDLE = 0.052, 0.45  # inches: an average letter of 7 points; what stands before and after a legend's text
-# Labels may be in any script: fonts that are installed take over what the first lacks
+# Labels may be in any script: of the fonts that are installed these take over first what the first lacks
 FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Zen Hei", "IPAGothic", "Noto Sans Thai",
          "Noto Sans Devanagari", "Unifont", "Arial Unicode MS", "Hiragino Sans", "PingFang SC", "Yu Gothic",
          "Microsoft YaHei", "Malgun Gothic", "Leelawadee UI", "Nirmala UI")
@@ -37,6 +39,44 @@ mpl.rcParams["font.family"] = ["DejaVu Sans", *(name for name in FONTS if name i
 
 def no_formula(name: object) -> str:
     return str(name).replace("$", "\\$")
+
+
+# --- letters of any script ---------------------------------------------------------------------------------------
+def find_letters(figure: Figure) -> None:
+    """Let texts of a figure fall back on any font that is installed and has the letters that theirs lack."""
+    own = frozenset().union(*(_letters(mpl.font_manager.findfont(name)) for name in mpl.rcParams["font.family"]))
+    for text in figure.findobj(Text):
+        lacking = sorted({char for char in text.get_text() if char.isprintable() and ord(char) not in own})
+        fonts = [name for name in dict.fromkeys(map(_font_with, lacking)) if name]
+        if fonts:
+            text.set_fontfamily([*text.get_fontfamily(), *fonts])
+
+
+@functools.cache
+def _font_with(char: str) -> str:
+    """The name of an installed font that has a letter, a Noto font if one can be had; "" if none has it."""
+    fonts = sorted(_installed(), key=lambda one: ("Noto Sans" not in one.name, "Noto" not in one.name, one.name))
+    return next((font.name for font in fonts if ord(char) in _letters(font.fname)), "")
+
+
+@functools.cache
+def _installed() -> tuple[mpl.font_manager.FontEntry, ...]:
+    """The upright fonts, also those installed after Matplotlib last looked; without those that draw only boxes."""
+    known = {font.fname for font in mpl.font_manager.fontManager.ttflist}
+    for path in mpl.font_manager.findSystemFonts():
+        if path not in known:
+            with contextlib.suppress(OSError, RuntimeError, ValueError):
+                mpl.font_manager.fontManager.addfont(path)
+    fonts = {font.name: font for font in mpl.font_manager.fontManager.ttflist if font.style == "normal"}
+    return tuple(font for name, font in fonts.items() if not name.startswith("Last Resort") and "Emoji" not in name)
+
+
+@functools.cache
+def _letters(path: str) -> frozenset[int]:
+    try:
+        return frozenset(mpl.ft2font.FT2Font(path).get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()
 
 
 # --- figures of a width ------------------------------------------------------------------------------------------
@@ -113,6 +153,20 @@ def break_lines(figure: Figure) -> None:
             letters = max(10, int(room / (LETTER / 7 * text.get_fontsize())))
             if len(text.get_text()) > letters:
                 text.set_text(textwrap.fill(text.get_text(), letters, break_long_words=False))
+
+
+def name_label(figure: Figure, label: str) -> None:
+    """Put what the corpus's labels are called where a figure's texts say `{label}`."""
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_ticklabels()  # makes them
+            names = [text.get_text() for text in axis.get_ticklabels()]
+            if any("{label}" in name for name in names):
+                axis.set_ticks(axis.get_ticklocs(), [name.replace("{label}", label) for name in names])
+    for text in figure.findobj(Text):
+        if "{label}" in text.get_text():
+            text.set_text(text.get_text().replace("{label}", label))
+    figure.said = [(ax, text.replace("{label}", label)) for ax, text in getattr(figure, "said", [])]
 
 
 # --- figures in words --------------------------------------------------------------------------------------------

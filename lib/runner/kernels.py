@@ -3,12 +3,16 @@
 The imports of the eleven notebooks cost 35 s of CPU, kernel by kernel; once for all, 4 s. Two at once, on two cores,
 that is 15 s of a run (reckoned, not timed). So kernels are copies of one process that has imported them: the standard
 library's fork server. Nothing that it imports may start threads or use the GPU: neither survives a fork.
+
+The fork server, its socket and those of the kernels live in a temporary folder of this process, which it locks: one
+that nobody locks was left by a runner that was killed, and goes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import multiprocessing
 import os
@@ -17,13 +21,19 @@ import signal
 import sys
 import tempfile
 import threading
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker, util
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from lib.store import engine, remembering, runs
+from filelock import FileLock, Timeout
+
+from lib.store import engine, files, remembering, runs
+from lib.store.errors import Problem
 from lib.store.series import PRELOADED, ROOT
+
+ENDED_UNSEEN = 255  # exit code of a process whose fork server has gone
+HOME = "latent-genre-"
 
 
 class Kernels:
@@ -33,20 +43,31 @@ class Kernels:
     """
 
     def __init__(self, modules: tuple[str, ...] = PRELOADED) -> None:
-        short = None if len(tempfile.gettempdir()) < 40 else "/tmp"  # a socket's path has about 100 characters
-        self.folder = Path(tempfile.mkdtemp(prefix="lg-", dir=short))
+        self.folder = Path(tempfile.mkdtemp(dir=_home()))
         self.running: set[BaseProcess] = set()
-        self.closed = False
+        self.closed, self.server_lost = False, False
         self._lock = threading.Lock()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([*modules, "ipykernel.kernelapp"])
-        before = dict(os.environ)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Start the fork server, if it does not run (any more).
+
+        It is born with Ctrl-C blocked, which reaches all processes of a terminal, and a server that is still importing
+        would answer with a traceback.
+        """
+        resource_tracker.ensure_running()  # lifts the block when it starts
+        before, blocked = dict(os.environ), signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         os.environ.update(self.environment())  # some of it counts when Python starts, or NumPy is imported
+        usual, tempfile.tempdir = tempfile.tempdir, str(_home())  # where the server's socket will be
         try:
             forkserver.ensure_running()
         finally:
+            tempfile.tempdir = usual
             os.environ.clear()
             os.environ.update(before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def environment(self) -> dict[str, str]:
         """What kernels see beside the runner's own environment."""
@@ -77,7 +98,9 @@ class Kernels:
                 return self.connection_info
 
             async def poll(self) -> int | None:
-                return self.process.exitcode if self.process else 0
+                code = self.process.exitcode if self.process else 0
+                kernels.server_lost |= code == ENDED_UNSEEN and files.is_running(self.process.pid)
+                return code
 
             async def wait(self) -> None:
                 while await self.poll() is None:
@@ -103,16 +126,19 @@ class Kernels:
         return Manager
 
     def start(self, connection_file: str, cwd: str) -> BaseProcess:
-        """A new kernel; raises RuntimeError when the runner is stopping, or no kernel can be started."""
+        """A new kernel; raises RuntimeError when the runner is stopping, and `Problem` if none can be started."""
         environment = os.environ | self.environment()
         process = self._context.Process(target=_kernel, args=(connection_file, cwd, environment))
         with self._lock:
             if self.closed:
                 raise RuntimeError("the runner is stopping")
             try:
+                self._serve()
                 process.start()
             except (OSError, EOFError) as error:
-                raise RuntimeError("kernels cannot be started: is the environment complete? (make env)") from error
+                raise Problem("no kernel can be started, since the process that starts them ended while it imported "
+                              "what notebooks need: killed from outside, out of memory, or the environment is not "
+                              "complete (make env)") from error
             self.running.add(process)
         return process
 
@@ -122,17 +148,70 @@ class Kernels:
             self.running.discard(process)
         _signal(process, signal.SIGKILL)
 
-    def kill(self) -> None:
-        """Kill every kernel at once, and start no more."""
-        with self._lock:
-            self.closed = True
+    def why_dead(self, *folders: Path) -> str:
+        """What to say of a kernel that died while it wrote to `folders`, of what is known: one line."""
+        if self.server_lost:
+            return "the process that starts the kernels was killed, from outside or for want of memory, and they ended"
+        full = [folder for folder in folders if files.has_no_room(folder)]
+        if full:
+            return f"its kernel died, and the disk of {full[0]} is full: free some space there"
+        return "its kernel died: killed from outside, or out of memory"
+
+    def kill(self, server: bool = False) -> None:
+        """Kill every kernel at once, and start no more; with `server`, who waits for one to start waits no longer."""
+        self.closed = True
+        if server:
+            _end_server()
+        while not self._lock.acquire(timeout=0.1):  # held by who waits for a server, perhaps for a new one
+            if server:
+                _end_server()
+        try:
             for process in self.running:
                 _signal(process, signal.SIGKILL)
                 process.kill()  # if it does not lead its group yet
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Remove the temporary folder, when all kernels have ended."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@functools.cache
+def _home() -> Path:
+    """The temporary folder of this process, made on first use, and removed at its end or by whoever starts later."""
+    short = tempfile.gettempdir()
+    short = short if len(short) < 40 else "/tmp"  # a socket's path has about 100 characters
+    for left in Path(short).glob(f"{HOME}*"):
+        with contextlib.suppress(Timeout, OSError), FileLock(left / "lock", timeout=0):
+            shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=f"new-{HOME}", dir=short))
+    lock = FileLock(made / "lock")
+    lock.acquire()
+    home = made.rename(made.with_name(made.name.removeprefix("new-")))  # locked from the first moment
+    util.Finalize(None, _leave_home, [home, lock], exitpriority=-200)  # after the server's socket has gone
+    return home
+
+
+def _leave_home(home: Path, lock: FileLock) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    lock.release()
+
+
+def end_process(code: int) -> NoReturn:
+    """End this process at once, whatever its threads wait for, once the kernels are dead."""
+    shutil.rmtree(_home(), ignore_errors=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _end_server() -> None:
+    """Kill the fork server of this process."""
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
+    if pid:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _signal(process: BaseProcess, number: int) -> None:
@@ -144,9 +223,10 @@ def _signal(process: BaseProcess, number: int) -> None:
 def _kernel(connection_file: str, cwd: str, environment: dict[str, str]) -> None:
     """The life of a kernel, which leads a process group of its own."""
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.chdir(cwd)
     os.environ.update(environment)
-    threading.Thread(target=_end_with_runner, args=[Path(connection_file).parent], daemon=True).start()
+    threading.Thread(target=_end_with_runner, args=[Path(connection_file).parents[1]], daemon=True).start()
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,22 @@ def cell_sources(path: Path) -> list[tuple[str, str]]:
 
 
 def _fingerprint(path: str) -> list[tuple[str, int, int]]:
-    """Relative paths, sizes and times of change of a file or of all files of a folder."""
+    """Relative paths, sizes and times of change of a file or of all files of a folder; zeros where a link or the rights
+    of a folder forbid to look."""
     root = Path(path)
     if not path:
         return []
-    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-    return [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    found = [Path(folder, name) for folder, _, names in os.walk(root) for name in names] or [root]
+    return [(str(p.relative_to(root)), *_changed(p)) for p in sorted(found)]
+
+
+def _changed(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file."""
+    try:
+        about = path.stat()
+    except OSError:
+        return 0, 0
+    return about.st_size, about.st_mtime_ns
 
 
 def up_to_date(folder: Path, found: dict[str, str], record: dict[str, Any]) -> set[str]:

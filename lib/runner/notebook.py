@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.runner import keys
+from lib.store import files
 from lib.store.errors import Problem
 
 # --- one notebook ------------------------------------------------------------------------------------------------
@@ -42,21 +44,20 @@ def check_notebook(path: Path, names: list[str]) -> None:
 
 def execute(
     path: Path, target: Path, values: dict[str, Any], manager_class: type, on_cell: Callable[[int, int], None],
-    on_written: Callable[[], None],
+    on_written: Callable[[], None], why_dead: Callable[[], str],
 ) -> None:
     """Run a notebook from its clean source and leave the executed one at `target`; `on_written` is called when it is
-    past its cell tagged `written`, if it has one.
+    past its cell tagged `written`, if it has one; `why_dead` says why a kernel died.
 
     On failure `target` stays as it was, what was executed is left beside it as `NAME.failed.ipynb`, and `Failed` is
     raised. Only the raised error decides: a killed kernel leaves a notebook that looks finished.
     """
     import nbformat
     import papermill
-    from nbclient.exceptions import DeadKernelError
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what goes wrong is said once, by the runner
     total = len(keys.cell_sources(path))
-    partial, failed = target.with_name(f".{target.stem}.part.ipynb"), target.with_name(f"{target.stem}.failed.ipynb")
+    partial, failed = files.unfinished(target), target.with_name(f"{target.stem}.failed.ipynb")
     target.parent.mkdir(parents=True, exist_ok=True)
     cells = []
 
@@ -75,17 +76,34 @@ def execute(
             on_cell_start=start_cell, coalesce_streams=True,
         )
     except papermill.PapermillExecutionError as error:
-        os.replace(partial, failed)
-        text = error.evalue if error.ename == "Problem" else f"{error.ename}: {error.evalue}"
-        raise Failed(_first_line(text)) from error
+        with contextlib.suppress(OSError):  # on a full disk there is no more than the sentence
+            os.replace(partial, failed)
+        raise Failed(_sentence(error.ename, error.evalue)) from error
     except Exception as error:
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), failed)
-        if isinstance(error, DeadKernelError) or "Kernel died" in str(error):
-            raise Failed("its kernel died: killed from outside, or out of memory") from error
-        raise Failed(_first_line(f"{type(error).__name__}: {error}")) from error
-    os.replace(partial, target)
-    failed.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            nbformat.write(nbformat.v4.new_notebook(cells=cells), failed)
+        raise Failed(_reason(error, target, why_dead)) from error
+    else:
+        os.replace(partial, target)
+        failed.unlink(missing_ok=True)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-def _first_line(text: str) -> str:
-    return next((line for line in text.splitlines() if line.strip()), "no message").strip()
+def _reason(error: Exception, target: Path, why_dead: Callable[[], str]) -> str:
+    """One line for what went wrong around a notebook that was to become `target`."""
+    from nbclient.exceptions import DeadKernelError
+
+    if isinstance(error, DeadKernelError) or "Kernel died" in str(error):
+        return why_dead()
+    if isinstance(error, OSError):
+        return str(files.refused(target, error))
+    return _sentence(type(error).__name__, str(error))
+
+
+def _sentence(kind: str, text: str) -> str:
+    """One line for an error of this class, with what it says of itself."""
+    line = next((line for line in text.splitlines() if line.strip()), "no message").strip()
+    if files.is_full(line):
+        return f"a disk is full: {line}; free some space there"
+    return line if kind == "Problem" else f"{kind}: {line}"

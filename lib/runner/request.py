@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,10 +58,10 @@ def check(
     for name in ("profile", "corpus", "source", "lyrics", "labels"):
         if name in settings:
             raise Problem(f"--set {name}=...: say --{name} {settings[name]} instead")
-    source, lyrics, out = (str(Path(p).expanduser().absolute()) if p else "" for p in (source, lyrics, out))
+    source, lyrics, out = (_absolute(path) if path else "" for path in (source, lyrics, out))
     table, column = table_and_column(labels)
     if table and table != "tags":
-        table = str(Path(table).expanduser().absolute())
+        table = _absolute(table)
         labels = table + f":{column}" * bool(column)
     found = load(profile, corpus, source, lyrics, labels, settings)
     if corpus == "controlled" and (source or lyrics or labels):
@@ -69,12 +70,21 @@ def check(
     if corpus in NEEDS_SOURCE and not source:
         raise Problem(f"the corpus '{corpus}' needs --source PATH: {NEEDS_SOURCE[corpus]}")
     for option, path in (("--source", source), ("--lyrics", lyrics), ("--labels", table if table != "tags" else "")):
-        if path and not Path(path).exists():
+        if path and not os.path.exists(path):
             raise Problem(f"{option}: there is nothing at {path}; check the path")
     if corpus == "latents":
         read_array(array_folder.read(Path(source)))
+    out = out or str(runs.default_folder(found))
+    if source and Path(os.path.realpath(out)).is_relative_to(os.path.realpath(source)):
+        raise Problem(f"the run's folder {out} lies inside --source {source}, and what a run writes would be taken for "
+                      "its input: choose a folder elsewhere with --out")
     _check_cache()
-    return Request(profile, corpus, source, lyrics, labels, out or str(runs.default_folder(found)), settings)
+    return Request(profile, corpus, source, lyrics, labels, out, settings)
+
+
+def _absolute(path: str) -> str:
+    """The whole path, relative to where the command was given; `~nobody` stays as it is."""
+    return str(Path(os.path.expanduser(path)).absolute())
 
 
 def _check_cache() -> None:

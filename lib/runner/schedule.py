@@ -62,8 +62,7 @@ def only_runner(folder: Path) -> Iterator[None]:
         raise Problem(f"another run_notebooks.py is at work in {folder}: "
                       "wait until it is done, or choose another folder with --out") from None
     except OSError as error:
-        why = error.strerror or error
-        raise Problem(f"cannot use the folder {folder}: {why}; choose another with --out") from error
+        raise files.refused(folder, error) from error
     try:
         yield
     finally:
@@ -89,6 +88,7 @@ def run_series(
         registry.open(settings)  # a wrong folder is said here, before anything is written or a kernel started
     for text in only or []:
         series.find(text)
+    files.remove_unfinished(folder, runs.cache_folder())
     runs.claim_folder(folder, settings, replace=force)
     found, before = keys.keys(series, request), runs.read_record(folder)
     current = keys.up_to_date(folder, found, before)
@@ -110,6 +110,7 @@ def run_series(
         finally:
             record["seconds"] = round(time.time() - record["started"], 2)
             driver.save()
+            files.remove_unfinished(folder)
     return record
 
 
@@ -163,7 +164,7 @@ class _Driver:
                 if ready and len(self.working) < jobs:
                     name = ready.pop(0)
                     if self.start(name):
-                        pool.submit(self.work, name, manager_class)
+                        pool.submit(self.work, name, kernels, manager_class)
                     else:
                         sorter.done(name)
                     continue
@@ -174,10 +175,15 @@ class _Driver:
                     self.written.add(name)
                 else:
                     self.end(name, event)
+        except BaseException:
+            # Kernels may be at work: with them gone, their threads end by themselves in a second or so.
+            kernels.kill(server=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        else:
+            pool.shutdown()
         finally:
-            # After Ctrl-C kernels may be at work: kill them, then their threads end by themselves in a second or so.
             kernels.kill()
-            pool.shutdown(wait=True, cancel_futures=True)
             kernels.close()
 
     def start(self, name: str) -> bool:
@@ -193,13 +199,14 @@ class _Driver:
         self.working[name] = _store_files(self.folder)
         return True
 
-    def work(self, name: str, manager_class: type) -> None:
+    def work(self, name: str, kernels: Kernels, manager_class: type) -> None:
         """The life of a thread."""
         target = self.folder / "notebooks" / f"{name}.ipynb"
         try:
             notebook.execute(
                 self.series.path(name), target, self.values, manager_class,
                 lambda i, n: self.watcher.cell(name, i, n), lambda: self.events.put((name, notebook.WRITTEN)),
+                lambda: kernels.why_dead(self.folder, runs.cache_folder()),
             )
         except BaseException as error:
             self.events.put((name, error))

@@ -20,7 +20,7 @@ def external(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
     table = contingency_matrix(labels, clusters)
     rows, columns = linear_sum_assignment(table, maximize=True)
     return {
-        "nmi": float(metrics.normalized_mutual_info_score(labels, clusters)),
+        "nmi": _nmi(table / table.sum()),
         "ami": float(metrics.adjusted_mutual_info_score(labels, clusters)),
         "ari": float(metrics.adjusted_rand_score(labels, clusters)),
         "accuracy": float(table[rows, columns].sum() / table.sum()),
@@ -32,11 +32,16 @@ def external(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
 def nmi(a: np.ndarray, b: np.ndarray) -> float:
     """scikit-learn's `normalized_mutual_info_score` of two codings [n] by whole numbers from 0, in a thirtieth of its
     time."""
-    joint = arithmetic.joint(a, b)
+    return _nmi(arithmetic.joint(a, b))
+
+
+def _nmi(joint: np.ndarray) -> float:
+    """The same of a joint distribution [A, B]."""
     whole = float(arithmetic.entropy(joint.sum(1)) + arithmetic.entropy(joint.sum(0)))
     return 2 * arithmetic.mutual_information(joint) / whole if whole > 0 else 1.0
 
 
 def nmi_null(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, draws: int = 20) -> np.ndarray:
     """NMI [draws] of two partitions [n] with the first permuted: what chance gives."""
-    return np.array([metrics.normalized_mutual_info_score(rng.permutation(a), b) for _ in range(draws)])
+    a, b = (np.unique(part, return_inverse=True)[1] for part in (a, b))
+    return np.array([nmi(rng.permutation(a), b) for _ in range(draws)])

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy import stats
-from sklearn.linear_model import LassoLarsIC
+from sklearn.linear_model import lars_path_gram
 
 from lib.scores import information
 from lib.store.arithmetic import entropy, mutual_information, standardised
@@ -34,18 +34,28 @@ def importances(codes: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.
     """How much each dimension of codes [N, L] says of each factor [N, F]: importances [L, F], and R^2 [F].
 
     Absolute coefficients of a lasso on standardised dimensions, its penalty the one with the lowest BIC. Factors are
-    ranked first (normal scores), so that their units and outliers do not matter.
+    ranked first (normal scores), so that their units and outliers do not matter. Needs more than L + 1 rows.
+
+    What scikit-learn's `LassoLarsIC("bic")` finds factor by factor, from one Gram matrix for all of them.
     """
-    x = standardised(codes, 1e-9)
-    scores = stats.norm.ppf((stats.rankdata(factors, axis=0) - 0.5) / len(factors))
-    found, told = np.zeros((codes.shape[1], factors.shape[1])), np.zeros(factors.shape[1])
-    for j, target in enumerate(scores.T):
+    x, (n, dims) = standardised(codes, 1e-9), codes.shape
+    if n <= dims + 1:
+        raise ValueError(f"{n} rows do not tell the noise of a fit to {dims} dimensions")
+    y = stats.norm.ppf((stats.rankdata(factors, axis=0) - 0.5) / n)
+    y -= y.mean(0)
+    gram, covariances = x.T @ x, x.T @ y
+    noise = ((y - x @ np.linalg.lstsq(x, y)[0]) ** 2).sum(0) / (n - dims - 1)  # variance that least squares leaves
+    found, told = np.zeros(covariances.shape), np.zeros(y.shape[1])
+    for j, target in enumerate(y.T):
         if not x.any() or np.ptp(target) < 1e-9:
             continue
         with warnings.catch_warnings():  # of dimensions that are copies of each other: one of them is dropped
             warnings.simplefilter("ignore")
-            model = LassoLarsIC("bic").fit(x, target)
-        found[:, j], told[j] = np.abs(model.coef_), max(0.0, model.score(x, target))
+            path = lars_path_gram(covariances[:, j], gram, n_samples=n, method="lasso")[2]  # [L, penalty]
+        left = ((target[:, None] - x @ path) ** 2).sum(0)
+        bic = left / noise[j] + np.log(n) * (np.abs(path) > np.finfo(float).eps).sum(0)
+        best = bic.argmin()
+        found[:, j], told[j] = np.abs(path[:, best]), max(0.0, 1 - left[best] / (target**2).sum())
     return found, told
 
 

@@ -32,8 +32,24 @@ class Interval(NamedTuple):
         return bool(self.low > 0 or self.high < 0)
 
 
-def interval(values, level: float = 0.95) -> Interval:
-    """Mean and t-interval of independent values, NaN left out."""
+ANY, NOT_NEGATIVE, SHARE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)
+RANGES = {  # of metrics: what no interval may leave
+    **dict.fromkeys(("nmi", "nmi_null", "purity", "inverse_purity", "homogeneity", "completeness", "v_measure", "noise",
+                     "accuracy", "probe_mu", "probe_z", "probe_mu_null", "probe_z_null", "dip_component_p",
+                     "dip_distances_p"), SHARE),
+    **dict.fromkeys(("silhouette", "silhouette_null", "silhouette_null_copula", "silhouette_null_isotropic",
+                     "ari", "ami"), (-1.0, 1.0)),
+    **dict.fromkeys(("active_dims", "kl", "error", "error_train", "error_held_out", "n_clusters", "davies_bouldin",
+                     "calinski_harabasz", "separation"), NOT_NEGATIVE),
+}
+
+
+def interval(values, level: float = 0.95, within: tuple[float, float] = ANY) -> Interval:
+    """Mean and t-interval of independent values, NaN left out.
+
+    `within` is the range that the quantity has by definition: what the t-interval covers beyond it is cut off, which
+    cannot make it miss the truth more often.
+    """
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
     n = len(values)
@@ -43,7 +59,18 @@ def interval(values, level: float = 0.95) -> Interval:
     if n == 1:
         return Interval(mean, float("nan"), float("nan"), 1)
     half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return Interval(mean, mean - half, mean + half, n)
+    return Interval(mean, max(mean - half, within[0]), min(mean + half, within[1]), n)
+
+
+def p_of_zero(span: Interval) -> float:
+    """Two-sided p of the hypothesis that the mean is zero, of a t interval with n - 1 degrees of freedom; NaN without
+    one."""
+    if span.n < 2 or not np.isfinite(span.low):
+        return float("nan")
+    half = (span.high - span.low) / 2
+    if half == 0:
+        return float(span.mean == 0)
+    return float(2 * stats.t.sf(abs(span.mean) / half * stats.t.ppf(0.975, span.n - 1), span.n - 1))
 
 
 def by_seed(scores: pd.DataFrame, metric: str, **where: str) -> pd.Series:
@@ -95,6 +122,45 @@ def over_tracks(statistic: Callable[[np.ndarray], float], groups: np.ndarray | p
     values = np.array([statistic(rows) for rows in subsamples(groups, n)])
     half = float(stats.norm.ppf(0.5 + 0.95 / 2) * values.std(ddof=1))
     return Interval(whole, whole - half, whole + half, pd.Series(np.asarray(groups)).nunique())
+
+
+class Estimate(NamedTuple):
+    """An interval over training seeds and over sampling units, and p of zero, two-sided; NaN where units are few."""
+
+    interval: Interval  # its n counts units
+    p: float
+
+
+LEAST_UNITS = 10  # below it a jackknife over units is not decided
+
+
+def over_seeds_and_groups(statistic: Callable[[np.ndarray], np.ndarray], groups: np.ndarray | pd.Series,
+                          most: int = 100, seed: int = 0) -> Estimate:
+    """A statistic's mean over training seeds, for other seeds and another sample of units (artists, singers, copies).
+
+    `statistic` takes row numbers and returns a value per seed; networks and clusters stay as they are. Variance:
+    that over seeds, divided by their number, plus the jackknife of the mean over seeds that leaves out a unit of
+    `groups` [track] at a time (Tukey 1958), or one of `most` random blocks of units where there are more. t with the
+    degrees of freedom of Welch and Satterthwaite, at most units - 1. Without an interval below `LEAST_UNITS` units or
+    two seeds.
+    """
+    codes, names = pd.factorize(np.asarray(groups))
+    values, rows = np.asarray(statistic(np.arange(len(codes))), float), np.arange(len(codes))
+    nothing, mean, n = float("nan"), float(np.mean(values)), len(names)
+    if n < LEAST_UNITS or len(values) < 2:
+        return Estimate(Interval(mean, nothing, nothing, n), nothing)
+    if n > most:
+        codes = stream(seed, "blocks of units").permutation(np.arange(n) % most)[codes]
+    blocks = min(n, most)
+    without = np.array([np.mean(statistic(rows[codes != block])) for block in range(blocks)])
+    parts = values.var(ddof=1) / len(values), (blocks - 1) * without.var()
+    error = np.sqrt(sum(parts))
+    if not error > 0:
+        return Estimate(Interval(mean, mean, mean, n), float(mean == 0))
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(values) - 1) + parts[1] ** 2 / (blocks - 1))
+    freedom = min(freedom, n - 1)
+    half = float(stats.t.ppf(0.975, freedom) * error)
+    return Estimate(Interval(mean, mean - half, mean + half, n), float(2 * stats.t.sf(abs(mean) / error, freedom)))
 
 
 def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.metrics import normalized_mutual_info_score
 
 from lib.scores import agreement, clustering, information, intervals, nulls
 from lib.scores.probes import linear_probe
@@ -23,6 +22,7 @@ NULL_METRICS = {  # metric of each kind of null in the score table
 }
 ROLES = dict.fromkeys(("pca_within", "cvae_placebo"), "control") | dict.fromkeys(
     ("cvae_sweep", "cvae_trial", "vade"), "trial")  # of methods that are compared with nothing else
+TUNED = "tuned here"  # role of a method some of whose choices were made by this corpus's labels
 SHAPE_SEEDS = 3  # training seeds whose dips and separation are computed, and the nulls of probes
 
 
@@ -97,7 +97,7 @@ def brief(run: Run, latents: xr.Dataset, labels: pd.Series) -> pd.DataFrame:
         points = latents.mu.sel(seed=seed).values.astype(float)
         found = [clustering.cluster(points, min(n_clusters(run, labels), len(y) - 1), seed=1000 * seed + j)
                  for j in range(run.settings.n_cluster_seeds)]
-        rows.append((seed, float(np.mean([normalized_mutual_info_score(y, each) for each in found])),
+        rows.append((seed, float(np.mean([agreement.nmi(y, each) for each in found])),
                      float(latents.error.sel(seed=seed).values[~latents.train.sel(seed=seed).values].mean())))
     return pd.DataFrame(rows, columns=["seed", "nmi", "error"])
 
@@ -170,7 +170,8 @@ def summary(scores: pd.DataFrame, metrics: Sequence[str], by: Sequence[str] = ("
     rows = scores[scores["clusterer"].isin([clusterer, "none"])]
     out = []
     for key, group in rows.groupby(list(by), sort=False):
-        values = {m: intervals.interval(_beside_all(group, m)) for m in metrics if (group["metric"] == m).any()}
+        values = {m: intervals.interval(_beside_all(group, m), within=intervals.RANGES.get(m, intervals.ANY))
+                  for m in metrics if (group["metric"] == m).any()}
         seeds = group["seed"].nunique()
         out.append(dict(zip(by, key, strict=True)) | {"seeds": seeds} | values)
     return pd.DataFrame(out)

@@ -39,7 +39,8 @@ def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool =
     stamp = {"corpus_id": corpus_id(run), "written_by": run.notebook}
     if isinstance(data, xr.Dataset):
         data = data.assign_attrs(**stamp)
-        files.write(_path(run, name, ".nc"), lambda path: data.to_netcdf(path, engine="h5netcdf", encoding=encoding))
+        files.write(_path(run, name, ".nc"), lambda path: data.to_netcdf(path, engine="h5netcdf", encoding=encoding),
+                    data.nbytes)  # HDF5 does not outlive a full disk
     else:
         stamp["text"] = [column for column in data.columns if not pd.api.types.is_numeric_dtype(data[column])]
         files.write(_path(run, name, ".csv"), lambda path: data.to_csv(path))
@@ -188,7 +189,7 @@ def making(run: Run, name: str) -> Iterator[bool]:
         lock = FileLock(path)
         lock.acquire()
     except OSError as error:
-        raise Problem(f"cannot use the folder {path.parent}: {error.strerror or error}") from error
+        raise files.refused(path, error) from error
     try:
         yield not has(run, name)
     finally:

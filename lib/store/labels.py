@@ -24,7 +24,7 @@ MEANING = {
     "supervised_control": "a control is fitted with them, to show what can be reached",
     "corpus_check": "the corpus itself is described",
 }
-LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary")
+LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary", "through nuisance")
 
 
 class Labels(pd.Series):

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lib.store import files
+from lib.store import files, parameters
 from lib.store.errors import Problem
 from lib.store.series import FILES, PREPARATION, ROOT
 from lib.store.settings import Settings, load, table_and_column
@@ -85,9 +85,16 @@ def open_run(
     out: str = "",
     settings: dict[str, Any] | None = None,
 ) -> Run:
-    """Check the parameters of a notebook (by its name), open its run's folder and start the notebook's record anew."""
-    checked = load(profile, corpus, _absolute(source), _absolute(lyrics), _absolute_table(labels), settings)
-    folder = Path(_absolute(out)) if out else default_folder(checked)
+    """Check the parameters of a notebook (by its name), open its run's folder and start the notebook's record anew.
+
+    Raises `Problem` for parameters that are unknown, or of a wrong type or value, and where another run has the folder.
+    """
+    given = parameters.checked(
+        profile=profile, corpus=corpus, source=source, lyrics=lyrics, labels=labels, out=out, settings=settings
+    )
+    out, absolute = _absolute(given.pop("out")), {name: _absolute(given[name]) for name in ("source", "lyrics")}
+    checked = load(**given | absolute | {"labels": _absolute_table(given["labels"])})
+    folder = Path(out) if out else default_folder(checked)
     claim_folder(folder, checked)
     return _begin(Run(FILES.get(notebook, notebook), checked, folder))
 
@@ -135,7 +142,7 @@ def find_runs(parent: Path) -> list[Path]:
 
 def _absolute(path: str) -> str:
     """Relative paths are relative to the project, wherever a kernel was started."""
-    return str(ROOT / Path(path).expanduser()) if path else ""
+    return str(ROOT / os.path.expanduser(path)) if path else ""
 
 
 def _absolute_table(labels: str) -> str:

@@ -21,25 +21,27 @@ _NEEDS = {
     "beta_vae": "data_preparation",
     "conv_vae": "data_preparation",
     "cvae": "data_preparation",
+    "conditioning_on_nuisances": "data_preparation",
     "clustering_without_labels": "data_preparation",
     "multimodal_fusion": "lyrics_embeddings cvae",
     "cvae_latent_space": "vae beta_vae cvae",
     "final_comparison": "lyrics_embeddings baselines vae beta_vae conv_vae cvae multimodal_fusion cvae_latent_space "
                         "clustering_without_labels",
-    "overview": "final_comparison",
+    "overview": "final_comparison conditioning_on_nuisances",
 }
 NEEDS = {FILES[name]: tuple(FILES[need] for need in needs.split()) for name, needs in _NEEDS.items()}
 # notebooks of a corpus that is not music: with it, they alone run
 APPENDICES: dict[str, dict[str, tuple[str, ...]]] = {"latents": {FILES["audit_your_run"]: ()}}
 PREPARATION = FILES["data_preparation"]
 # notebooks that put rows into the score table
-SCORERS = tuple(name for name in NEEDS if name not in {FILES["overview"], PREPARATION, FILES["final_comparison"]})
+_SCORE_NOTHING = ("overview", "data_preparation", "final_comparison", "conditioning_on_nuisances")
+SCORERS = tuple(name for name in NEEDS if name not in {FILES[other] for other in _SCORE_NOTHING})
 # artifact (or its folder) -> the notebook that writes it; used to say which notebook to run first
 WRITERS = dict.fromkeys(("labels", "features", "descriptors", "factors", "lyrics"), PREPARATION)
 WRITERS["lyrics_embeddings"] = FILES["lyrics_embeddings"]
 # Of the notebooks that could start, these start first: what the longest waits for, then what can run beside it.
 FIRST = tuple(FILES[name] for name in ("baselines", "cvae", "vae", "beta_vae", "cvae_latent_space", "conv_vae",
-                                       "clustering_without_labels", "lyrics_embeddings"))
+                                       "conditioning_on_nuisances", "clustering_without_labels", "lyrics_embeddings"))
 # What the notebooks import, imported once for all of them
 PRELOADED = (
     "numpy", "pandas", "scipy.stats", "sklearn.linear_model", "xarray", "torch", "matplotlib.pyplot", "seaborn",

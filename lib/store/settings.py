@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from lib.store.errors import Problem
 from lib.store.series import NOTEBOOKS
@@ -24,7 +24,7 @@ PROFILES = NOTEBOOKS / "profiles"
 class Settings(BaseModel):
     """All settings of a run. Unknown names and values out of range are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # What is studied
     profile: str = "default"
@@ -38,24 +38,26 @@ class Settings(BaseModel):
     max_seconds: float = Field(30.0, gt=1, description="of longer clips the middle is analysed, seconds")
 
     # The controlled (synthetic) corpus
-    n_tracks: int = Field(1000, ge=20, description="tracks to compose")
+    n_tracks: int = Field(1000, ge=20, le=1_000_000, description="tracks to compose")
     seconds: float = Field(30.0, gt=1, description="length of a composed track, seconds")
     lyrics_information: float = Field(0.8, ge=0, le=2.3, description="I(lyrics topic; genre) to aim for, nats")
 
     # Seeds
-    seed: int = Field(0, ge=0, description="first seed; everything random follows from it")
+    seed: int = Field(0, ge=0, le=2**31, description="first seed; everything random follows from it")
     n_seeds: int = Field(10, ge=2, description="training seeds of headline settings")
     n_seeds_sweep: int = Field(5, ge=2, description="training seeds of each point of a sweep")
     n_seeds_conv: int = Field(3, ge=2, description="training seeds of the convolutional model")
     n_seeds_best: int = Field(3, ge=2, description="seeds of the best label-free row, several networks each")
+    n_seeds_ladder: int = Field(3, ge=2, description="training seeds of each way of removing a nuisance")
     n_cluster_seeds: int = Field(3, ge=1, description="clustering seeds nested in each training seed")
 
     # Models (the earlier study's sizes: 40-128-64-10)
-    hidden: tuple[int, ...] = Field((128, 64), description="widths of the encoder's hidden layers")
+    hidden: tuple[PositiveInt, ...] = Field((128, 64), description="widths of the encoder's hidden layers")
     latent_dim: int = Field(10, ge=1)
     label_dim: int = Field(8, ge=1, description="size of the CVAE's label embedding")
     beta: float = Field(4.0, gt=0, description="the beta of the beta-VAE and of the earlier study's CVAE")
-    betas: tuple[float, ...] = Field((0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), description="beta sweep")
+    betas: tuple[PositiveFloat, ...] = Field((0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), min_length=1,
+                                             description="beta sweep")
 
     # Training
     epochs: int = Field(100, ge=1)
@@ -120,10 +122,9 @@ def load(
 
     Raises `Problem` for an unknown profile, an unknown name or a value out of range.
     """
-    path = PROFILES / f"{profile}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
-        raise Problem(f"there is no profile '{profile}'; choose one of: {known}")
+    path, known = PROFILES / f"{profile}.yaml", sorted(p.stem for p in PROFILES.glob("*.yaml"))
+    if profile not in known:
+        raise Problem(f"there is no profile '{profile}'; choose one of: {', '.join(known)}")
     values = yaml.safe_load(path.read_text()) or {}
     values |= {"profile": profile, "corpus": corpus, "source": str(source), "lyrics": str(lyrics)}
     values["labels"] = str(labels)

@@ -3,42 +3,17 @@ import http.server
 import io
 import tarfile
 import threading
-import tracemalloc
-import unicodedata
 import zipfile
 
 import numpy as np
 import pytest
 
-from lib.corpora import folder, gtzan, log_mels, registry
-from lib.store.errors import Problem, Unusable
+from lib.corpora import gtzan, log_mels, registry
+from lib.store.errors import Problem
 from lib.store.settings import load
-from tests.sounds import SR, collection, noise, write
+from tests.sounds import collection, noise, write
 
-# --- folders -----------------------------------------------------------------------------------------------------
-
-
-def test_finds_audio_by_label_and_ignores_the_rest(tmp_path):
-    root = collection(tmp_path / "my music", {"blues": 12, "Björk & co": 9})
-    write(root / "blues" / "disc 1" / "naïve ☂ song.FLAC", noise(50))
-    for name in (".hidden.wav", "._001.wav", "notes.txt", "cover.jpg"):
-        (root / "blues" / name).write_bytes(b"x")
-    (root / "__MACOSX" / "blues").mkdir(parents=True)
-    (root / "__MACOSX" / "blues" / "a.wav").write_bytes(b"x")
-    (root / ".git").mkdir()
-    (root / "empty label").mkdir()
-    (root / "blues" / "new.m4a").write_bytes(b"x")
-    corpus = registry.open(load(corpus="folder", source=str(root)))
-    assert len(corpus.items) == 22 and {item.label for item in corpus.items} == {"blues", "Björk & co"}
-    assert "blues/disc 1/naïve ☂ song.FLAC" in [item.name for item in corpus.items]
-    assert list(corpus.skipped["file"]) == ["blues/new.m4a"] and "convert" in corpus.skipped["reason"][0]
-    assert not corpus.synthetic and corpus.has_audio and corpus.title == "my music"
-
-
-def test_names_are_composed_unicode_and_always_writable(tmp_path):
-    decomposed = unicodedata.normalize("NFD", "é")
-    assert folder.readable(decomposed) == "é"
-    assert folder.readable("bad \udcff byte").encode()  # what Python makes of a byte that is not UTF-8
+# --- folders ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("labels", [{"a": 19, "b": 1}, {f"label {i:02d}": 1 + i % 3 for i in range(40)}])
@@ -71,66 +46,6 @@ def test_every_mistake_gets_its_own_sentence(tmp_path):
     assert "matches none" in problem(corpus="folder", source=str(good), lyrics=str(tmp_path / "lyrics.csv"))
     assert "is not GTZAN" in problem(corpus="gtzan", source=str(good))
     assert "writes its own lyrics" in problem(corpus="controlled", lyrics=str(tmp_path / "lyrics.csv"))
-
-
-# --- decoding ----------------------------------------------------------------------------------------------------
-
-
-def test_reads_mono_and_the_middle_of_long_files(tmp_path):
-    ramp = np.linspace(-0.9, 0.9, 10 * SR, dtype=np.float32)
-    path = write(tmp_path / "stereo.wav", np.stack([ramp, np.zeros_like(ramp)], axis=1), subtype="FLOAT")
-    y, sr = folder.read(str(path), 2.0)
-    assert sr == SR and y.shape == (2 * SR,) and y.dtype == np.float32
-    np.testing.assert_allclose(y, ramp[4 * SR : 6 * SR] / 2, atol=1e-6)
-
-
-@pytest.mark.parametrize("suffix", folder.SUFFIXES)
-def test_reads_every_format(tmp_path, suffix):
-    written = noise(6, 3.0, 44100)
-    y, sr = folder.read(str(write(tmp_path / f"noise{suffix}", written, 44100)), 30.0)
-    assert sr == 44100 and abs(len(y) / sr - 3) < 0.06
-    assert np.std(y) == pytest.approx(np.std(written), rel=0.1)
-
-
-def test_memory_stays_bounded_whatever_the_file_claims(tmp_path):
-    path = write(tmp_path / "huge.au", noise(0))
-    with open(path, "r+b") as file:
-        file.seek(8)
-        file.write(b"\xff\xff\xff\xff")  # an AU file of unknown length: as long as the file is
-        file.truncate(2 * 10**9)  # sparse: two gigabytes, twelve hours
-    tracemalloc.start()
-    y, _ = folder.read(str(path), 30.0)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert len(y) == 30 * SR and peak < 50e6
-
-
-def test_bad_files_are_unusable_with_a_reason(tmp_path):
-    (tmp_path / "zero.wav").write_bytes(b"")
-    (tmp_path / "text.wav").write_text("I am not a sound file. " * 100)
-    (tmp_path / "header.wav").write_bytes(write(tmp_path / "whole.wav", noise(0)).read_bytes()[:44])
-    (tmp_path / "junk.mp3").write_bytes(np.random.default_rng(0).bytes(5000))
-    long = write(tmp_path / "long.flac", noise(0, 20.0)).read_bytes()
-    (tmp_path / "cut.flac").write_bytes(long[: len(long) // 4])
-    rate = bytearray((tmp_path / "whole.wav").read_bytes())
-    rate[24:28] = (2**31 - 1).to_bytes(4, "little")
-    (tmp_path / "rate.wav").write_bytes(rate)
-    expected = {
-        "zero.wav": "empty file", "text.wav": "cannot be decoded", "header.wav": "holds no samples",
-        "junk.mp3": ".", "cut.flac": ".", "rate.wav": "sample rate", "missing.wav": "cannot be read",
-        ".": "regular file",
-    }
-    for name, reason in expected.items():
-        with pytest.raises(Unusable, match=reason):
-            folder.read(str(tmp_path / name), 2.0)
-
-
-def test_truncated_files_give_what_is_left(tmp_path):
-    for name in ("a.mp3", "a.wav"):
-        whole = write(tmp_path / name, noise(2, 6.0)).read_bytes()
-        (tmp_path / f"cut {name}").write_bytes(whole[: len(whole) // 2])
-        y, sr = folder.read(str(tmp_path / f"cut {name}"), 30.0)
-        assert 2 < len(y) / sr < 4
 
 
 def test_fingerprint_follows_the_bytes(tmp_path):

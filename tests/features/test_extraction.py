@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.corpora import folder
+from lib.corpora import folder, registry
 from lib.corpora.items import Item
 from lib.features import audio, extraction
 from lib.store import engine
+from lib.store.errors import Unusable
 from lib.store.series import ROOT
 from lib.store.settings import load
 from tests.sounds import SR, collection, noise, write
@@ -164,15 +165,16 @@ def test_bad_clips_cost_only_themselves_and_good_ones_are_stored(tmp_path, monke
     write(label / "vast.wav", 1e30 * noise(25, 3.0), subtype="FLOAT")
     (label / "zero.mp3").write_bytes(b"")
     (label / "text.wav").write_text("words " * 1000)
+    (label / "junk.wav").write_bytes(bytes(range(256)) * 20)
     run_settings = load(corpus="folder", source=str(root), settings={"min_seconds": 1.0})
-    items, _ = folder.find(root, 30.0)
+    items, listed, *_ = folder.find(root, 30.0)
+    assert [name for name, _ in listed] == ["ä b/text.wav", "ä b/zero.mp3"]
     said = []
     found = extraction.extract_all(items, run_settings, jobs=2, progress=said.append)
     reasons = dict(zip(found.skipped["file"].str.removeprefix("ä b/"), found.skipped["reason"], strict=True))
     expected = {
         "silent.wav": "silent", "offset.wav": "silent", "one sample.wav": "too short", "short.wav": "0.50 s",
-        "nan.wav": "not finite", "vast.wav": "far beyond full scale", "zero.mp3": "empty file",
-        "text.wav": "cannot be decoded",
+        "nan.wav": "not finite", "vast.wav": "far beyond full scale", "junk.wav": "no audio file, or a damaged one",
     }
     assert set(reasons) == set(expected)
     assert all(expected[name] in reason for name, reason in reasons.items()), reasons
@@ -202,7 +204,7 @@ def _recording(run, asked):
 
 def test_after_a_crash_the_compiled_functions_are_made_anew_once(tmp_path, monkeypatch):
     root = collection(tmp_path / "music", {"a": 3})
-    items, _ = folder.find(root, 30.0)
+    items = folder.find(root, 30.0).items
     cleared, calls = [], []
 
     def run(task, inputs, jobs, limit):
@@ -223,12 +225,58 @@ def test_after_a_crash_the_compiled_functions_are_made_anew_once(tmp_path, monke
 def _here(task, inputs, jobs, limit):
     """As `engine.run`, in this process."""
     for i, arguments in enumerate(inputs):
-        yield engine.Outcome(i, "done", extraction.analyse(*arguments))
+        try:
+            yield engine.Outcome(i, "done", extraction.analyse(*arguments))
+        except Unusable as reason:
+            yield engine.Outcome(i, "failed", reason=str(reason))
+
+
+@pytest.mark.parametrize("swap", ["before", "after"])
+@pytest.mark.parametrize("new", ["other", "stored already", "unusable"])
+def test_files_replaced_while_the_run_goes_on_leave_no_wrong_features(tmp_path, monkeypatch, swap, new):
+    """The first of two equal files is replaced after it was hashed, just before or after its bytes are read."""
+    root = collection(tmp_path / "music", {"a": 3})
+    victim, twin = root / "a" / "000.wav", root / "a" / "0twin.wav"
+    twin.write_bytes(victim.read_bytes())
+    content = {"other": write(tmp_path / "other.wav", noise(77)).read_bytes(), "unusable": b"words",
+               "stored already": (root / "a" / "001.wav").read_bytes()}[new]
+    swapped = []
+
+    def read(spec, was=registry.read):
+        if swapped or spec["path"] != str(victim):
+            return was(spec)
+        swapped.append(spec)
+        if swap == "before":
+            victim.write_bytes(content)
+        found = was(spec)
+        victim.write_bytes(content)
+        return found
+
+    monkeypatch.setattr(registry, "read", read)
+    monkeypatch.setattr(engine, "run", _here)
+    chosen = load(corpus="folder", settings={"min_seconds": 1.0})
+    items = folder.find(root, 30.0).items
+    found = extraction.extract_all(items, chosen)
+    assert swapped
+    for i, path in found.paths.items():
+        # What the victim held when it was read is what its twin holds still
+        still = swap == "after" and items[i].name == "a/000.wav"
+        spec = dict(items[i].spec, path=str(twin)) if still else items[i].spec
+        np.testing.assert_array_equal(extraction.load_clip(path).mfcc, extraction.analyse(spec, 30.0).mfcc)
+    lost = {"a/000.wav"} if new == "unusable" and swap == "before" else set()
+    assert {items[i].name for i in found.paths} == {item.name for item in items} - lost
+    assert set(found.skipped["file"]) == lost and found.skipped["reason"].str.contains("text, not audio").all()
+
+    # A later run, when all is quiet, finds under every hash what belongs to it
+    again = extraction.extract_all(items, chosen)
+    for i, path in again.paths.items():
+        np.testing.assert_array_equal(extraction.load_clip(path).mfcc, extraction.analyse(items[i].spec, 30.0).mfcc)
+    assert len(again.paths) == (3 if new == "unusable" else 4)
 
 
 def test_a_subset_depends_on_content_and_seed_alone(tmp_path, monkeypatch):
     root = collection(tmp_path / "music", {"a": 12})
-    items, _ = folder.find(root, 30.0)
+    items = folder.find(root, 30.0).items
     monkeypatch.setattr(engine, "run", _here)
     shuffled = [Item(f"other/{i}.wav", item.spec, "other") for i, item in enumerate(items[::-1])]
 

@@ -239,7 +239,7 @@ def test_the_command_line_exports_and_compares_without_running(made, other, tmp_
 
 @pytest.fixture(scope="module")
 def beside(made, other, tmp_path_factory) -> BeautifulSoup:
-    path = compare.export(made, other, tmp_path_factory.mktemp("page") / "x.html")
+    path = compare.export([made, other], tmp_path_factory.mktemp("page") / "x.html")
     return BeautifulSoup(path.read_text(), "html.parser")
 
 
@@ -278,15 +278,15 @@ def test_a_disagreement_is_named_by_what_makes_it_one():
 
 
 def test_a_run_is_not_compared_with_itself_with_nothing_or_with_what_shares_nothing(made, tmp_path):
-    with pytest.raises(Problem, match="two different runs"):
-        compare.export(made, made.parent / "second" / ".." / made.name)
+    with pytest.raises(Problem, match="given twice"):
+        compare.export([made, made.parent / "second" / ".." / made.name])
     with pytest.raises(Problem, match="there is no run"):
-        compare.export(made, tmp_path)
+        compare.export([made, tmp_path])
     audit = tmp_path / "audit"
     audit.mkdir()
     shutil.copy(made / "run.json", audit)
     with pytest.raises(Problem, match="share no setting"):
-        compare.export(made, audit)
+        compare.export([made, audit])
 
 
 @pytest.mark.parametrize("value, spec", [(-0.0183, ".2%"), ([-0.0183, -0.136, 0.0994, 3], ".2%"), (0.5, "+.0%"),
@@ -303,4 +303,4 @@ def test_a_run_that_is_not_complete_is_not_compared_in_silence(made, other, tmp_
     record = json.loads((torn / "run.json").read_text())
     record.setdefault("notebooks", {}).update({"05_x": {"status": "failed"}, "09_y": {"status": "not run"}})
     (torn / "run.json").write_text(json.dumps(record))
-    assert "not complete: 05_x failed, 09_y not run" in compare.export(made, torn, tmp_path / "c.html").read_text()
+    assert "not complete: 05_x failed, 09_y not run" in compare.export([made, torn], tmp_path / "c.html").read_text()

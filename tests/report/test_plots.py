@@ -3,9 +3,12 @@
 import json
 import warnings
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from lib.report import claims, output, plots, redraw, showing, style
 from lib.scores.intervals import interval
@@ -49,6 +52,48 @@ def test_labels_are_drawn_as_they_are(prepared_run, shown, label, boxes):
     assert (showing.BOXES in page) == boxes and ax.get_xticklabels()[0].get_parse_math()
     heat = plots.heat(pd.DataFrame(1.0, [label, "jazz"], [label]), title=label, label=label)
     assert "<img" in shown(lambda: showing.show(run, heat, "two", "Caption."))
+
+
+@pytest.mark.parametrize("word", ["বাংলা", "தமிழ்", "አማርኛ", "ᓄᓇᕗᑦ"])
+def test_any_installed_font_of_the_noto_family_is_found(prepared_run, shown, tmp_path, monkeypatch, word):
+    """A font installed after Matplotlib last looked, made here: squares for the letters of one word."""
+    run, *_ = prepared_run
+    pen = TTGlyphPen(None)
+    for draw, point in ((pen.moveTo, (0, 0)), (pen.lineTo, (0, 500)), (pen.lineTo, (500, 0))):
+        draw(point)
+    pen.closePath()
+    square, letters = pen.glyph(), {ord(char): f"u{ord(char):x}" for char in word}
+    font = FontBuilder(1000)
+    font.setupGlyphOrder([".notdef", *letters.values()])
+    font.setupCharacterMap(letters)
+    font.setupGlyf(dict.fromkeys([".notdef", *letters.values()], square))
+    font.setupHorizontalMetrics(dict.fromkeys([".notdef", *letters.values()], (600, 0)))
+    font.setupHorizontalHeader(ascent=800, descent=-200)
+    font.setupNameTable({"familyName": f"Noto Sans {ord(word[0]):x}", "styleName": "Regular"})
+    font.setupOS2()
+    font.setupPost()
+    font.save(tmp_path / "new.ttf")
+
+    def page() -> str:
+        figure, ax = style.new()
+        ax.barh([word, "jazz"], [1, 2])
+        return shown(lambda: showing.show(run, figure, "one", "Caption."))
+
+    def boxes(found: list[str]) -> bool:
+        monkeypatch.setattr(mpl.font_manager, "findSystemFonts", lambda: found)
+        for cached in (style._installed, style._font_with):
+            cached.cache_clear()
+        figure, ax = style.new()
+        ax.barh([word, "jazz"], [1, 2])
+        return showing.BOXES in shown(lambda: showing.show(run, figure, "one", "Caption."))
+
+    before = mpl.font_manager.fontManager.ttflist
+    monkeypatch.setattr(mpl.font_manager.fontManager, "ttflist", [one for one in before if "DejaVu" in one.name])
+    dejavu = style._letters(mpl.font_manager.findfont("DejaVu Sans"))
+    assert boxes([]) == any(ord(char) not in dejavu for char in word)
+    assert not boxes([str(tmp_path / "new.ttf")])
+    style._installed.cache_clear()
+    style._font_with.cache_clear()
 
 
 def test_the_same_figure_is_the_same_bytes(prepared_run, shown):
@@ -125,7 +170,7 @@ def told() -> dict:
                  "highest 9 (q, KL)"),
         "null": (plots.null_strip({"vae": (0.5, np.array([0.1, 0.3]))}, "silhouette"),
                  "VAE 0.5; mean of the null draws: VAE 0.2"),
-        "two": (plots.rows_of_two(["u", "v"], pairs, "NMI"), "B: u 5.5, v 7.5"),
+        "two": (plots.rows_of_several(["u", "v"], pairs, "NMI"), "B: u 5.5, v 7.5"),
         "mels": (plots.log_mels({"jazz": np.ones((4, 6))}, 30.0), "jazz: spectrogram, mean 1 dB"),
         "causes": (plots.causes({("a", "b"): interval([1.0, 2])}), "from a to b +1.50"),
         "losses": (plots.losses({"train loss": np.array([[3.0, 2.0, np.nan]])}),

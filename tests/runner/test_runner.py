@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
-import signal
-import subprocess
 import sys
-import time
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -19,41 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import run_notebooks
-from lib.runner import keys, request, schedule
+from lib.runner import keys
 from lib.store import remembering
 from lib.store.errors import Problem
 from lib.store.series import FIRST, NEEDS, ROOT, Series
-from tests.toys import interruptible, notebook, series, statuses, writes
-
-
-def request_for(folder: Path, **options) -> request.Request:
-    return request.check(profile="smoke", out=str(folder), **options)
-
-
-def run(folder: Path, toys: Series, *options: str) -> int:
-    """The command line, on toy notebooks, without the book."""
-    return run_notebooks.main(["--profile", "smoke", "--out", str(folder), "--no-html", *options], toys)
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    path.write_text(path.read_text().replace(old, new))
-
-
-def alive(pid: int) -> bool:
-    """Is there such a process, other than a zombie that nobody has waited for yet?"""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until(condition) -> bool:
-    """Wait for an event; only if it does not come in ten minutes is that a failure, however busy the machine is."""
-    end = time.monotonic() + 600
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
-    return condition()
-
+from tests.running import edit, request_for, run
+from tests.toys import notebook, series, statuses, writes
 
 # --- what to run, in what order -----------------------------------------------------------------------------------
 
@@ -96,15 +63,6 @@ def test_what_is_chosen_is_enough_and_not_too_much(current, only, force):
 
 
 # --- what makes a notebook out of date ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def chain(tmp_path):
-    """a -> b -> c, and d on its own."""
-    folder = tmp_path / "notebooks"
-    for name in "abcd":
-        notebook(folder, name, f"value = '{name}'", writes(name, "value"))
-    return series(folder, a="", b="a", c="b", d="")
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> str:
@@ -155,71 +113,6 @@ def test_up_to_date_needs_success_the_same_key_and_all_files(tmp_path):
         "d": entry | {"files": ["store/x.nc"]}, "e": entry,
     }}
     assert keys.up_to_date(tmp_path, dict.fromkeys("abcde", "k"), record) == {"a"}
-
-
-# --- what is wrong with a request ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("arguments", "sentence"), [
-    (["--profile", "tiny"], "there is no profile 'tiny'"),
-    (["--corpus", "folder"], "needs --source PATH"),
-    (["--corpus", "folder", "--source", "/nowhere/at/all"], "nothing at /nowhere/at/all"),
-    (["--source", "."], "reads no files"),
-    (["--set", "epoch=3"], "no setting 'epoch'"),
-    (["--set", "epochs=-3"], "setting 'epochs'"),
-    (["--set", "epochs"], "key=value"),
-    (["--set", "betas=[1, 2"], "key=value"),
-    (["--set", "profile=smoke"], "say --profile smoke"),
-    (["--only", "12"], "no such notebook"),
-    (["--jobs", "0"], "--jobs 0"),
-])
-def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, chain, tmp_path, capsys):
-    assert run_notebooks.main(["--out", str(tmp_path / "out"), *arguments], chain) == 2
-    error = capsys.readouterr().err
-    assert sentence in error and "Traceback" not in error and len(error.strip().splitlines()) == 1
-
-
-def test_settings_are_read_as_yaml():
-    pairs = ["n_seeds=3", "betas=[1, 0.5]", "learning_rate=1e-3", "duplicates=drop"]
-    found = run_notebooks.parse_settings(pairs)
-    assert found == {"n_seeds": 3, "betas": [1, 0.5], "learning_rate": "1e-3", "duplicates": "drop"}
-    assert request.check("smoke", settings=found).checked().learning_rate == 1e-3
-
-
-def test_help_names_every_option_and_every_exit_code(capsys):
-    with pytest.raises(SystemExit) as stopped:
-        run_notebooks.main(["--help"])
-    text = capsys.readouterr().out
-    assert stopped.value.code == 0
-    assert all(word in text for word in ("--corpus", "--set", "--only", "--force", "examples:", "exit code:"))
-
-
-def test_an_unknown_parameter_stops_the_run_before_anything_starts(chain, tmp_path, capsys):
-    edit(chain.path("c"), "lyrics: str", "lyric: str")
-    assert run(tmp_path / "out", chain) == 2
-    assert "has no parameter lyrics" in capsys.readouterr().err
-    assert not (tmp_path / "out" / "notebooks").exists()
-
-
-@pytest.mark.parametrize("content", ["", "{}", "not json", '{"cells": 3}'])
-def test_a_broken_notebook_is_a_problem(content, chain, tmp_path, capsys):
-    chain.path("b").write_text(content)
-    assert run(tmp_path / "out", chain) == 2
-    assert "is not a notebook" in capsys.readouterr().err
-
-
-def test_a_second_runner_on_the_same_folder_is_refused(chain, tmp_path, capsys):
-    with schedule.only_runner(tmp_path / "out"):
-        assert run(tmp_path / "out", chain) == 2
-    assert "another run_notebooks.py is at work" in capsys.readouterr().err
-
-
-def test_what_goes_wrong_inside_a_run_is_not_blamed_on_its_folder(tmp_path):
-    with pytest.raises(FileNotFoundError), schedule.only_runner(tmp_path / "out"):
-        (tmp_path / "missing").read_text()
-    (tmp_path / "file").write_text("")
-    with pytest.raises(Problem, match="cannot use the folder"), schedule.only_runner(tmp_path / "file" / "out"):
-        pass
 
 
 @pytest.mark.slow
@@ -404,85 +297,3 @@ def test_the_number_of_jobs_changes_no_result(tmp_path):
         assert run(tmp_path / jobs, toys, "--jobs", jobs) == 0
     results = [{p.name: p.read_text() for p in (tmp_path / jobs / "store").iterdir()} for jobs in ("1", "2")]
     assert results[0] == results[1] and len(results[0]) == 3
-
-
-# --- killed and stopped -------------------------------------------------------------------------------------------
-
-SLOW = """\
-import os, pathlib, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99999)"])
-pathlib.Path(out, "pids").write_text(f"{os.getpid()} {child.pid}")
-while not pathlib.Path(out, "go on").exists():
-    time.sleep(0.1)
-child.kill()"""
-
-
-@pytest.fixture
-def slow_run(tmp_path):
-    """A runner in a process of its own: `a` is done, `b` at work in a kernel with a child. Process, folder, series."""
-    toys = series(tmp_path / "notebooks", a="", b="a", c="b")
-    notebook(toys.folder, "a", "1")
-    notebook(toys.folder, "b", SLOW)
-    notebook(toys.folder, "c", "1")
-    out = tmp_path / "out"
-    driver = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        "import run_notebooks; from tests.toys import series, Path\n"
-        f"toys = series(Path({str(toys.folder)!r}), a='', b='a', c='b')\n"
-        f"sys.exit(run_notebooks.main(['--profile', 'smoke', '--no-html', '--out', {str(out)!r}], toys))"
-    )
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-c", driver], preexec_fn=interruptible, **pipes)
-    try:
-        assert wait_until(lambda: (out / "pids").is_file() and len((out / "pids").read_text().split()) == 2)
-        yield process, out, toys
-    finally:
-        process.kill()
-        process.wait()
-
-
-def assert_nothing_survives(out: Path) -> None:
-    pids = [int(pid) for pid in (out / "pids").read_text().split()]
-    assert wait_until(lambda: not any(alive(pid) for pid in pids)), "a kernel or its child has survived the runner"
-
-
-@pytest.mark.slow
-def test_a_killed_runner_takes_its_kernels_along_and_the_next_call_carries_on(slow_run):
-    process, out, toys = slow_run
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert_nothing_survives(out)
-    assert statuses(out) == {"a": "done", "b": "running", "c": "not run"}
-    (out / "go on").touch()
-    assert run(out, toys) == 0
-    record = json.loads((out / "run.json").read_text())
-    assert record["ran"] == ["b", "c"] and set(statuses(out).values()) == {"done"}
-
-
-@pytest.mark.slow
-def test_ctrl_c_stops_at_once_and_keeps_what_is_done(slow_run):
-    process, out, _ = slow_run
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=600)
-    assert process.returncode == 130
-    assert re.fullmatch(r"\s*stopped; what is finished is kept, and the same command carries on\s*", error)
-    assert_nothing_survives(out)
-    assert statuses(out)["a"] == "done" and statuses(out)["b"] != "done"
-    assert json.loads((out / "run.json").read_text())["status"] == "stopped"
-    assert (out / "notebooks" / "a.ipynb").is_file() and not (out / "notebooks" / "b.ipynb").exists()
-
-
-@pytest.mark.slow
-def test_an_ended_notebook_leaves_no_process_behind(tmp_path):
-    toys = series(tmp_path / "notebooks", a="")
-    notebook(toys.folder, "a", SLOW.partition("while")[0])
-    assert run(tmp_path / "out", toys) == 0
-    assert os.getpid() not in [int(pid) for pid in (tmp_path / "out" / "pids").read_text().split()]
-    assert_nothing_survives(tmp_path / "out")
-
-
-def test_a_cache_that_cannot_be_kept_is_said_before_anything_starts(tmp_path, monkeypatch):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(Problem, match="LATENT_GENRE_CACHE"):
-        request_for(tmp_path / "out")

@@ -1,11 +1,15 @@
 """Alignment of codes with factors, on codes whose answer is known (as disentanglement_lib tests its metrics)."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from sklearn.linear_model import LassoLarsIC
 
 from lib.models import theory, training
 from lib.models.vae import ModelConfig
@@ -48,6 +52,32 @@ def test_one_dimension_for_two_factors_is_complete_but_not_disentangled():
     both = np.c_[first, first + 0.01 * RNG.standard_normal(1000)]
     found = disentanglement.dci(*disentanglement.importances(np.c_[first, RNG.standard_normal(1000)], both))
     assert found.completeness > 0.9 and found.disentanglement < 0.1
+
+
+@pytest.mark.parametrize("copies", [False, True])
+def test_importances_are_those_of_a_lasso_chosen_by_bic(copies):
+    rng = np.random.default_rng(1)
+    codes = rng.standard_normal((300, 6)) @ rng.standard_normal((6, 6)) + 5
+    codes[:, 2] = 1  # a dead dimension
+    if copies:
+        codes[:, 4] = -codes[:, 3]
+    factors = codes[:, [0, 1, 3]] + rng.standard_normal((300, 3)) * [0.1, 1, 30]
+    factors = np.c_[factors, np.arange(300) % 2, np.ones(300), rng.standard_normal(300)]
+    weights, told = disentanglement.importances(codes, factors)
+    x = (codes - codes.mean(0)) / np.where(np.arange(6) == 2, 1, codes.std(0))
+    y = stats.norm.ppf((stats.rankdata(factors, axis=0) - 0.5) / 300)
+    for j in [0, 1, 2, 3, 5]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            plain = LassoLarsIC("bic").fit(x, y[:, j])
+        np.testing.assert_allclose(weights[:, j], abs(plain.coef_), atol=1e-9)
+        assert told[j] == pytest.approx(max(0, plain.score(x, y[:, j])), abs=1e-9)
+    assert not weights[:, 4].any() and told[4] == 0, "a constant factor is told by nothing"
+
+
+def test_importances_need_more_rows_than_dimensions():
+    with pytest.raises(ValueError, match="5 rows"):
+        disentanglement.importances(FACTORS[:5], FACTORS[:5])
 
 
 def test_dci_by_hand():

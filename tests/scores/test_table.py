@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics
 
 from lib.features import blocks
 from lib.models import theory
@@ -75,6 +76,7 @@ def test_external_scores_do_not_depend_on_order_or_names(pairs, random):
     random.shuffle(order)
     other = agreement.external(np.array([f"label {v}" for v in labels])[order], (clusters * 7 + 3)[order])
     assert found == pytest.approx(other)
+    assert found["nmi"] == pytest.approx(metrics.normalized_mutual_info_score(labels, clusters), abs=1e-9)
     assert all(-1 <= v <= 1 + 1e-9 for v in found.values())
     assert found["accuracy"] <= min(found["purity"], found["inverse_purity"]) + 1e-9
 
@@ -199,6 +201,23 @@ def test_spectrum_and_theory():
 
 
 # --- statistics ---
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
+def test_no_interval_of_a_share_leaves_its_range_and_none_grows(values):
+    plain, bounded = intervals.interval(values), intervals.interval(values, within=intervals.SHARE)
+    assert 0 <= bounded.low <= bounded.mean <= bounded.high <= 1 and bounded.mean == plain.mean
+    assert bounded.low >= plain.low and bounded.high <= plain.high
+
+
+def test_intervals_of_the_score_table_stay_in_the_ranges_of_their_metrics():
+    setting = {"method": "m", "setting": "s", "label_use": "none", "clusterer": "kmeans"}
+    rows = [setting | {"seed": seed, "metric": metric, "value": value}
+            for metric in ("nmi", "silhouette", "active_dims") for seed, value in enumerate((0.02, 0.9))]
+    found = scores.summary(pd.DataFrame(rows), ("nmi", "silhouette", "active_dims")).iloc[0]
+    for metric in ("nmi", "silhouette", "active_dims"):
+        low, high = intervals.RANGES[metric]
+        assert low <= found[metric].low < found[metric].high <= high
 
 
 def test_interval_against_textbook():

@@ -67,6 +67,18 @@ def test_silhouette_is_scikit_learns(shape):
     assert clustering.silhouette(points, found) == pytest.approx(metrics.silhouette_score(points, found), abs=1e-7)
 
 
+@pytest.mark.parametrize("shape", [(300, 2), (150, 40), (90, 1)])
+def test_dispersion_is_scikit_learns(shape):
+    rng = np.random.default_rng(0)
+    # scikit-learn finds distances by their squares: far from the origin it loses digits that are kept here
+    points, found = rng.standard_normal(shape), rng.integers(0, 6, shape[0])
+    found[0] = 99  # a cluster of one
+    for name, value in clustering.dispersion(points, found).items():
+        assert value == pytest.approx(getattr(metrics, f"{name}_score")(points, found), rel=1e-9), name
+    same = np.ones((6, 2)), np.array([0, 0, 0, 1, 1, 1])
+    assert clustering.dispersion(*same) == {"davies_bouldin": 0.0, "calinski_harabasz": 1.0}
+
+
 def test_silhouette_of_copies_and_of_one_cluster():
     copies = np.repeat(np.eye(3), 5, axis=0)
     assert clustering.silhouette(copies, np.repeat([0, 1, 2], 5)) == pytest.approx(1, abs=1e-6)

@@ -12,6 +12,7 @@ from lib.models import training
 from lib.models.latents import mlp_latents
 from lib.models.theory import linear_theory, measured, spectrum
 from lib.models.vae import ModelConfig
+from lib.report.rules import judge, predictions_hold
 from lib.scores import how_many, information, intervals, nulls, properties
 from lib.scores import table as scores
 from lib.scores.verdict import examine
@@ -306,12 +307,12 @@ def test_linear_theory_by_hand():
 
 def test_judge_by_intervals():
     up, none = intervals.interval([1.0, 1.1, 0.9]), intervals.interval([1.0, -1.0, 0.1])
-    assert rules.judge("up", up) and not rules.judge("down", up) and not rules.judge("same", up)
-    assert rules.judge("same", none) and not rules.judge("up", none)
-    assert rules.judge("not up", none) and not rules.judge("not up", up)
-    assert rules.judge("up", intervals.interval([1.0])) is None
+    assert judge("up", up) and not judge("down", up) and not judge("same", up)
+    assert judge("same", none) and not judge("up", none)
+    assert judge("not up", none) and not judge("not up", up)
+    assert judge("up", intervals.interval([1.0])) is None
     with pytest.raises(ValueError, match="sideways"):
-        rules.judge("sideways", up)
+        judge("sideways", up)
 
 
 @pytest.mark.parametrize("kind", ["guesses", "remedies"])
@@ -329,7 +330,7 @@ def test_results_contrary_to_the_predictions_are_shown_as_failed(kind):
             }
             tables[entry["name"]] = contrary.rows(**moved)
         table = predictions.judged(kind, tables, base)
-        ruling = rules.predictions_hold(table)
+        ruling = predictions_hold(table)
         assert ruling["verdict"] is held and set(table["held"]) == {held}, table
         assert ruling["held"] == (len(table) if held else 0)
         assert all(entry["name"] in ruling["failed"] for entry in predictions.written(kind)) is not held
@@ -392,6 +393,37 @@ def test_effects_that_do_not_come_apart_are_not_two_causes():
         {"beta": contrary.effect(0.0), "dec": contrary.effect(0.2)},
     ):  # the label brings genre in
         assert rules.two_causes(silhouette, nmi)["verdict"] is False
+
+
+def simple(*effects: tuple[float, float]) -> pd.DataFrame:
+    """Four simple effects on silhouette and NMI: two of beta, two of the label in the decoder."""
+    return pd.DataFrame([{"silhouette": contrary.effect(a), "nmi": contrary.effect(b)} for a, b in effects])
+
+
+@pytest.mark.parametrize("effects, verdict", [
+    ([(0.12, -0.01), (0.08, 0.02), (0.01, -0.15), (0.02, -0.2)], True),
+    ([(0.12, -0.01), (-0.08, 0.02), (0.01, -0.15), (0.02, -0.2)], False),  # beta lowers it where a label is given
+    ([(0.12, -0.01), (0.08, 0.02), (0.01, -0.15), (0.02, 0.02)], False),  # the label takes nothing at the larger beta
+    ([(0.12, -0.01), (0.08, 0.02), (0.05, -0.15), (0.02, -0.2)], False),  # half of beta's work
+    ([(0.12, -0.01), (0.08, -0.09), (0.01, -0.15), (0.02, -0.2)], False),  # half of the label's work
+])
+def test_causes_come_apart_only_at_every_level_of_the_other(effects, verdict):
+    assert rules.come_apart(simple(*effects))["verdict"] is verdict
+
+
+def test_simple_effects_are_those_of_single_cells():
+    cells = pd.MultiIndex.from_product([(1.0, 4.0), (0, 1), (0, 1)], names=["beta", "enc", "dec"])
+    row = [beta + 10 * enc * dec * beta + 100 * dec * beta for beta, enc, dec in cells]
+    values = pd.DataFrame([row], columns=cells)
+    found = {name: one.iloc[0] for name, one in experiments.simple_effects(values).items()}
+    assert found == {"beta, no label": 3, "beta, label on both sides": 3 + 30 + 300,
+                     "label in the decoder, beta 1": 100, "label in the decoder, beta 4": 400}
+
+
+def test_what_moves_more_is_a_matter_of_size_not_of_sign():
+    small, large = contrary.seeds(0.04, 1e-3), contrary.seeds(-0.06, 1e-3)
+    assert rules.moves_more(large, small)["verdict"] is True
+    assert rules.moves_more(small, large)["verdict"] is False
 
 
 def test_main_causes_and_interactions_of_notebook_07():

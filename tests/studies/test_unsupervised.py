@@ -1,5 +1,7 @@
 """What the notebooks on models without labels ask: planned comparisons, counted conditions, rules of their own."""
 
+import types
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ import xarray as xr
 from lib.scores.intervals import Interval
 from lib.scores.verdict import VERDICTS
 from lib.store import artifacts
-from lib.studies.unsupervised import baselines, clusterers_compared, comparison, rules, when_it_pays
+from lib.studies.paradox import overview
+from lib.studies.unsupervised import baselines, best_row, clusterers_compared, comparison, rules, when_it_pays
 
 UP, FLAT, DOWN = (Interval(mean, mean - 1, mean + 1, 3) for mean in (2, 0.5, -2))
 
@@ -79,3 +82,20 @@ def test_kl_is_ranked_beside_theory():
     x = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 3)))
     spent, theory = baselines.kl_by_rank(latents, x, beta=1)
     assert spent.to_numpy().tolist() == [[2, 3], [0.1, 0]] and theory.is_monotonic_decreasing
+
+
+def test_what_was_chosen_by_a_corpus_is_never_ranked_there_as_unsupervised():
+    """The best row's protocol was settled by the built-in corpus's genres."""
+    about = {"features": "crops", "setting": "s", "beta": 1.0, "clusterer": "kmeans", "metric": "nmi"}
+    rows = pd.DataFrame([about | {"method": method, "label_use": use, "role": "method", "seed": seed, "value": value}
+                         for method, use, value in (("contrastive_vae", "none", 0.9), ("vae", "none", 0.3),
+                                                    ("cvae", "both", 0.5)) for seed in range(3)])
+    run = types.SimpleNamespace(settings=types.SimpleNamespace(corpus="controlled"))
+    own = rows["method"] == "contrastive_vae"
+    here = pd.concat([best_row.stored(run, rows[own]), rows[~own]])
+    tracks = here.assign(metric="n_tracks", value=100.0)
+    free, tuned, given = comparison.in_three(comparison.ranked(pd.concat([here, tracks]), 4.0))
+    assert [list(part["method"]) for part in (free, tuned, given)] == [["vae"], ["contrastive_vae"], ["cvae"]]
+    assert list(overview.best(here, 8)["method"]) == ["vae"]
+    run.settings.corpus = "gtzan"
+    assert set(best_row.stored(run, rows)["role"]) == {"method"} and best_row.claim_of(run) == "label_free_row"

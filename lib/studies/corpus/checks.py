@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lib.corpora import label_matching
+from lib.corpora import label_matching, lyrics_matching
 from lib.features import audio
 from lib.models import theory
 from lib.models.latents import mlp_latents
@@ -32,11 +32,30 @@ def copies(run: Run, n: int) -> dict[str, int | str]:
             "other": f"drop would leave {n - dropped}" if keep else "copies dropped"}
 
 
+def accounts(files: pd.DataFrame, from_files: bool) -> dict[str, int | str]:
+    """The sums of the table `files` (group, what, files) that a sentence says."""
+    of = files.groupby("group")["files"].sum()
+    noted = files.loc[files["what"] == "with a note", "files"].sum()
+    left = of.get("left out", 0)
+    return {"things": "files" if from_files else "tracks", "used": int(of.get("used", 0)), "noted": int(noted),
+            "listed": int(of.get("listed", 0)), "ignored": int(of.get("ignored", 0)),
+            "left_out": f"; {left} left out by settings" if left else ""}
+
+
+def alike(labels: pd.Series) -> str:
+    """Labels that differ only in case or blanks, named: "Rock, rock; R&B, r & b"; "" when there are none."""
+    groups: dict[str, list[str]] = {}
+    for label in sorted(labels.unique()):
+        groups.setdefault("".join(label.casefold().split()), []).append(label)
+    return "; ".join(", ".join(group) for group in groups.values() if len(group) > 1)
+
+
 def words_found(run: Run, report: pd.DataFrame, named: int = 5) -> dict[str, int | str]:
     """Tracks `n` that have words by the `report` of a lyrics file, and entries that belong to no track, some named."""
     strangers = report.loc[report["status"] == "unmatched", "entry"]
     which = f" ({', '.join(strangers.head(named))}{', ...' if len(strangers) > named else ''})"
-    return {"n": len(artifacts.load(run, "lyrics")["text"].dropna()), "strangers": len(strangers),
+    n = len(artifacts.load(run, "lyrics")["text"].dropna()) if artifacts.has(run, "lyrics") else 0
+    return {"n": n, "strangers": len(strangers),
             "which": which if len(strangers) else ""}
 
 
@@ -61,6 +80,23 @@ def in_other_words(columns: pd.DataFrame, labels: pd.Series) -> pd.Series:
 def named(same: pd.Series, columns: pd.DataFrame) -> dict[str, Any]:
     """What a sentence says of the columns that are the label in other words, out of all."""
     return {"n": len(same), "all": columns.shape[1], "names": ", ".join(same.index), "limit": SAME}
+
+
+def added(report: pd.DataFrame) -> dict[str, int]:
+    """From how many texts of a lyrics file something was taken off that a site had added, and how many pieces."""
+    pieces = report["added"].astype(int)
+    return {"texts": int((pieces > 0).sum()), "pieces": int(pieces.sum())}
+
+
+def shared(report: pd.DataFrame, named: int = 3) -> tuple[float, dict[str, int | float | str]]:
+    """The share of tracks with words whose words other tracks have too; how many, and those of the commonest text."""
+    own = report[report["status"].isin(["matched", "shared"])]
+    alike = own["alike"].astype(int)
+    first = own[alike == alike.max()]["file"]
+    more = ", ..." if alike.max() > named else ""
+    which = f" (one text {alike.max()}: {', '.join(first.head(named))}{more})" if alike.max() > 1 else ""
+    n = int((alike > 1).sum())
+    return n / len(own), {"n": n, "all": len(own), "most": lyrics_matching.MOST_SHARED, "which": which}
 
 
 def one_of_each(labels: pd.Series, most: int = 12) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from lib.features.audio import librosa
 from lib.models.latents import is_stored, mlp_latents, restore
 from lib.models.vae import ModelConfig
 from lib.scores import agreement, clustering, information, nulls
-from lib.store import artifacts, labels, runs
+from lib.store import artifacts, labels, parameters, runs
 from lib.store.errors import Problem
 from lib.store.runs import Run
 from lib.store.series import ROOT
@@ -43,7 +44,7 @@ CONDITIONING: dict[str, tuple[bool, bool]] = {  # where the label goes -> (encod
 SMALL = "controlled-small"  # folder of the small synthetic corpus, and what sets it apart from profile "smoke"
 LONGER = {"n_tracks": 200, "epochs": 200, "betas": (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)}
 N_NULLS, HEARD = 5, 15.0  # draws of each null, seconds
-MANY_LEVELS = 20  # a text column with more values than this is not coloured by
+MANY_LEVELS = 24  # a text column with more values than this is not coloured by
 
 
 class Material(NamedTuple):
@@ -53,7 +54,7 @@ class Material(NamedTuple):
     about: dict  # title, n, synthetic, has_audio, ...
     x: pd.DataFrame  # [track, D] features, raw units
     label: pd.Series  # [track], opened for evaluation
-    known: pd.DataFrame  # [track, name]: factors and descriptors
+    known: pd.DataFrame  # [track, name]: factors, columns of a table of labels, and descriptors
     names: pd.Series  # [track]: what a person calls the track, unique
 
 
@@ -97,8 +98,12 @@ def open_run(
     Where there is none yet, a small synthetic one is prepared beside it; with profile "smoke", the named one itself.
     Raises `Problem` for another corpus that was not prepared.
     """
-    checked = load(profile, corpus, source, lyrics, labels, settings)
-    folder = ROOT / Path(out).expanduser() if out else runs.default_folder(checked)
+    given = parameters.checked(
+        profile=profile, corpus=corpus, source=source, lyrics=lyrics, labels=labels, out=out, settings=settings
+    )
+    out, settings = given.pop("out"), given["settings"]
+    checked = load(**given)
+    folder = ROOT / os.path.expanduser(out) if out else runs.default_folder(checked)
     if folder in runs.find_runs(folder.parent):
         return runs.reopen_run(NOTEBOOK, folder)
     if corpus != "controlled":
@@ -106,7 +111,7 @@ def open_run(
         options = "".join(f" --{name} {value}" for name, value in given.items() if value)
         raise Problem(f"no tracks in {folder} yet: run_notebooks.py --only 01 --corpus {corpus}{options} prepares them")
     if profile == "smoke":
-        return prepare(folder, settings or {}, say)
+        return prepare(folder, settings, say)
     say(f"No tracks in {folder.name} yet ('make report' prepares them): a small synthetic corpus must do.")
     return prepare(folder.parent / SMALL, LONGER, say)
 
@@ -127,7 +132,7 @@ def prepare(folder: Path, settings: dict, say: Callable[[str], None]) -> Run:
 def read(run: Run) -> Material:
     """All of a run that needs no model. Raises `Problem` where notebook 01 has not prepared it."""
     x = artifacts.load(run, "features", ["mfcc"]).mfcc.to_pandas()
-    tables = [artifacts.load(run, name) for name in ("factors", "descriptors") if artifacts.has(run, name)]
+    tables = [artifacts.load(run, name) for name in ("factors", "columns", "descriptors") if artifacts.has(run, name)]
     known = pd.concat([table.loc[x.index] for table in tables], axis=1)
     varied = [name for name in known if 1 < known[name].nunique() and (
         pd.api.types.is_numeric_dtype(known[name]) or known[name].nunique() <= MANY_LEVELS)]

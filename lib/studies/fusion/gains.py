@@ -95,7 +95,7 @@ def gain_rows(agreed: pd.DataFrame, family: int = 1) -> pd.DataFrame:
     for method in (name for name in MEANING if name in agreed):
         over = over_singles(agreed, method)
         rows.append({
-            "method": method, "nmi": intervals.interval(agreed[method].dropna()),
+            "method": method, "nmi": intervals.interval(agreed[method].dropna(), within=intervals.SHARE),
             "over_audio": intervals.interval(over["audio"]), "over_better": intervals.interval(over.iloc[:, 0]),
             "better": over.columns[0], "bound": min(intervals.lower_bound(over[s], family) for s in over),
         })

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from lib.report import style
 from lib.report.plots import curves, dots
 from lib.report.redraw import redrawable
-from lib.scores.intervals import Interval
+from lib.scores.intervals import SHARE, Interval
 from lib.studies.fusion.methods import METHODS
 
-INFORMATION = "information of the second view about genre, nats"
+INFORMATION = "information of the second view about {label}, nats"
 Bands = Mapping[str, tuple[float, float]]
 
 
@@ -44,7 +44,7 @@ def scores_over_information(methods: dict[str, pd.DataFrame], audio: pd.DataFram
     figure, ax = style.new(style.COLUMN * 1.3, 3.4)
     for i, (name, (low, high)) in enumerate(expected.items()):
         ax.axhspan(low, high, color=style.PALETTE[7 + i], alpha=0.25, lw=0, label=name)
-    return curves(methods, INFORMATION, "NMI with genre", ax, lines={
+    return curves(methods, INFORMATION, "NMI with {label}", ax, within=SHARE, lines={
         "audio alone": audio.mean(axis=1), "second view alone": second.mean(axis=1)})
 
 
@@ -53,7 +53,7 @@ def ladder(rows: pd.DataFrame, expected: Bands) -> Figure:
     """NMI of either modality alone and of each fusion (`second.score_table`), beside the second one dealt to other
     tracks, with bands of what was expected."""
     nulls = [dealt.mean if isinstance(dealt, Interval) else float("nan") for dealt in rows["dealt to all"]]
-    figure = dots(list(rows["method"]), list(rows["nmi"]), "NMI with genre", nulls=nulls,
+    figure = dots(list(rows["method"]), list(rows["nmi"]), "NMI with {label}", nulls=nulls,
                   null_name="dealt to other tracks")
     for i, (low, high) in enumerate(expected.values()):
         figure.axes[0].axvspan(low, high, color=style.PALETTE[7 + i], alpha=0.25, lw=0)

@@ -55,7 +55,7 @@ def acts_as_label(lost: pd.Series, worth: pd.Series) -> Ruling:
     """Is most of a modality's worth its labels? NMI [seed] lost when dealt within labels, and when dealt to all."""
     kept = interval(worth - 2 * lost)
     return ruling(interval(worth).low > 0 and kept.low > 0,
-                  "dealing to all costs a resolved part, and dealing within genre less than half of it",
+                  "dealing to all costs a resolved part, and dealing within {label} less than half of it",
                   lost=interval(lost), worth=interval(worth))
 
 
@@ -63,7 +63,7 @@ def acts_as_label(lost: pd.Series, worth: pd.Series) -> Ruling:
 def only_a_label(gain: pd.Series, lost: pd.Series) -> Ruling:
     """Is all of a modality's worth its labels? Gain over audio, and what dealing within labels costs: NMI [seed]."""
     return ruling(interval(gain).low > 0 and lost.mean() < 0.1 * gain.mean(),
-                  "the gain over audio is resolved, and the shuffle within genre costs less than a tenth of it",
+                  "the gain over audio is resolved, and the shuffle within {label} costs less than a tenth of it",
                   gain=float(gain.mean()), lost=float(lost.mean()))
 
 

@@ -67,7 +67,7 @@ def controls(first: First, second: Points, told_audio: Points) -> dict[str, Fuse
     """The same fusions with the second modality dealt to other tracks, to tracks of the same label, with noise for it;
     and with a conditional model's latents for audio."""
     changed = {"dealt to all": each(second, nulls.permuted),
-               "dealt within genre": each(second, lambda v, s: nulls.permuted(v, s, first.genre)),
+               "dealt within labels": each(second, lambda v, s: nulls.permuted(v, s, first.genre)),
                "noise": each(second, lambda v, s: known_modality.noise(v.index, v.shape[1], s))}
     found = {which: first.join(one, singles=False) for which, one in changed.items()}
     return found | {"CVAE as audio": first._replace(audio=told_audio).join(second, trained=False, singles=False)}
@@ -150,7 +150,7 @@ def own_rows(run: Run, first: First, second: Second) -> pd.DataFrame:
 def all_rows(run: Run, first: First, second: Second, beside: Mapping[str, Fused],
              results: Mapping[Dose, Fused]) -> pd.DataFrame:
     """`own_rows`, and brief ones of every dose and of every control."""
-    use = {"CVAE as audio": "both", "dealt within genre": "encoder"}
+    use = {"CVAE as audio": "both", "dealt within labels": "encoder"}
     doses = [score_rows(run, one, first.genre, f"control: {kind} view {share:g} of all", "mfcc+controlled", "encoder",
                         brief=True) for (kind, share), one in results.items() if (kind, share) != ("tagged", 1)]
     controls = [score_rows(run, one, first.genre, f"control: {second.name} {which}", "mfcc+lyrics",

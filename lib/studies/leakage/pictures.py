@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from lib.report import plots
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PALETTE, listed, new, say
+from lib.scores.intervals import SHARE
 from lib.studies.leakage.arrays.label_made import ISOTROPIC, UNRELATED
 from lib.studies.leakage.doses import EXPECTED
 
@@ -19,7 +20,8 @@ def dose_curves(nmi: dict[str, pd.DataFrame], reference: dict[str, float]) -> Fi
     _, ax = new(COLUMN * 1.3)
     for i, (name, (low, high)) in enumerate(EXPECTED.items()):
         ax.axhspan(low, high, color=PALETTE[2 + i], alpha=0.18, lw=0, label=name)
-    return plots.curves(nmi, "information put into the text, nats", "NMI with genre", ax, lines=reference)
+    return plots.curves(nmi, "information put into the text, nats", "NMI with {label}", ax, lines=reference,
+                        within=SHARE)
 
 
 @redrawable

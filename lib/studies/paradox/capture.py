@@ -17,9 +17,11 @@ from lib.studies.paradox.pictures import leading
 
 
 def known(run: Run, x: pd.DataFrame) -> pd.DataFrame:
-    """Known properties [track, name]: planted factors and descriptors, else the features x."""
-    parts = [artifacts.load(run, name) for name in ("factors", "descriptors") if artifacts.has(run, name)]
-    return pd.concat(parts, axis=1) if parts else x
+    """Known properties [track, name]: planted factors, columns of the table of labels, and descriptors; else the
+    features x."""
+    parts = [artifacts.load(run, name) for name in ("factors", "columns", "descriptors") if artifacts.has(run, name)]
+    found = pd.concat(parts, axis=1) if parts else x
+    return found.loc[:, ~found.columns.duplicated()]
 
 
 def planted(run: Run, properties_known: pd.DataFrame) -> list[str]:

@@ -14,7 +14,7 @@ from lib.models.vae import ModelConfig
 from lib.report.rules import Ruling
 from lib.scores import nulls
 from lib.scores import table as scores
-from lib.scores.intervals import Interval
+from lib.scores.intervals import Interval, interval
 from lib.scores.verdict import Evidence
 from lib.store.runs import Run
 from lib.studies.paradox import experiments, rules
@@ -64,6 +64,22 @@ def effects(table: pd.DataFrame, metrics: Sequence[str], beta: float) -> pd.Data
         "effect")["change"] for metric in metrics})
 
 
+def simple(table: pd.DataFrame, metrics: Sequence[str], beta: float) -> pd.DataFrame:
+    """Simple effects (rows: beta without and with the label, the decoder's label at each beta) on metrics (columns) as
+    intervals over seeds."""
+    found = {metric: experiments.simple_effects(experiments.design(table, metric, beta)) for metric in metrics}
+    return pd.DataFrame({metric: {name: interval(change) for name, change in one.items()}
+                         for metric, one in found.items()}).rename_axis("effect")
+
+
+def excess_moved(table: pd.DataFrame, beta: float) -> dict[str, pd.Series]:
+    """What beta and what the label in the decoder change [seed] of the silhouette's excess over its null, averaged
+    over the other factors."""
+    cell = experiments.design(table, "excess", beta)
+    return {name: cell.xs(high, axis=1, level=name).mean(axis=1) - cell.xs(low, axis=1, level=name).mean(axis=1)
+            for name, low, high in (("beta", 1.0, beta), ("dec", 0, 1))}
+
+
 def causes(found: pd.DataFrame, beta: float) -> pd.DataFrame:
     """The candidate causes, named for readers, with their `effects`."""
     names = {"beta": f"beta 1 to {beta:g}", "dec": "label in the decoder", "enc": "label in the encoder",
@@ -75,7 +91,7 @@ def chains(found: pd.DataFrame) -> dict[tuple[str, str], Interval]:
     """The two chains behind the paradox for `plots.causes`: (cause, consequence) -> one of the `effects`."""
     links = {("beta", "active\ndimensions"): ("beta", "active_dims"),
              ("active\ndimensions", "silhouette"): ("beta", "silhouette"),
-             ("label in\ndecoder", "genre in z"): ("dec", "probe_z"), ("genre in z", "NMI"): ("dec", "nmi")}
+             ("label in\ndecoder", "{label} in z"): ("dec", "probe_z"), ("{label} in z", "NMI"): ("dec", "nmi")}
     return {link: found.loc[place] for link, place in links.items()}
 
 

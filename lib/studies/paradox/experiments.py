@@ -103,7 +103,7 @@ def swap(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series) -> tuple[pd.Da
     decoded = torch.stack([model.decode(mu, _codes(np.full_like(y, c), model)) for c in range(len(names))])
     error = (decoded - data).square().sum(-1).mean(1).numpy()  # [told, track]
     cost = pd.DataFrame({told: error[i] - error[y, np.arange(len(y))] for i, told in enumerate(names)})
-    cost = cost.groupby(np.array(names)[y]).mean().rename_axis(index="true genre", columns="told genre")
+    cost = cost.groupby(np.array(names)[y]).mean().rename_axis(index="true {label}", columns="told {label}")
     profile = decoded.mean((1, 2)).numpy()
     return cost, pd.DataFrame(profile - profile.mean(0), index=names, columns=x.columns)
 
@@ -277,6 +277,16 @@ def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def simple_effects(values: pd.DataFrame) -> dict[str, pd.Series]:
+    """What one factor does at a level of the others, by seed, from `design`: beta without and with the label on both
+    sides; the label in the decoder, none in the encoder, at each beta."""
+    (low, high), cell = sorted(set(values.columns.get_level_values("beta"))), values
+    return {"beta, no label": cell[high, 0, 0] - cell[low, 0, 0],
+            "beta, label on both sides": cell[high, 1, 1] - cell[low, 1, 1],
+            f"label in the decoder, beta {low:g}": cell[low, 0, 1] - cell[low, 0, 0],
+            f"label in the decoder, beta {high:g}": cell[high, 0, 1] - cell[high, 0, 0]}
+
+
 def controls(run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stored: pd.DataFrame,
              method: str = "cvae") -> dict[str, Ruling]:
     """Every verdict about the label and about beta, of the CVAE of notebook 07 (`cvae`) or of its placebo
@@ -296,10 +306,10 @@ def controls(run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stor
         effects.append(factorial_effects(table.rename_axis(columns=["beta", "label"])).set_index("effect")["change"])
     chance = float(value(plain, "probe_mu_null").mean())
     return {
-        "label: a sample says nothing about genre": rules.silent(value(high, "information_z"),
+        "label: a sample says nothing about {label}": rules.silent(value(high, "information_z"),
                                                                  information.label_entropy(y)),
-        "label: genre leaves mu": rules.lost(value(high, "probe_mu"), value(plain, "probe_mu"), chance),
-        "label: genre leaves the clusters": rules.lost(value(high, "ami"), value(plain, "ami")),
+        "label: {label} leaves mu": rules.lost(value(high, "probe_mu"), value(plain, "probe_mu"), chance),
+        "label: {label} leaves the clusters": rules.lost(value(high, "ami"), value(plain, "ami")),
         "label: mu repeats what it was told": rules.repeats_label(neighbours["true"], neighbours["averaged"]),
         "label: the decoder uses it": rules.uses_label(decode_under(latents, x, given, run.settings.seed)),
         "label: it is a cause of its own": rules.two_causes(*effects, "label"),

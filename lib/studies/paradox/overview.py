@@ -35,7 +35,7 @@ def paradox(cells: pd.DataFrame) -> Figure:
 
 def best(all_scores: pd.DataFrame, n: int) -> pd.DataFrame:
     """The `n` settings that read no labels with the highest NMI."""
-    free = all_scores[(all_scores["label_use"] == "none") & (all_scores["role"] != "control")]
+    free = all_scores[(all_scores["label_use"] == "none") & ~all_scores["role"].isin(["control", scores.TUNED])]
     found = scores.summary(free, ["nmi", "nmi_null", "ami", "silhouette", "silhouette_null"],
                            by=("method", "features", "setting"))
     order = pd.Series([-value.mean for value in found["nmi"]], found.index).sort_values().index

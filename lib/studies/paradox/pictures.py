@@ -17,6 +17,7 @@ from lib.report.glossary import shown
 from lib.report.plots import beside_null, curves, dots, scatter
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, powers_of_two, say
+from lib.scores.intervals import NOT_NEGATIVE
 
 PLACES = {(0, 0): "neither", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}  # of the label, by enc and dec
 BESIDE_NULLS = {"silhouette": "silhouette (null: Gaussian)", "nmi": "NMI (null: permuted labels)"}
@@ -39,7 +40,7 @@ def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) ->
             say(ax, f"{model}, {source}: {values.mean():.3g} nats read of {spent[model].mean():.3g} spent, means")
     top = max(float(values.max()) for sources in read.values() for values in sources.values())
     ax.plot([0, 1.15 * top], [0, 1.15 * top], color=GREY, ls="--", lw=1, label="bound for samples")
-    ax.set(xlabel="KL, nats", ylabel="genre read by a linear probe, nats")
+    ax.set(xlabel="KL, nats", ylabel="{label} read by a linear probe, nats")
     legend_below(figure)
     return figure
 
@@ -51,13 +52,13 @@ def captured(table: pd.DataFrame) -> Figure:
     figure, ax = new(COLUMN * 1.6, 1.1 + 0.19 * len(table))
     rows = np.arange(len(table))[::-1]
     ax.barh(rows, table["features"].clip(lower=0), color="#d9d9d9", height=0.7, label="features, cross-validated")
-    ax.plot(table["null"], rows, "|", color=GREY, ms=9, ls="", label="clusters, permuted within genre")
+    ax.plot(table["null"], rows, "|", color=GREY, ms=9, ls="", label="clusters, permuted within {label}")
     kinds = (("mu within", "dimensions, mu", 1, PALETTE[1]), ("z within", "dimensions, a sample", 1, "white"),
              ("clusters within", "clusters", 0, PALETTE[0]))
     for column, name, i, face in kinds:
         ax.plot(table[column], rows, MARKERS[i], color=PALETTE[i], mfc=face, ls="", label=name)
     names = [shown(name) for name in table["property"]]
-    ax.set(yticks=rows, yticklabels=names, xlabel="share of variance within genre", xlim=(0, 1))
+    ax.set(yticks=rows, yticklabels=names, xlabel="share of variance within {label}", xlim=(0, 1))
     legend_below(figure)
     for column, name in (("features", "features"), *(kind[:2] for kind in kinds)):
         say(ax, f"{name}: {listed(names, table[column])}")
@@ -88,7 +89,8 @@ def against_theory(panels: Panels) -> Figure:
     for row, (title, (models, theory)) in zip(axes, panels.items(), strict=True):
         for ax, quantity, name in zip(row, ("active", "kl"), ("active dimensions", "rate KL, nats"), strict=False):
             data = {model: tables[quantity] for model, tables in models.items()}
-            curves(data, "beta", name, ax, log_x=True, lines={"linear theory": theory[quantity]}, legend=False)
+            curves(data, "beta", name, ax, log_x=True, lines={"linear theory": theory[quantity]}, legend=False,
+                   within=NOT_NEGATIVE)
         for i, (model, tables) in enumerate(models.items()):
             points = tables["kl"].mean(axis=1), tables["error"].mean(axis=1)
             row[2].plot(*points, MARKERS[i], color=PALETTE[i], ls="", label=model)

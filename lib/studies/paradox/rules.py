@@ -113,7 +113,8 @@ def recovers(table: pd.DataFrame, names: list[str], n_permutations: int) -> Ruli
     only = carried["verdict"] == properties.ONLY
     enough = 2 / (1 + n_permutations) <= properties.ALPHA
     return ruling((not only.any() if enough else None) if len(carried) else None,
-                  f"what the features carry with a within-genre R² of at least {properties.CARRIED:g} is in some latent"
+                  f"what the features carry with an R² within {{label}} of at least {properties.CARRIED:g} is in some "
+                  "latent"
                   + ("" if enough else " (too few permutations)"),
                   n=len(carried), all=len(asked), here=int(here.sum()), absent=len(asked) - len(carried),
                   dropped=", ".join(carried["property"][~here & ~only]) or "none",
@@ -147,31 +148,6 @@ def within_theory(active: Mapping[str, pd.DataFrame], bounds: Mapping[str, pd.Se
 
 
 # --- 6 and 7: guesses and remedies, judged against predictions made before the run -----------------------------------
-def judge(prediction: str, change: Interval) -> bool | None:
-    """Did a prediction hold? None where there are too few seeds for an interval.
-
-    "up" and "down" hold when the interval of the paired change lies on that side of zero, "same" when it includes zero,
-    "not up" when it reaches zero or below.
-    """
-    if not np.isfinite(change.low):
-        return None
-    holds = {"up": change.low > 0, "down": change.high < 0, "same": not change.excludes_zero, "not up": change.low <= 0}
-    if prediction not in holds:
-        raise ValueError(f"a prediction is one of {list(holds)}, not {prediction!r}")
-    return bool(holds[prediction])
-
-
-@rule
-def predictions_hold(table: pd.DataFrame) -> Ruling:
-    """Did every prediction hold? The table of `judged`; `failed` names those that did not."""
-    failed, held = table[table["held"].eq(False)], table["held"].eq(True)
-    names = "; ".join(f"{a} ({m} {p})" for a, m, p in failed[["name", "metric", "predicted"]].itertuples(index=False))
-    decided = table["held"].notna()
-    return ruling(failed.empty if decided.all() or len(failed) else None,
-                  "each interval of the paired change lies where it was predicted", n=len(table), held=int(held.sum()),
-                  failed=names or "none")
-
-
 @rule
 def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     """Does a guessed cause give back at least half of the NMI that conditioning took? `taken`: that loss, negative."""
@@ -239,6 +215,29 @@ def two_causes(silhouette: Mapping[str, Interval], nmi: Mapping[str, Interval], 
     return ruling(_by_interval(a, a.low > 0 and b.high < 0 and cross < HALF),
                   "both intervals exclude zero in their direction, and each cross effect is below half", a=a, b=b,
                   cross=float(cross))
+
+
+@rule
+def come_apart(simple: pd.DataFrame) -> Ruling:
+    """Do beta and the label in the decoder act apart, at every level of the other? `conditioning.simple` effects: two
+    of beta, then two of the decoder's label, on silhouette and NMI."""
+    (plain, given), (low, high) = simple["silhouette"].iloc[:2], simple["nmi"].iloc[2:]
+    across = max(simple["silhouette"].iloc[2:], key=lambda one: abs(one.mean))
+    along = max(simple["nmi"].iloc[:2], key=lambda one: abs(one.mean))
+    apart = abs(across.mean) < HALF * min(plain.mean, given.mean) and abs(along.mean) < HALF * -max(low.mean, high.mean)
+    right = min(plain.low, given.low) > 0 > max(low.high, high.high)
+    return ruling(_by_interval(plain, right and apart),
+                  "all four intervals exclude zero in their direction, and each cross effect is below half of the "
+                  "smaller", plain=plain, given=given, low=low, high=high, across=across, along=along)
+
+
+@rule
+def moves_more(first: pd.Series, second: pd.Series) -> Ruling:
+    """Is the first change [seed] larger in size than the second?"""
+    a, b = intervals.interval(first), intervals.interval(second)
+    size = intervals.interval(np.sign(a.mean) * first - np.sign(b.mean) * second)
+    return ruling(_by_interval(size, size.low > 0), "the 95 % interval of the difference in size lies above zero",
+                  first=a, second=b)
 
 
 @rule

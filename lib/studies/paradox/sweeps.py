@@ -13,13 +13,13 @@ from lib.store.runs import Run
 from lib.studies.paradox import experiments
 from lib.studies.paradox.pictures import Panels
 
-COVARIANCE = {"VAE": "total", "CVAE": "within genre"}  # whose eigenvalues theory takes
-TITLES = {"VAE": "VAE, total covariance", "CVAE": "CVAE, covariance within genre"}
+COVARIANCE = {"VAE": "total", "CVAE": "within {label}"}  # whose eigenvalues theory takes
+TITLES = {"VAE": "VAE, total covariance", "CVAE": "CVAE, covariance within {label}"}
 
 
 def spectra(x: pd.DataFrame, y: np.ndarray) -> dict[str, np.ndarray]:
     """Eigenvalues of the covariance of x [track, D], in total and within labels y [track]."""
-    return {"total": theory.spectrum(x.to_numpy()), "within genre": theory.spectrum(x.to_numpy(), y)}
+    return {"total": theory.spectrum(x.to_numpy()), "within {label}": theory.spectrum(x.to_numpy(), y)}
 
 
 def measured(run: Run, x: pd.DataFrame, labels: pd.Series,

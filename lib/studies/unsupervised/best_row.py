@@ -17,6 +17,21 @@ from lib.store.runs import Run
 SHOWN = ("nmi", "nmi_null", "ami", "ari", "accuracy", "purity", "silhouette")
 
 
+def tuned_here(run: Run) -> bool:
+    """Was the protocol settled by the labels of this run's corpus? See its history."""
+    return run.settings.corpus == "controlled"
+
+
+def claim_of(run: Run) -> str:
+    """The claim about the row: what it reaches where it was settled is in-sample."""
+    return "label_free_row_tuned" if tuned_here(run) else "label_free_row"
+
+
+def stored(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
+    """Score rows with the role that they have on this corpus."""
+    return rows.assign(role=scores.TUNED) if tuned_here(run) else rows
+
+
 def kept(choice: Protocol) -> str:
     """Is this the protocol as it was committed?"""
     return "as committed" if choice == contrastive.protocol() else "with fewer epochs than committed, for a trial run"

@@ -36,10 +36,16 @@ def ranked(table: pd.DataFrame, beta: float) -> pd.DataFrame:
     """One row per setting, highest mean NMI first: `METRICS` as intervals over seeds, `rank_by`, and whether the
     setting is a headline one."""
     found = scores.summary(table, METRICS, by=BY)
-    found = found.merge(table.groupby(list(BY), as_index=False)["beta"].first(), how="left")
+    found = found.merge(table.groupby(list(BY), as_index=False)[["beta", "role"]].first(), how="left")
     found = found.assign(n_tracks=[int(value.mean) for value in found["n_tracks"]], headline=headline(found, beta),
                          rank_by=[value.mean for value in found["nmi"]])
     return found.sort_values("rank_by", ascending=False)
+
+
+def in_three(settings: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Settings of `ranked`: without labels; without labels, but chosen by this corpus's; and given labels."""
+    given, tuned = settings["label_use"] != "none", settings["role"] == scores.TUNED
+    return settings[~given & ~tuned], settings[~given & tuned], settings[given]
 
 
 def with_outcomes(settings: pd.DataFrame, family: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from lib.report.plots import beside_null, curves, dots, panels, scatter
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, say
 from lib.scores.information import ACTIVE_NATS
+from lib.scores.intervals import NOT_NEGATIVE
 
 
 def active_and_rate(active: pd.DataFrame, rate: pd.DataFrame, theory: pd.DataFrame) -> Figure:
@@ -65,7 +66,7 @@ def _disentanglement_and_nmi(ax: Axes, measured: pd.DataFrame, linear: pd.DataFr
         say(ax, f"{name}, NMI: {listed([f'beta {beta:g}' for beta in part['beta']], part['nmi'])}")
     ax.axvline(0, color=GREY, lw=0.8)
     ax.axhline(null, color=GREY, ls=":", lw=1.1, label="permuted labels")
-    ax.set(xlabel=f"disentanglement of {known}, above random rotation", ylabel="NMI with genre")
+    ax.set(xlabel=f"disentanglement of {known}, above random rotation", ylabel="NMI with {label}")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
@@ -74,8 +75,9 @@ def _information_and_rate(ax: Axes, rate: pd.Series, mu: pd.Series, z: pd.Series
         ax.plot(rate, values.clip(lower=0), marker=MARKERS[i], color=PALETTE[i], label=f"read from {name}")
         say(ax, f"read from {name}: {listed([f'beta {beta:g}' for beta in values.index], values)}")
     rates = np.linspace(0, rate.max(), 50)
-    ax.plot(rates, np.minimum(rates, entropy), color=GREY, ls="--", lw=1.1, label="bound for z: rate, entropy of genre")
-    ax.set(xlabel="rate KL, nats", ylabel="information about genre, nats")
+    bound = "bound for z: rate, entropy of {label}"
+    ax.plot(rates, np.minimum(rates, entropy), color=GREY, ls="--", lw=1.1, label=bound)
+    ax.set(xlabel="rate KL, nats", ylabel="information about {label}, nats")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
@@ -96,7 +98,7 @@ def kl_per_dimension(latents: xr.Dataset, name: str, theory: pd.Series | None = 
     kl = pd.DataFrame(np.sort(latents.kl.values, axis=1)[:, ::-1].T, range(1, latents.sizes["latent"] + 1))
     lines = {"optimal linear VAE": theory} if theory is not None else {}
     lines["active above"] = pd.Series(ACTIVE_NATS, kl.index)
-    return curves({name: kl}, "latent dimension, by KL", "KL, nats", lines=lines)
+    return curves({name: kl}, "latent dimension, by KL", "KL, nats", lines=lines, within=NOT_NEGATIVE)
 
 
 @redrawable
@@ -182,7 +184,7 @@ def sweep(found: pd.DataFrame, over: str, error: str, chance: float) -> Figure:
     """Error (left, which tracks' says `error`) and NMI (right) of PCA, AE and VAE [condition, model, seed]."""
     each = {what: {model: found[what].xs(model, level="model").unstack("seed") for model in ("PCA", "AE", "VAE")}
             for what in ("error", "nmi")}
-    return panels({error: (each["error"], {}), "NMI with genre": (each["nmi"], {"permuted labels": chance})}, over)
+    return panels({error: (each["error"], {}), "NMI with {label}": (each["nmi"], {"permuted labels": chance})}, over)
 
 
 def feature_gains(paid: pd.DataFrame) -> Figure:
@@ -208,6 +210,6 @@ def silhouette_against_nmi(free: pd.DataFrame, told: pd.DataFrame) -> Figure:
         means = group.dropna(subset="silhouette")[["silhouette", "nmi"]].map(lambda value: value.mean)
         ax.plot(means["silhouette"], means["nmi"], "o", color=PALETTE[0], mfc=face, label=name)
         say(ax, f"{name}: {len(means)} settings, rank correlation {means.corr('spearman').iloc[0, 1]:.2f}")
-    ax.set(xlabel="silhouette", ylabel="NMI with genre")
+    ax.set(xlabel="silhouette", ylabel="NMI with {label}")
     ax.legend()
     return figure

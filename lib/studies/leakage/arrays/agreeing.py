@@ -107,7 +107,8 @@ def nothing_agrees(known: pd.DataFrame, related: dict[str, dict[str, float]]) ->
                  "drawn at random, or speak of something that these arrays do not hold")
     else:
         said += ": rows and labels are not aligned, or labels speak of something that it does not hold"
-    return [finding("nothing agrees", "y", True, EVIDENCE, said, numbers)]
+    kind = EVIDENCE if numbers["p"] >= LEVEL else OBSERVED  # what little there is may be all that there can be
+    return [finding("nothing agrees", "y", True, kind, said, numbers)]
 
 
 def strangers(known: pd.DataFrame, related: dict[str, dict[str, float]]) -> list[Finding]:

@@ -1,0 +1,171 @@
+"""Which nuisances a corpus has: what was planted, columns of its table, else descriptors. No label is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lib.report import glossary
+from lib.scores import properties
+from lib.store import artifacts
+from lib.store.arithmetic import standardised
+from lib.store.runs import Run
+from lib.studies.nuisances.protocol import protocol
+
+PLANTED = ("bandwidth_hz", "loudness_db", "noise_db")  # factors of the built-in corpus: band edge, level, noise
+TOGETHER = "together"  # all of them
+MEASURED = ("spectral_bandwidth", "mel_spread")  # on the built-in corpus, the descriptor that follows the band edge
+POOLED = "others"
+NAMES_THINGS = re.compile(r"(^|[\W_])id$", re.I)  # of a column: its numbers are no amounts
+
+
+class Nuisance(NamedTuple):
+    """Something about tracks that shall not be in their latents."""
+
+    name: str
+    kind: str  # planted, column, or measured: a function of the same audio
+    groups: pd.Series  # [track], text; groups of few tracks are pooled
+    targets: np.ndarray  # [track, T]: the number itself, or an indicator of each group; for linear removal
+    explained: float  # share of the features' variance between groups, corrected for their number
+
+    @property
+    def codes(self) -> np.ndarray:
+        """The groups as numbers [track], in the order of their names."""
+        return np.unique(self.groups, return_inverse=True)[1]
+
+
+def nuisances(run: Run, x: pd.DataFrame) -> tuple[list[Nuisance], pd.DataFrame]:
+    """The nuisances to try, most of the features' variance first, and those left out (columns nuisance, kind, reason).
+
+    x [track, D] are features. Descriptors are tried where there is nothing else; on the built-in corpus one of them
+    stands beside what was planted.
+    """
+    tried, left = [], []
+    for name, kind, values in _candidates(run, x.index):
+        found = nuisance(name, kind, values, x)
+        if isinstance(found, str):
+            left.append((name, kind, found))
+        else:
+            tried.append(found)
+    tried.sort(key=lambda one: -one.explained)
+    more = f"not among the {protocol().most} that explain most of the features' variance"
+    left += [(one.name, one.kind, more) for one in tried[protocol().most :]]
+    return tried[: protocol().most], pd.DataFrame(left, columns=["nuisance", "kind", "reason"])
+
+
+def _candidates(run: Run, tracks: pd.Index) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Name, kind and values [track, 1 or more] of everything that could be tried."""
+    tables = {name: artifacts.load(run, name).loc[tracks] for name in ("factors", "columns", "descriptors")
+              if artifacts.has(run, name)}
+    planted = [name for name in PLANTED if name in tables.get("factors", ())]
+    yield from ((name, "planted", tables["factors"][[name]]) for name in planted)
+    if len(planted) > 1:
+        yield TOGETHER, "planted", tables["factors"][planted]
+    columns = typed(tables.get("columns", pd.DataFrame(index=tracks)))
+    yield from ((str(name), "column", columns[[name]]) for name in columns)
+    measured = list(tables.get("descriptors", ()))
+    if planted:
+        measured = [name for name in MEASURED if name in measured][:1]
+    if planted or not len(columns.columns):
+        yield from ((name, "measured", tables["descriptors"][[name]]) for name in measured)
+
+
+def typed(columns: pd.DataFrame) -> pd.DataFrame:
+    """Columns of a table, read as text, with numbers as numbers; those that name things (`artist_id`) stay text."""
+    numbers = {name: pd.to_numeric(column, errors="coerce") for name, column in columns.items()}
+    return columns.assign(**{name: values for name, values in numbers.items()
+                             if not NAMES_THINGS.search(str(name)) and values.notna().equals(columns[name].notna())
+                             and values.nunique() > protocol().bins})
+
+
+def nuisance(name: str, kind: str, values: pd.DataFrame, x: pd.DataFrame) -> Nuisance | str:
+    """A nuisance of these values [track, 1 or more], or why it cannot be one."""
+    choice = protocol()
+    bins = max(2, min(choice.bins, len(values) // choice.least_tracks))
+    if values.shape[1] > 1:  # crossed, with some tracks in every cell
+        bins = max(2, min(bins, int((len(values) / (2 * choice.least_tracks)) ** (1 / values.shape[1]))))
+    parts = [_levels(column, bins) for _, column in values.items()]
+    groups = pooled(parts[0].str.cat(parts[1:], sep=" · ") if parts[1:] else parts[0], choice.least_tracks)
+    if groups.nunique() < 2:
+        each = values.iloc[:, 0]
+        if each.nunique() < 2:
+            return "the same for all tracks"
+        return f"no two groups of {choice.least_tracks} tracks or more"
+    numbers = [column for _, column in values.items() if _is_number(column)]
+    if len(numbers) == values.shape[1]:
+        targets = np.column_stack([column.fillna(column.mean()) for column in numbers]).astype(float)
+    else:
+        targets = pd.get_dummies(groups).to_numpy(float)
+    return Nuisance(name, kind, groups, targets, explained(x.to_numpy(float), groups.to_numpy()))
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and column.nunique() > protocol().bins
+
+
+def _levels(column: pd.Series, bins: int) -> pd.Series:
+    """A column as text [track]: its values, or of a number the bin of equally many tracks."""
+    if not _is_number(column):
+        return column.astype(object).where(column.notna(), "unknown").astype(str)
+    ranks = column.rank(method="average", pct=True)
+    bin_of = np.ceil(ranks * bins).clip(1, bins)
+    width = len(str(bins))
+    return bin_of.map(lambda one: "unknown" if np.isnan(one) else f"bin {int(one):0{width}d}").astype(str)
+
+
+def pooled(groups: pd.Series, least: int) -> pd.Series:
+    """Groups [track] of fewer than `least` tracks as one; with the smallest other where that is too small as well."""
+    counts = groups.value_counts()
+    small = counts.index[counts < least]
+    if not len(small):
+        return groups
+    kept = counts.drop(small)
+    if counts[small].sum() < least and len(kept):
+        small = [*small, min(kept.index, key=lambda name: (kept[name], name))]
+    return groups.where(~groups.isin(small), POOLED)
+
+
+def explained(x: np.ndarray, groups: np.ndarray) -> float:
+    """Share of the variance of standardised x [N, D] that lies between groups [N], corrected for chance (adjusted
+    R²): about 0 for groups that say nothing."""
+    x = standardised(x)
+    within = (properties.remove_means(x, groups) ** 2).sum() / max((x**2).sum(), 1e-300)
+    return float(1 - within * (len(x) - 1) / max(len(x) - len(np.unique(groups)), 1))
+
+
+def units(run: Run, tracks: pd.Index) -> tuple[str, pd.Series]:
+    """What was sampled: the column that names most things which come back (artist, singer), else recordings, copies
+    together. Its name, and each track's unit [track]."""
+    recordings = artifacts.load(run, "tracks")["group"].loc[tracks]
+    if not artifacts.has(run, "columns"):
+        return "recording", recordings
+    columns = typed(artifacts.load(run, "columns").loc[tracks])
+    names = [name for name in columns if not pd.api.types.is_numeric_dtype(columns[name])
+             and protocol().least_groups <= columns[name].nunique() <= 0.8 * len(tracks)]
+    if not names:
+        return "recording", recordings
+    most = max(names, key=lambda name: columns[name].nunique())
+    return str(most), columns[most].astype(object).where(columns[most].notna(), recordings).astype(str)
+
+
+def shown(name: str) -> str:
+    """A nuisance or a rung, for readers."""
+    return glossary.shown(name, (*glossary.ID_COLUMNS["nuisance"], *glossary.ID_COLUMNS["rung"]))
+
+
+def listed(tried: list[Nuisance]) -> str:
+    """Their names and kinds in a sentence."""
+    return ", ".join(f"{shown(one.name)} ({one.kind})" for one in tried) or "none"
+
+
+def described(tried: list[Nuisance]) -> pd.DataFrame:
+    """What is known of each nuisance before anything is trained."""
+    return pd.DataFrame([
+        {"nuisance": one.name, "kind": one.kind, "groups": one.groups.nunique(),
+         "smallest": int(one.groups.value_counts().min()), "pooled": int((one.groups == POOLED).sum()),
+         "explained": one.explained}
+        for one in tried])

@@ -1,0 +1,133 @@
+"""The ladder: the same features, tracks, network and k, with a nuisance taken out in more and more elaborate ways.
+
+A latent is named (nuisance, rung, network): rungs are `RUNGS`, a network is "none" (the features themselves) or a beta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lib.models import training
+from lib.models.latents import Setting, stacked_latents
+from lib.models.vae import ModelConfig
+from lib.scores import agreement, clustering
+from lib.store import artifacts
+from lib.store.remembering import remembered
+from lib.store.runs import Run
+from lib.studies.nuisances import protocol, removal
+from lib.studies.nuisances.found import Nuisance
+
+RUNGS = ("nothing", "means", "zscores", "linear", "decoder", "both")
+CVAES = ("decoder", "both")
+# Rungs whose latent of a track depends on the track's group, not only on its features
+GIVEN = ("means", "zscores", "both")
+NO_NETWORK = "no network"
+
+
+class Rung(NamedTuple):
+    """A latent's name."""
+
+    nuisance: str  # "" where nothing is removed
+    rung: str
+    network: str  # NO_NETWORK or "beta 1"
+
+
+def networks(run: Run) -> list[str]:
+    """Names of the networks: beta 1, and the settings' beta."""
+    return [f"beta {beta:g}" for beta in dict.fromkeys((1.0, run.settings.beta))]
+
+
+def config(run: Run, n_features: int, network: str, n_groups: int = 0, rung: str = "nothing") -> ModelConfig:
+    """The series' network; a CVAE's code is the nuisance."""
+    s = run.settings
+    given = {"n_labels": n_groups, "label_dim": s.label_dim, "y_decoder": True, "y_encoder": rung == "both"}
+    return ModelConfig(n_features, s.latent_dim, s.hidden, float(network.split()[1]), **given if rung in CVAES else {})
+
+
+def removed(run: Run, x: pd.DataFrame, one: Nuisance, rung: str, aside: np.ndarray | None = None) -> np.ndarray:
+    """Features [seed, track, D] after a rung without a network, fitted on each seed's training rows."""
+    rows = training_rows(run, x.index, aside)
+    if rung == "linear":
+        return np.stack([removal.linear(x.to_numpy(float), one.targets, train) for train in rows])
+    remove = {"means": removal.means, "zscores": removal.zscores}[rung]
+    return np.stack([remove(x.to_numpy(float), one.codes, train) for train in rows])
+
+
+def training_rows(run: Run, tracks: pd.Index, aside: np.ndarray | None = None) -> list[np.ndarray]:
+    """Each seed's training rows; tracks `aside` [seed, track] are not among them."""
+    groups = artifacts.load(run, "tracks").loc[list(tracks), "group"].to_numpy()
+    seeds = protocol.seeds(run) if aside is None else run.settings.seeds(len(aside))
+    rows = [training.split(len(tracks), seed, run.settings.held_out, groups)[0] for seed in seeds]
+    return rows if aside is None else [each[~out[each]] for each, out in zip(rows, aside, strict=True)]
+
+
+def trained(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[Rung, xr.Dataset]:
+    """Latents (mu, z, kl [seed, ...]) of every rung of every nuisance with every network; features x [track, D]."""
+    wanted: dict[Rung, Setting] = {}
+    for network in networks(run):
+        plain = config(run, x.shape[1], network)
+        wanted[Rung("", "nothing", network)] = Setting(plain, x.to_numpy())
+        for one in tried:
+            for rung in ("means", "zscores", "linear"):
+                wanted[Rung(one.name, rung, network)] = Setting(plain, removed(run, x, one, rung))
+            wanted |= conditional(run, x, one, network)
+    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run))
+
+
+def conditional(run: Run, x: pd.DataFrame, one: Nuisance, network: str) -> dict[Rung, Setting]:
+    """What the two CVAEs of a nuisance are trained on."""
+    n = one.groups.nunique()
+    return {Rung(one.name, rung, network): Setting(config(run, x.shape[1], network, n, rung), x.to_numpy(), one.codes)
+            for rung in CVAES}
+
+
+def without_network(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[Rung, xr.Dataset]:
+    """The features themselves, standardised on training rows, in the form of latents: nothing removed, and each rung
+    that needs no network."""
+    rows, seeds = training_rows(run, x.index), protocol.seeds(run)
+    found = {Rung("", "nothing", NO_NETWORK): np.broadcast_to(x.to_numpy(), (len(seeds), *x.shape))}
+    found |= {Rung(one.name, rung, NO_NETWORK): removed(run, x, one, rung)
+              for one in tried for rung in ("means", "zscores", "linear")}
+    return {name: as_latents(values, rows, seeds, x.index) for name, values in found.items()}
+
+
+def as_latents(values: np.ndarray, rows: list[np.ndarray], seeds: list[int], tracks: pd.Index) -> xr.Dataset:
+    """Features [seed, track, D] as latents: mu and z are the same."""
+    mu = np.stack([training.standardise(one, train) for one, train in zip(values, rows, strict=True)])
+    return training.as_latents(seeds, mu=mu, z=mu).assign_coords(track=np.asarray(tracks, dtype=object))
+
+
+# --- clusters, and what they agree with ------------------------------------------------------------------------------
+@remembered
+def clusters(run: Run, latents: xr.Dataset, k: int, draws: int) -> pd.DataFrame:
+    """k-means clusters of mu: [track, (seed, draw)], `draws` clustering seeds nested in each training seed."""
+    found = {f"{seed} {draw}": clustering.cluster(latents.mu.sel(seed=seed).values.astype(float), k,
+                                                  seed=1000 * seed + draw)
+             for seed in latents.seed.values.tolist() for draw in range(draws)}
+    return pd.DataFrame(found, index=latents.track.values.astype(str))
+
+
+class Clustered(NamedTuple):
+    """Clusters of several latents of the same tracks, to be compared with codes of those tracks."""
+
+    ids: dict[Any, np.ndarray]  # latent -> [seed, draw, track]
+
+    def nmi(self, name: Any, codes: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """NMI [seed] of one latent's clusters with codes [track], on some rows; clustering seeds are averaged."""
+        rows = np.arange(len(codes)) if rows is None else rows
+        codes = np.unique(codes[rows], return_inverse=True)[1]
+        return np.array([[agreement.nmi(codes, draw[rows]) for draw in seed] for seed in self.ids[name]]).mean(1)
+
+
+def clustered(run: Run, latents: Mapping[Any, xr.Dataset], k: int) -> Clustered:
+    """Clusters of every latent."""
+    draws, found = run.settings.n_cluster_seeds, {}
+    for name, one in latents.items():
+        table = clusters(run, one, min(k, one.sizes["track"] - 1), draws)
+        found[name] = table.to_numpy().T.reshape(one.sizes["seed"], draws, -1)
+    return Clustered(found)
