@@ -64,7 +64,7 @@ def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related:
     nulls: dict[str, list[Null]] = {}
     for source, x in few.items():
         targets = [t for t in few if (t, source) in pairs
-                   and not label_made.contained(few[t], x)]  # what holds it tells nothing
+                   and not label_made.contained(few[t], x)]  # what holds the array as a part is no source
         if targets:
             teller = Teller(x, y_few)
             for target, one in _told(teller, source, {t: alive[t] for t in targets}).items():
@@ -165,8 +165,8 @@ def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str
     y, y_few = labels
     numbers = {"source": one.source, "gain": one.gain, "p": p, "unexplained": one.without,
                "unexplained_beside_label": one.beside}
-    told_without, told_beside = (f"{100 * left:.1f} % of its variance" for left in (one.without, one.beside))
-    said = f"{one.source} leaves {told_without} unexplained, {one.source} and the label {told_beside}"
+    said = (f"{one.source} leaves {100 * one.without:.1f} % of the variance of {target} unexplained, with the label "
+            f"{100 * one.beside:.1f} %")
     if p >= LEVEL:
         return finding(TEST, target, False, EVIDENCE, f"{said}: no more than label-free maps of it show", numbers)
     numbers |= rows.equal_pairs(points[one.source], points[target], y)
