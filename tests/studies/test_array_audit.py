@@ -382,8 +382,8 @@ def test_dimensions_on_one_scale_and_far_apart():
     left, size, _ = np.linalg.svd(x * 0.5 ** np.arange(10), full_matrices=False)
     assert latents.scales("components", left * size).verdict == "clear"
     blown = dead / dead.std(0)
-    assert latents.stretched_copy("blown", blown, {"dead": dead, "blown": blown}).numbers["dead"] == 5
-    assert latents.stretched_copy("even", x / x.std(0), {"x": x}) is None
+    assert latents.stretched_copy("blown", {"dead": dead, "blown": blown}).numbers["dead"] == 5
+    assert latents.stretched_copy("even", {"even": x / x.std(0), "x": x}) is None
 
 
 # --- tables -------------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def _of_latents(arrays: Arrays, less: Arrays, derived: set[str], seed: int, n_nu
     for name, x in less.points.items():
         if x.shape[1] < 2 or not x.std(0).max() or name in derived:  # noise on a label is no latent
             continue
-        copy = latents.stretched_copy(name, x, less.points)
+        copy = latents.stretched_copy(name, arrays.points)
         out += [copy or latents.scales(name, x), latents.collapse(name, np.asarray(arrays.points[name], float))]
         out += [latents.silhouette_explained(name, x[::step], k, seed, n_nulls)] if n_nulls else []
     return out

@@ -76,21 +76,20 @@ def scales(name: str, x: np.ndarray) -> Finding:
     return finding("scale of dimensions", name, found, ASSUMING, said, numbers)
 
 
-def stretched_copy(name: str, x: np.ndarray, points: dict[str, np.ndarray]) -> Finding | None:
-    """Is an array another one with its dimensions put on one scale, dead ones blown up?"""
+def stretched_copy(name: str, points: dict[str, np.ndarray]) -> Finding | None:
+    """Is an array another one with its dimensions put on one scale, dead ones blown up? All rows are needed."""
+    x = points[name]
     if not np.allclose(x.std(0), 1, atol=0.02):
         return None
     for other, whole in points.items():
-        variance = whole.var(0)
-        if other == name or whole.shape != x.shape or not (variance > 0).all():
+        if other == name or whole.shape != x.shape or not (variance := whole.var(0)).all():
             continue
-        z = (whole - whole.mean(0)) / whole.std(0)
-        same = np.abs((z * (x - x.mean(0)) / x.std(0)).mean(0))
+        z = (whole - whole.mean(0)) / np.sqrt(variance)
+        same = np.abs((z * (x - x.mean(0))).mean(0)) / x.std(0)
         dead = int((variance < DEAD * variance.max()).sum())
         if (same > 1 - 1e-4).all() and dead:
-            said = (f"{other} with every dimension put to variance one: {dead} of {x.shape[1]} that have less than "
-                    "1 % of the largest one's variance there count as much as the others here; distances here "
-                    "measure them too")
+            said = (f"{other} with every dimension put to variance one: {dead} of {x.shape[1]} that have less than 1 % "
+                    "of the largest one's variance there count as much as the others here; distances here measure them too")
             return finding("scale of dimensions", name, True, OBSERVED, said, {"of": other, "dead": dead})
     return None
 

@@ -180,27 +180,39 @@ def _baselines(arrays: Arrays, name: str, printed: pd.DataFrame, probe: float) -
 
 
 def _silhouettes(arrays: Arrays, name: str, rows: list[Row], seed: int) -> list[Finding]:
-    """Is the printed silhouette that of the groups in the array that they were found in? Only groups in the folder that
-    are k-means clusters of an array in it: others may have been found in an array that is not there."""
+    """Is the printed silhouette that of the groups, in an array that is here? Of groups that lie in the folder.
+
+    Where they are k-means clusters of an array here, a silhouette of another one is evidence against the table; where
+    they are not, they were found in an array that is not here, and that is only observed.
+    """
     out = []
     for row in rows:
         printed = row.printed.get("silhouette", np.nan)
-        if row.clusters not in arrays.clusters or not np.isfinite(printed):
+        if row.clusters not in arrays.clusters or not np.isfinite(printed) or not arrays.points:
             continue
         codes = arrays.clusters[row.clusters]
+        made_in = [a for a, x in arrays.points.items()
+                   if _nearest_centre(np.asarray(x, float), codes) > MADE_BY_K_MEANS]
         some = np.linspace(0, len(codes) - 1, min(len(codes), SILHOUETTE_ROWS)).astype(int)
-        own = {a: clustering.silhouette(np.asarray(x[some], float), codes[some], seed) for a, x in arrays.points.items()
-               if _nearest_centre(np.asarray(x, float), codes) > MADE_BY_K_MEANS}
-        if not own:
-            continue
+        own = {a: _closest_silhouette(np.asarray(arrays.points[a][some], float), codes[some], printed, seed)
+               for a in made_in or arrays.points}
         near = min(own, key=lambda a: abs(own[a] - printed))
         found = abs(own[near] - printed) > SILHOUETTE_ERROR
-        said = (f"row {row.index} has NMI and ARI of {row.clusters}, which are k-means clusters of {near}; their "
-                f"silhouette in it is {own[near]:.3f}, printed is {printed:.3f}")
-        said += ": that of another array" if found else ""
-        out.append(finding("silhouette of another array", f"{name}, row {row.index}", found, EVIDENCE, said,
-                           {"printed": printed, "arrays": own, "clusters": row.clusters}))
+        of = f"k-means clusters of {near}" if made_in else "k-means clusters of no array here"
+        said = (f"row {row.index} has NMI and ARI of {row.clusters}, which are {of}; their silhouette in {near} is "
+                f"{own[near]:.3f}, printed is {printed:.3f}" + (": that of another array" if found else ""))
+        out.append(finding("silhouette of another array", f"{name}, row {row.index}", found,
+                           EVIDENCE if made_in else OBSERVED, said,
+                           {"printed": printed, "arrays": own, "clusters": row.clusters, "made_in": made_in}))
     return out
+
+
+def _closest_silhouette(x: np.ndarray, codes: np.ndarray, printed: float, seed: int) -> float:
+    """The silhouette of groups of rows that is nearer to the printed one: of all, or without the first (noise, where
+    DBSCAN made them)."""
+    values = [clustering.silhouette(x[kept], codes[kept], seed) for kept in (codes >= 0, codes > codes.min())
+              if len(np.unique(codes[kept])) > 1]
+    return min(values, key=lambda value: abs(value - printed), default=float("nan"))
 
 
 def _nearest_centre(x: np.ndarray, codes: np.ndarray) -> float:
