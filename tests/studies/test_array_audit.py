@@ -204,8 +204,8 @@ def test_labels_that_know_nothing_of_the_arrays():
 def test_an_array_that_knows_nothing_is_named_and_too_few_rows_decide_nothing():
     _, alone = agreement_of(simulated_arrays.guilty("knows nothing", 0, 1000, 5))
     assert [one.subject for one in alone] == ["words"] and not alone[0].accuses
-    rng = np.random.default_rng(1)
-    few, _ = agreement_of(simulated_arrays.folder(rng.integers(0, 3, 60), {"x": rng.standard_normal((60, 4))}))
+    rng = np.random.default_rng(0)
+    few, _ = agreement_of(simulated_arrays.folder(np.arange(24) % 3, {"x": rng.standard_normal((24, 4))}))
     assert few.verdict == "not decided"
 
 
@@ -514,12 +514,12 @@ def test_blocks_of_neighbours_are_sampled():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("test", ["reported purity", "baseline metrics", "silhouette of another array", "rows not "
-                                                                                                        "reproduced"])
+@pytest.mark.parametrize("test", ["reported purity", "baseline metrics", "silhouette of another array",
+                                  "rows not reproduced"])
 def test_faults_of_result_tables_are_found_and_honest_tables_are_not(test):
-    faulty = simulated_arrays.guilty(test, 1, 200, 4)
+    faulty = simulated_arrays.guilty(test, 1, 231, 4)
     assert any(one.test == test and one.verdict == "found" for one in result_tables.audit_tables(faulty, 0.5))
-    honest = simulated_arrays.guilty("none", 1, 200, 4)
+    honest = simulated_arrays.guilty("none", 1, 231, 4)
     assert not [one for one in result_tables.audit_tables(honest, 0.5) if one.verdict == "found"]
 
 

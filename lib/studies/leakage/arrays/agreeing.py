@@ -29,7 +29,8 @@ UNKNOWN = re.compile(r"-1(\.0)?|-?nan|none|null|n/?a|unknown|unk|undefined|missi
 # --- agreement of neighbours --------------------------------------------------------------------------------------
 def neighbours(x: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
     """Row numbers [N, k] of each row's nearest rows in standardised columns, of equal rows the first."""
-    return NearestNeighbors(n_neighbors=min(k, len(x) - 1)).fit(standardised(x, drop=True)).kneighbors()[1]
+    k = min(k, max(3, len(x) // 20))  # of few rows, fewer
+    return NearestNeighbors(n_neighbors=k).fit(standardised(x, drop=True)).kneighbors()[1]
 
 
 def kappa(near: np.ndarray, y: np.ndarray, shift: int = 0) -> float:
@@ -43,6 +44,12 @@ def kappa(near: np.ndarray, y: np.ndarray, shift: int = 0) -> float:
     return float(((moved[near] == moved[:, None]).mean() - chance) / (1 - chance))
 
 
+def _error(near: np.ndarray, y: np.ndarray) -> float:
+    """Standard error of `kappa` over rows, each with its own share of neighbours of its label."""
+    share = np.unique(y, return_counts=True)[1] / len(y)
+    return float((y[near] == y[:, None]).mean(1).std() / np.sqrt(len(y)) / (1 - (share**2).sum()))
+
+
 def label_agreement(arrays: Arrays, seed: int = 0, draws: int = 99) -> pd.DataFrame:
     """A row per array: kappa of its neighbours' labels, p by permuted labels, upper 99 % bound, and the best shift."""
     y, out = np.unique(arrays.labels, return_inverse=True)[1], []
@@ -54,10 +61,11 @@ def label_agreement(arrays: Arrays, seed: int = 0, draws: int = 99) -> pd.DataFr
         value = kappa(near, y)
         null = np.array([kappa(near, rng.permutation(y)) for _ in range(draws)])
         spread = max(float(null.std()), 1e-6)
+        error = max(spread, _error(near, y))
         inside = _order_matters(y)
         moved = {s: kappa(near, y, s) for s in range(-SHIFTS, SHIFTS + 1) if s} if not inside else {0: value}
         best = max(moved, key=moved.get)
-        out.append((name, value, float(stats.norm.sf((value - null.mean()) / spread)), value + 2.33 * spread, best,
+        out.append((name, value, float(stats.norm.sf((value - null.mean()) / spread)), value + 2.33 * error, best,
                     moved[best], float(min(1.0, 2 * SHIFTS * stats.norm.sf((moved[best] - null.mean()) / spread)))))
     return pd.DataFrame(out, columns=["array", "kappa", "p", "upper", "shift", "kappa_shifted", "p_shifted"])
 
@@ -69,8 +77,12 @@ def _order_matters(y: np.ndarray) -> bool:
     return bool((y[1:] == y[:-1]).mean() > same + 3 * np.sqrt(same * (1 - same) / len(y)))
 
 
-def nothing_agrees(known: pd.DataFrame, related: dict[str, dict[str, float]]) -> list[Finding]:
-    """Do labels and arrays know of each other? Found only where the upper bound of agreement is below `SMALL`."""
+def nothing_agrees(known: pd.DataFrame, related: dict[str, dict[str, float]],
+                   reads: bool = False) -> list[Finding]:
+    """Do labels and arrays know of each other? Found only where the upper bound of agreement is below `SMALL`.
+
+    Where some agreement is resolved, by neighbours or because a linear probe `reads` labels, that is an observation.
+    """
     if known.empty:
         return []
     best = known.loc[known["kappa"].idxmax()]
@@ -107,7 +119,7 @@ def nothing_agrees(known: pd.DataFrame, related: dict[str, dict[str, float]]) ->
                  "drawn at random, or speak of something that these arrays do not hold")
     else:
         said += ": rows and labels are not aligned, or labels speak of something that it does not hold"
-    kind = EVIDENCE if numbers["p"] >= LEVEL else OBSERVED  # what little there is may be all that there can be
+    kind = EVIDENCE if numbers["p"] >= LEVEL and not reads else OBSERVED  # little, and there
     return [finding("nothing agrees", "y", True, kind, said, numbers)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from lib.scores import agreement, clustering, nulls, probes
@@ -25,7 +26,7 @@ from lib.studies.leakage.arrays import (
     result_tables,
 )
 from lib.studies.leakage.arrays.reading import Arrays
-from lib.studies.leakage.arrays.report import ArrayReport, Finding
+from lib.studies.leakage.arrays.report import LEVEL, ArrayReport, Finding
 
 SILHOUETTE_ROWS = 1000  # of silhouettes and their nulls
 
@@ -60,7 +61,7 @@ def audit(arrays: Arrays, seed: int = 0, n_nulls: int = 5) -> ArrayReport:
     columns = agreeing.label_as_column(arrays)
     holding = derived | {f.subject for f in columns if f.verdict == "found"}
     known = agreeing.label_agreement(less, seed)
-    nothing = agreeing.nothing_agrees(known, related)
+    nothing = agreeing.nothing_agrees(known, related, _reads(about, less.labels))
     free = {name: x for name, x in arrays.points.items() if name not in holding}
     findings = [
         *_of_rows(arrays, less, derived, seed), *made, *columns, *agreeing.equals_labels(arrays, seed),
@@ -76,6 +77,14 @@ def audit(arrays: Arrays, seed: int = 0, n_nulls: int = 5) -> ArrayReport:
     counts = {str(label): int(count) for label, count in zip(*np.unique(y, return_counts=True), strict=True)}
     return ArrayReport(arrays.folder, len(y), counts, about, findings, not_run, arrays.skipped, arrays.kinds,
                        _looked(len(y), len(less.labels)))
+
+
+def _reads(about: pd.DataFrame, y: np.ndarray) -> bool:
+    """Does a linear probe of any array read more labels than the commonest label's share, tried once per array?"""
+    share, best = np.unique(y, return_counts=True)[1].max() / len(y), about["probe"].max()
+    if not np.isfinite(best):
+        return False
+    return bool(stats.binomtest(round(best * len(y)), len(y), share, "greater").pvalue * len(about) < LEVEL)
 
 
 def _of_rows(arrays: Arrays, less: Arrays, derived: set[str], seed: int) -> list[Finding]:

@@ -89,7 +89,7 @@ def stretched_copy(name: str, points: dict[str, np.ndarray]) -> Finding | None:
         dead = int((variance < DEAD * variance.max()).sum())
         if (same > 1 - 1e-4).all() and dead:
             said = (f"{other} with every dimension put to variance one: {dead} of {x.shape[1]} that have less than 1 % "
-                    "of the largest one's variance there count as much as the others here; distances here measure them too")
+                    "of the largest one's variance there count as much as the others here, in distances too")
             return finding("scale of dimensions", name, True, OBSERVED, said, {"of": other, "dead": dead})
     return None
 
