@@ -73,7 +73,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     what = parser.add_argument_group("what to run on")
     what.add_argument("--profile", default="default", help="size of the study: smoke, default or paper")
     what.add_argument("--corpus", default="controlled",
-                      help="controlled (synthetic, built in), folder, gtzan, gtzan_logmel or latents")
+                      help="controlled (synthetic, built in), folder, gtzan, gtzan_logmel, log_mel or latents")
     what.add_argument("--source", default="", metavar="PATH", help="folder or file of a real corpus")
     what.add_argument("--lyrics", default="", metavar="PATH",
                       help="lyrics of its tracks, if there are: CSV, JSON, or a folder of .txt and .lrc files")

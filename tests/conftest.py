@@ -14,6 +14,7 @@ import xarray as xr
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from lib.report import output
 from lib.store import artifacts, labels, runs, series
 
 # No test depends on speed
@@ -81,8 +82,22 @@ def smoke(tmp_path_factory):
     command = [sys.executable, str(series.ROOT / "run_notebooks.py"), "--profile", "smoke", "--out", str(folder)]
     with FileLock(shared / "lock"):
         if not said.is_file():
-            done = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=shared)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=4 * 3600, cwd=shared)
             why = f"failed\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
             said.write_text(why if done.returncode else done.stdout)
     assert not said.read_text().startswith("failed"), said.read_text()
     return folder, said.read_text(), command
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Call something and return the HTML that it displayed."""
+    pages = []
+    monkeypatch.setattr(output, "display", lambda bundle, raw: pages.append(bundle["text/html"]))
+
+    def run_and_collect(call):
+        pages.clear()
+        call()
+        return "".join(pages)
+
+    return run_and_collect

@@ -38,7 +38,7 @@ MUTANTS = [
     Mutant("label-derived", "label_made", 'numbers["between"] >= 0.1', 'numbers["between"] >= 10', "contains_a_label"),
     Mutant("label as a column", "agreeing", "READABLE = 0.95", "READABLE = 1.5", "label_as_a_column"),
     Mutant("equals the labels", "agreeing", "SAME, SAME_RAND = 0.98, 0.95", "SAME, SAME_RAND = 1.5, 1.5", "equals_the"),
-    Mutant("within-genre shuffle", "label_made", 'outcome.verdict == "proxy"', 'outcome.verdict == "never"',
+    Mutant("shuffle within labels", "label_made", 'outcome.verdict == "proxy"', 'outcome.verdict == "never"',
            "plus_noise_is"),
     Mutant("failed join", "repeats", "BLOCK_OF_EQUAL = 5", "BLOCK_OF_EQUAL = 500", "failed_join"),
     Mutant("test among training rows", "repeats", "rest = parts > 0", "rest = parts > 2", "test_rows_among"),

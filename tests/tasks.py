@@ -24,7 +24,7 @@ def task(order, value=None):
         os._exit(3)
     if order == "hang":
         if value:
-            value.touch()
+            value.write_text(str(os.getpid()))
         time.sleep(100_000)
     if order == "bad":
         raise Unusable("a good reason")

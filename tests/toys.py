@@ -12,7 +12,7 @@ from lib.store.series import Series
 
 PARAMETERS = """\
 profile: str = "default"  # smoke, default or paper
-corpus: str = "controlled"  # controlled, folder, gtzan or gtzan_logmel
+corpus: str = "controlled"  # controlled, folder, gtzan, gtzan_logmel or log_mel
 source: str = ""  # folder or file of a real corpus
 lyrics: str = ""  # lyrics file, if there is one
 labels: str = ""  # labels from TABLE:COLUMN or tags:genre; empty: the folders

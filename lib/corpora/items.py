@@ -34,5 +34,6 @@ class LogMel(NamedTuple):
     log_mel: np.ndarray  # float32 [n_mels, frames], power in dB
     sr: int  # Hz of the audio it came from
     frames_per_second: float
+    calibrated: bool = False  # does 0 dB mean what it means of the STFT of audio of full scale 1?
     note: str = ""  # as of `Sound`
     source: str = ""

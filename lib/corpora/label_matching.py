@@ -8,20 +8,22 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from lib.corpora import table
+from lib.corpora import kinds, table
 from lib.corpora.items import Item
 from lib.store.errors import Problem
 from lib.store.settings import table_and_column
 
-LABELS = ("label", "genre", "genre_top", "emotion", "mood", "class", "category", "target", "tag", "style")
+# What labels, and files, are usually called: letters and figures alone; of labels also their plurals
+LABELS = ("label", "genre", "genretop", "emotion", "mood", "class", "category", "target", "tag", "style")
 TRACKS = ("path", "filepath", "filename", "file", "audio", "audiopath", "audiofile", "trackid", "filestem", "stem",
           "name", "id", "track", "slicefilename", "fname", "clip", "song", "songid")
+LEVELS = re.compile(r"^.*\w\.(?=[^\W\d])")  # FMA's "track." of "track.genre_top", not the "v2." of "v2.0"
 MOST_CHARACTERS = 100  # median length of a property's cells: longer ones are texts
 SHOWN = 12  # columns named in a message
 STATUS = {  # of a row, or of a file
@@ -60,11 +62,11 @@ def label(items: Sequence[Item], labels: str) -> Labelled:
         raise Problem(_why_none(report, items, key, source))
     others = [name for name in found.rows.columns
               if name not in (key, column) and found.rows[name].str.len().median() <= MOST_CHARACTERS]
-    rest = found.rows[others].to_dict("index")
+    rest = found.rows.loc[list(chosen.values()), others].to_dict("index")
     # "rock" and " Rock" are two labels still; NFC and blanks are how a text is written
     made = [item._replace(label=_said(found.rows.at[where, column]), columns=rest[where])
             for item in items if (where := chosen.get(item.name))]
-    return Labelled(made, column.rpartition(".")[2], report)
+    return Labelled(made, LEVELS.sub("", column), report)
 
 
 def _said(text: str) -> str:
@@ -86,11 +88,22 @@ def _column(rows: pd.DataFrame, column: str, labels: str) -> str:
             return like[0]
         what = f"no column '{column}'" if not like else f"{len(like)} columns called '{column}'"
         raise Problem(f"--labels: {labels.removesuffix(f':{column}')} has {what}; it has {_listed(names)}")
-    like = [name for wanted in LABELS for name in names if _plain(name.rpartition(".")[2]) == _plain(wanted)]
+    for usual in (LABELS, [f"{name}s" for name in LABELS]):
+        like = _one_meaning(rows, [name for name in names if _plain(name.rpartition(".")[2]) in usual])
+        if like:
+            break
     if len(like) == 1:
         return like[0]
     said = f"several columns that could be labels ({_listed(like)})" if like else f"the columns {_listed(names)}"
     raise Problem(f"--labels: {labels} has {said}: name the one to use, as in --labels {labels}:COLUMN")
+
+
+def _one_meaning(rows: pd.DataFrame, names: list[str]) -> list[str]:
+    """Columns that say the same in other words, as ESC-50's `target` and `category`, are one: the first of words."""
+    codes = [pd.factorize(rows[name])[0] for name in names]
+    if any((other != codes[0]).any() or not other.any() for other in codes):
+        return names
+    return sorted(names, key=lambda name: rows[name].str.fullmatch(r"[-\d.]*").all())[:1]
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -98,12 +111,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _key(rows: pd.DataFrame, items: Sequence[Item], column: str, source: str) -> str:
-    """The column that names the files: of those with a usual name, the one that names most of them."""
+    """The column that names the files: of those with a usual name, the one of whose rows most are a file's only row;
+    numbers that stand for names ("2" for "000002") only where no column has names."""
     usual = [name for name in rows.columns if name != column and
              (_plain(name.rpartition(".")[2]) in TRACKS or name == rows.columns[0])]
-    counts = {name: sum(len(one) == 1 for one in _place(rows[name], items)) for name in usual}
+    counts = {name: (_named(rows[name], items, numbers=False), _named(rows[name], items)) for name in usual}
     best = max(usual, key=lambda name: counts[name], default="")
-    if not best or not counts[best]:
+    if not best or not counts[best][1]:
         like = items[0].name if items else "nothing"
         raise Problem(f"--labels: no column of {source} names the files, which are called like '{like}'; it has "
                       f"{_listed(list(rows.columns))}: one must hold paths, file names or names without ending")
@@ -111,37 +125,67 @@ def _key(rows: pd.DataFrame, items: Sequence[Item], column: str, source: str) ->
 
 
 # --- which row belongs to which file -----------------------------------------------------------------------------
-def _place(names: pd.Series, items: Sequence[Item]) -> list[list[str]]:
-    """For each row the files that its name means: by path, else by file name, else by a number that only one has."""
-    paths, stems, numbers = defaultdict(list), defaultdict(list), defaultdict(list)
-    for item in items:
-        path = _stem(item.name)
-        stem = path.rpartition("/")[2]
-        paths[path].append(item.name)
-        stems[stem].append(item.name)
-        if stem.isdecimal():
-            numbers[int(stem)].append(item.name)
-    cells = [_stem(name.replace("\\", "/")) for name in names]
-    whole = all(cell.isdecimal() for cell in cells if cell)  # a column of numbers: names without leading zeros
-    out = []
-    for cell in cells:
-        stem = cell.rpartition("/")[2]
-        found = paths.get(cell) or stems.get(stem, []) if cell else []
-        near = [name for name in found if f"/{_stem(name)}".endswith(f"/{cell}") or f"/{cell}".endswith(
-            f"/{_stem(name)}")]
-        if not found and whole and cell:
-            found = numbers.get(int(cell), [])
-        out.append(near or found)
+def _named(names: pd.Series, items: Sequence[Item], numbers: bool = True) -> int:
+    """How many files exactly one of the rows names."""
+    rows = Counter(files[0] for files in _place(names, items, numbers) if len(files) == 1)
+    return sum(n == 1 for n in rows.values())
+
+
+def _place(names: pd.Series, items: Sequence[Item], numbers: bool = True) -> list[list[str]]:
+    """For each row the files that its name means: by path, else by file name, each first as it is written and then
+    without ending; else by a number that only one has.
+
+    Where any row's folders are those of a file, a row of other folders means none of that name.
+    """
+    cells = [_composed(name.replace("\\", "/")) for name in names]
+    indexes = [_index(items, ending) for ending in (True, False)]
+    found = [_by_name(cell, indexes) if cell else [] for cell in cells]
+    near = [[file for file in files if _within(cell, file)] for cell, files in zip(cells, found, strict=True)]
+    folders = any(files for cell, files in zip(cells, near, strict=True) if "/" in cell)
+    out = [close or ([] if folders and "/" in cell else files)
+           for cell, files, close in zip(cells, found, near, strict=True)]
+    if numbers and all(cell.isdecimal() for cell in cells if cell):  # a column of names without leading zeros
+        stems = defaultdict(list)
+        for item in items:
+            if (stem := _stem(_composed(item.name)).rpartition("/")[2]).isdecimal():
+                stems[int(stem)].append(item.name)
+        out = [files or (stems.get(int(cell), []) if cell else []) for cell, files in zip(cells, out, strict=True)]
     return out
 
 
-ENDINGS = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
+def _index(items: Sequence[Item], ending: bool) -> dict[str, list[str]]:
+    """Items by file name, and by path where that is another, with or without ending."""
+    found = defaultdict(list)
+    for item in items:
+        path = _composed(item.name) if ending else _stem(_composed(item.name))
+        for name in {path, path.rpartition("/")[2]}:
+            found[name].append(item.name)
+    return found
+
+
+def _by_name(cell: str, indexes: Sequence[Mapping[str, list[str]]]) -> list[str]:
+    """The files of a path or a name: as it is written, else as it is without an ending."""
+    for name in dict.fromkeys((cell, _stem(cell))):
+        for part in dict.fromkeys((name, name.rpartition("/")[2])):
+            for index in indexes:
+                if part in index:
+                    return index[part]
+    return []
+
+
+def _within(cell: str, file: str) -> bool:
+    """Is one of two paths the end of the other, but for their endings?"""
+    one, other = f"/{_stem(cell)}", f"/{_stem(_composed(file))}"
+    return one.endswith(other) or other.endswith(one) or other.endswith(f"/{cell}")
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip()).removeprefix("./")
 
 
 def _stem(name: str) -> str:
-    """A path without its ending, in composed Unicode. "blues.00000" keeps its number."""
-    name = unicodedata.normalize("NFC", name.strip()).removeprefix("./")
-    return ENDINGS.sub("", name)
+    """A path without the ending of a kind of file: "blues.00000" and "mr.big" are whole."""
+    return name.rpartition(".")[0] if kinds.says_audio(name) or kinds.by_ending(name) else name
 
 
 def _report(found: table.Table, key: str, column: str, items: Sequence[Item], placed: list[list[str]]

@@ -25,6 +25,7 @@ LEGACY = (  # what texts were written in, by Python's names; where two give the 
     *("mac_roman", "mac_latin2", "mac_croatian", "mac_cyrillic", "mac_greek", "mac_turkish"),
     *("gb18030", "big5hkscs", "cp932", "euc_jp", "cp949"),
 )
+EASTERN = ("Han", "Hiragana", "Katakana", "Hangul")
 WIDE = {"gb18030": "zh", "big5hkscs": "zh", "cp932": "ja", "euc_jp": "ja", "cp949": "ko"}  # several bytes a letter
 ALPHABETS = {  # letters besides a to z of the languages that py3langid tells apart, the commonest first
     "af": "êëéôíîïáèóöûüú", "bs": "čšžćđ", "ca": "àéèóçíòúïü", "cs": "áíěéšřčžýůúťďňó", "da": "æøåé", "de": "üäöß",
@@ -51,6 +52,7 @@ LOANS = "áàâäçéèêëíïñóôöøåúü"  # seen in words taken from oth
 MARKS, INNER = "‘’“”„‚«»‹›–—…·¡¿´\xa0", "’´‘·-"  # usual marks, and those that may stand within a word
 MANY = 20_000  # bytes that a guess looks at
 MOST, LEAST_WORSE = 0.1, 0.4  # cost per letter: of a reading that is believed, and by which any other is worse
+OTHER_TONGUE = 0.1  # what a reading costs that py3langid does not take to be in the language of the best
 SURE_LETTERS = 12  # beyond ASCII, from which on a language must be sure of itself
 DECLARED = re.compile(
     rb"""<\?xml[^>]{0,80}\bencoding\s*=\s*["']([\w.:-]+)|<meta[^>]{0,80}\bcharset\s*=\s*["']?([\w.:-]+)"""
@@ -85,7 +87,7 @@ def decode(content: bytes) -> tuple[str, str]:
     if declared := DECLARED.search(content[:2000]):
         name = next(filter(None, declared.groups())).decode()
         try:
-            return content.decode(name), codecs.lookup(name).name
+            return content.decode(name), name.lower()
         except (LookupError, UnicodeDecodeError, TypeError) as error:
             raise ValueError(f"it says that it is in {name}, and is not: save it as UTF-8") from error
     if name := _utf16(content):
@@ -206,6 +208,9 @@ def _best(sample: bytes, readings: list[Reading]) -> str:
         return ""
     if _mean(best.costs) > (0.5 if few or best.tongue == "en" else MOST):
         return ""
+    written = languages.script("".join(char for char in best.text if not char.isascii()))
+    if few and written not in ("Latin", "", *EASTERN):
+        return ""
     if not all(rival is best or _clearly_worse(rival, best) for rival in readings):
         return ""
     return best.encoding if _found_plausible(sample, best) else ""
@@ -213,6 +218,7 @@ def _best(sample: bytes, readings: list[Reading]) -> str:
 
 def _clearly_worse(rival: Reading, best: Reading) -> bool:
     """By the characters that differ, where both texts have as many; else by the mean of all."""
+    seems = rival.tongue
     if rival.encoding not in WIDE and best.tongue in ALPHABETS:
         other = _in_tongue(rival.encoding, rival.text, best.tongue)
         rival = min(rival, other, key=lambda one: _mean(one.costs) + _mean(one.ranks))
@@ -220,7 +226,7 @@ def _clearly_worse(rival: Reading, best: Reading) -> bool:
         return _mean(rival.costs) > _mean(best.costs) + LEAST_WORSE / 2
     worse = [np.nan_to_num(one.costs) + one.ranks for one in (rival, best)]
     differ = np.array([a != b for a, b in zip(rival.text, best.text, strict=True)])
-    more = (worse[0] - worse[1])[differ].mean()
+    more = (worse[0] - worse[1])[differ].mean() + (0 if seems == best.tongue else OTHER_TONGUE)
     return bool(more > LEAST_WORSE or more > max(0.06, differ.sum() ** -0.5))  # less is enough where many differ
 
 
@@ -316,6 +322,10 @@ def _wide_costs(text: str, encoding: str) -> np.ndarray:
             costs[at] = 0 if _common(char, encoding) else 1
         else:
             costs[at] = 0 if unicodedata.name(char, "").startswith("FULLWIDTH") else 1
+    if encoding == "big5hkscs" and len(found) > SURE_LETTERS:
+        second = [char.encode(encoding)[-1] for char in text if not char.isascii()]
+        if sum(byte < 0x7F for byte in second) < 0.1 * len(second):
+            costs[np.isfinite(costs)] = 1  # a text in Big5 uses all its second bytes, other encodings only high ones
     least = {"ja": ("kana", 0.15), "zh": ("common", 0.16), "ko": ("Hangul", 0.9)}[tongue]
     if found.count(least[0]) < least[1] * len(found):
         costs[np.isfinite(costs)] = 1  # no song does without

@@ -54,12 +54,12 @@ _WORDS_MISSING = re.compile(
     r"가사 ?준비|가사가 ?없|등록된 가사"
 )
 _PAGE = re.compile(
-    r"^(error |http |http error |status |code )?(400|401|403|404|408|410|429|451|500|502|503|504)\b.*|^(bad gateway|"
-    r"gateway time ?out|service unavailable|internal server error|too many requests|access denied|forbidden|"
-    r"unauthorized|"
-    r"just a moment.*|attention required.*|.*enable javascript.*|.*captcha.*|.*rate limit.*|page not found|"
-    r"request timed? ?out|"
-    r".*temporarily unavailable.*|.*cloudflare.*)$"
+    r"((error|http|http error|status|code|https?)? ?(400|401|403|404|408|410|429|451|500|502|503|504)"
+    r"( (bad|unauthorized|forbidden|access|not|page|file|request|gone|too many|unavailable|internal|server|"
+    r"service|gateway|"
+    r"error|ok|client|nginx)\b.*)?|bad gateway|gateway time ?out|service unavailable|internal server error|"
+    r"too many requests|access denied|forbidden|unauthorized|just a moment|attention required.*|.*enable javascript.*|"
+    r".*captcha.*|.*rate limit.*|page not found|request timed? ?out|.*temporarily unavailable.*|.*cloudflare.*)"
 )
 _HTML = re.compile(r"\s*(<!doctype html|<html\b|<\?xml[^>]*>\s*<(error|html)\b)", re.IGNORECASE)
 _HEARD = re.compile(  # by speech recognisers, where nobody speaks
@@ -136,8 +136,9 @@ def words(text: str) -> Words:
     if _HTML.match(text):
         return Words("", ERROR_PAGE, 0)
     sung, added = without_additions(lyrics_dialects.sung(text))
-    kind = _kind_of(text) or _kind_of(sung)
-    if not kind and not any(map(str.isalnum, sung)):
+    left = any(map(str.isalnum, sung))
+    kind = _kind_of(sung) or ("" if added and left else _kind_of(text))  # in `text` are also brackets, and additions
+    if not kind and not left:
         kind = SOUNDS if any(note in text for note in "♪♫🎵🎶") else NO_WORDS
     return Words("" if kind else sung, kind, added)
 

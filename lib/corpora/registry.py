@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lib.corpora import decoding, folder, gtzan, log_mels
+from lib.corpora import array_rows, decoding, folder, gtzan, log_mels
 from lib.corpora.items import Item, LogMel, Sound
 from lib.store.errors import Problem
 from lib.store.series import FILES
@@ -33,6 +33,7 @@ class Corpus(NamedTuple):
     ignored: dict[str, int] = {}  # what files plainly are that are no audio -> how many
     without: list[str] = []  # label folders without audio
     label: str = "genre"  # what the labels are called
+    assumed: str = ""  # what was taken for granted of its files, a sentence
     labels_report: pd.DataFrame | None = None  # what became of each row of a table of labels, and of each file
     lyrics_report: pd.DataFrame | None = None  # what became of each entry of a lyrics file, where one was given
 
@@ -66,6 +67,7 @@ def _labelled(corpus: Corpus, labels: str) -> Corpus:
     found = label_matching.label(corpus.items, labels)
     missing = found.report.loc[found.report["status"] == "unlabelled", ["file", "reason"]]
     about = f"{_counts(found.items)}, {found.name} by {'tags' if labels.startswith('tags') else 'a table'}."
+    about = f"{about} {corpus.assumed}".strip()
     return corpus._replace(items=found.items, label=found.name, labels_report=found.report, description=about,
                            skipped=pd.concat([corpus.skipped, missing], ignore_index=True))
 
@@ -90,8 +92,8 @@ def read(spec: dict[str, Any]) -> Sound | LogMel:
     """Decode, render or look up one track. Raises `Unusable` with the reason when it cannot be had."""
     if spec["kind"] == "file":
         return decoding.read(spec["path"], spec["max_seconds"])
-    if spec["kind"] == "gtzan_logmel":
-        return log_mels.read(spec["path"], spec["row"])
+    if spec["kind"] == "log_mel":
+        return log_mels.read(spec)
     if spec["kind"] == "controlled":
         from lib.corpora.synthetic import sound
 
@@ -103,10 +105,16 @@ def fingerprint(spec: dict[str, Any]) -> str:
     """A key of what `read` will return, cheaper than reading: what is computed from it can be stored under this key."""
     if spec["kind"] == "file":
         return decoding.fingerprint(spec["path"])
-    if spec["kind"] == "gtzan_logmel":
-        return log_mels.fingerprint(spec["path"], spec["row"])
+    if spec["kind"] == "log_mel":
+        return log_mels.fingerprint(spec)
     text = json.dumps(spec, sort_keys=True) + _generator()
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def forget(corpus: Corpus) -> None:
+    """Remove what was unpacked of a corpus to read its tracks, once all of them are read."""
+    for path in {item.spec["path"] for item in corpus.items if item.spec["kind"] == "log_mel"}:
+        array_rows.forget(path)
 
 
 @functools.cache
@@ -159,16 +167,33 @@ def _of_files(name: str, title: str, about: str, found: folder.Found) -> Corpus:
 def _open_gtzan_logmel(settings: Settings) -> Corpus:
     if not settings.source:
         raise Problem("--corpus gtzan_logmel needs --source: the .npz file with logmel_db, file_stem and genre")
-    items = log_mels.find(Path(settings.source))
+    items = log_mels.find_gtzan(settings.source)
     about = (
         f"{_counts(items)}: GTZAN as log-mel spectrograms recovered from published images, 30 s point-sampled to "
-        f"{log_mels.N_FRAMES} frames; there is no audio."
+        f"{log_mels.GTZAN_SHAPE[1]} frames; there is no audio."
     )
     return Corpus("gtzan_logmel", "GTZAN (log-mel)", about, False, False, items, _table([]))
 
 
+def _open_log_mel(settings: Settings) -> Corpus:
+    if not settings.source:
+        raise Problem(f"--corpus log_mel needs --source: {log_mels.NEEDED}")
+    items, skipped, assumed = log_mels.find(settings)
+    source = Path(settings.source)
+    if not settings.labels:
+        skipped += [(item.name, "has no label: it lies in no folder of a label") for item in items if not item.label]
+        items = [item for item in items if item.label]
+        if not items:
+            raise Problem(f"{source} holds no labels of its spectrograms: name a table with --labels TABLE:COLUMN, or "
+                          f"--source must be {log_mels.NEEDED}")
+    about = f"They are log-mel spectrograms ({assumed}); there is no audio."
+    title = folder.readable(source.name if source.is_dir() else source.stem)
+    return Corpus("log_mel", title, f"{_counts(items)}. {about}", False, False, items, _table(skipped), assumed=about)
+
+
 _OPENERS = {
     "controlled": _open_controlled, "folder": _open_folder, "gtzan": _open_gtzan, "gtzan_logmel": _open_gtzan_logmel,
+    "log_mel": _open_log_mel,
 }
 
 

@@ -19,6 +19,7 @@ from lib.store import runs
 runs.numba_folder()  # said before numba is imported
 SAMPLE_RATE, N_FFT, HOP_LENGTH = 22050, 2048, 512  # librosa's defaults
 N_MFCC, N_MELS, POOL = 20, 64, 3  # POOL: frames averaged into one frame of `log_mel`
+BANDS = 128  # mel bands that MFCCs and mel descriptors are computed from
 LOUDEST = 1e3  # samples beyond this (full scale is 1) are no sound but a damaged file
 LEVEL_SCALE = 3 / 16 * N_FFT**2  # sum over bins of |STFT|^2 per mean square of the signal: Hann window, half spectrum
 MFCC_STATS = [f"{stat}_{i:02d}" for stat in ("mean", "std") for i in range(N_MFCC)]
@@ -69,25 +70,77 @@ def spectra(y: np.ndarray, seconds: float = 30.0) -> tuple[dict[str, np.ndarray]
     return features, power, bands, narrow, log_bands
 
 
-def extract_log_mel(log_mel: np.ndarray, frames_per_second: float) -> dict[str, Any]:
-    """The features that a log-mel spectrogram [128, frames] in dB can give; `log_mel` [64, frames] halves its bands."""
+def extract_log_mel(log_mel: np.ndarray, frames_per_second: float, sample_rate: float = SAMPLE_RATE,
+                    calibrated: bool = True) -> dict[str, Any]:
+    """The features that a log-mel spectrogram [any bands, frames] in dB can give.
+
+    Its bands are taken for librosa's, from 0 to half of `sample_rate`, and brought to 128 (`in_bands`); `log_mel`
+    [64, frames] halves these, and averages frames until there are about as many a second as of audio (`pooling`). The
+    level needs to know what 0 dB means (`calibrated`), and is left out where nobody knows; nothing else does.
+    """
+    log_mel = in_bands(log_mel)
     power = 10 ** (log_mel.astype(np.float64) / 10)
-    level = _frame_level(power)
+    loud = power if calibrated else power * (LEVEL_SCALE / power.max())  # far above the floors of what follows
+    level = _frame_level(loud, sample_rate)
     paired = power.reshape(N_MELS, 2, -1).mean(axis=1)
+    fine = pooling(frames_per_second, SAMPLE_RATE / HOP_LENGTH / 2)
     descriptors = {
         "level": 10 * np.log10(np.mean(10 ** (level / 10))), "dynamic_range": _range(level),
-        "percussive_ratio": _percussive_ratio(paired, frames_per_second),
+        "percussive_ratio": _percussive_ratio(averaged(paired, fine), frames_per_second / fine),
     }
+    if not calibrated:
+        del descriptors["level"]
+    pooled = averaged(paired, pooling(frames_per_second))
     return _mfcc_statistics(log_mel) | {
-        "log_mel": 10 * np.log10(paired).astype(np.float32), "descriptors": descriptors | _mel_descriptors(power),
+        "log_mel": 10 * np.log10(pooled).astype(np.float32),
+        "descriptors": descriptors | _mel_descriptors(loud, sample_rate),
     }
 
 
-def band_frequencies(has_audio: bool) -> np.ndarray:
+def in_bands(log_mel: np.ndarray, n: int = BANDS) -> np.ndarray:
+    """A log-mel spectrogram [m, frames] in dB with `n` bands over the same range of mel.
+
+    Where there are fewer, dB are interpolated between the centres of neighbouring bands; where there are more, power is
+    averaged over what of them a band overlaps. Both as if filters were librosa's: m centres cut the range into m + 1.
+    """
+    m = len(log_mel)
+    if m == n:
+        return log_mel
+    if m < n:
+        place = np.clip((np.arange(n) + 1) * (m + 1) / (n + 1) - 1, 0, m - 1)
+        low = np.minimum(place.astype(int), m - 2)
+        above = (place - low)[:, None].astype(np.float32)
+        return (1 - above) * log_mel[low] + above * log_mel[low + 1]
+    ours, theirs = ((np.arange(k + 1) + 0.5) / (k + 1) for k in (n, m))
+    overlap = np.minimum(ours[1:, None], theirs[1:]) - np.maximum(ours[:-1, None], theirs[:-1])
+    weight = np.maximum(overlap, 0)
+    power = (weight / weight.sum(axis=1, keepdims=True)) @ 10 ** (log_mel.astype(np.float64) / 10)
+    return (10 * np.log10(power)).astype(np.float32)
+
+
+def pooling(frames_per_second: float, wanted: float = SAMPLE_RATE / HOP_LENGTH / POOL) -> int:
+    """How many frames to average to come as near as that allows to `wanted` frames per second; at least 1."""
+    return max(1, round(frames_per_second / wanted))
+
+
+def averaged(power: np.ndarray, size: int) -> np.ndarray:
+    """Each `size` frames of power [bands, frames] averaged into one; a remainder is left out."""
+    if size == 1:
+        return power
+    n = power.shape[1] // size
+    return power[:, : n * size].reshape(len(power), n, size).mean(axis=2)
+
+
+def band_frequencies(has_audio: bool, sample_rate: float = SAMPLE_RATE) -> np.ndarray:
     """Centre frequency of each band of `log_mel`, Hz."""
     if has_audio:
         return librosa.mel_frequencies(n_mels=N_MELS + 2, fmax=SAMPLE_RATE / 2)[1:-1]
-    return librosa.mel_frequencies(n_mels=130, fmax=SAMPLE_RATE / 2)[1:-1].reshape(N_MELS, 2).mean(axis=1)
+    return _edges(sample_rate)[1:-1].reshape(N_MELS, 2).mean(axis=1)
+
+
+def _edges(sample_rate: float) -> np.ndarray:
+    """Frequencies [130], Hz: the centres of 128 mel bands, and the ends of their range."""
+    return librosa.mel_frequencies(n_mels=BANDS + 2, fmax=sample_rate / 2)
 
 
 def n_frames(seconds: float) -> int:
@@ -148,9 +201,9 @@ def _tempo(onsets: np.ndarray) -> float:
     return float(librosa.feature.tempo(tg=(lags / max(lags[0], 1e-9))[:, None], sr=SAMPLE_RATE)[0])
 
 
-def _mel_descriptors(bands: np.ndarray) -> dict[str, float]:
+def _mel_descriptors(bands: np.ndarray, sample_rate: float = SAMPLE_RATE) -> dict[str, float]:
     """Centre and spread of mel-band power [128, frames], the same for clips with and without audio."""
-    mel = librosa.hz_to_mel(librosa.mel_frequencies(n_mels=130, fmax=SAMPLE_RATE / 2)[1:-1])
+    mel = librosa.hz_to_mel(_edges(sample_rate)[1:-1])
     share = bands / np.maximum(bands.sum(axis=0), 1e-10)
     centroid = mel @ share
     return {
@@ -159,12 +212,12 @@ def _mel_descriptors(bands: np.ndarray) -> dict[str, float]:
     }
 
 
-def _frame_level(bands: np.ndarray) -> np.ndarray:
+def _frame_level(bands: np.ndarray, sample_rate: float = SAMPLE_RATE) -> np.ndarray:
     """Level of each frame in dBFS, from mel-band power [128, frames].
 
     librosa's filters have unit area; weighted with half the width of each they add up to one at every frequency.
     """
-    edges = librosa.mel_frequencies(n_mels=130, fmax=SAMPLE_RATE / 2)
+    edges = _edges(sample_rate)
     return 10 * np.log10(np.maximum((edges[2:] - edges[:-2]) / 2 @ bands / LEVEL_SCALE, 1e-10))
 
 

@@ -28,6 +28,7 @@ from lib.store.errors import Problem, Unusable
 from lib.store.settings import Settings, digest
 
 LIMIT = 120.0  # seconds for one clip
+MIN_FRAMES = 8  # of `log_mel`: fewer have no course in time
 ATTEMPTS = 3  # the second and third are for files that were replaced after they had been hashed, and their copies
 
 
@@ -50,34 +51,46 @@ def analyse(spec: dict[str, Any], seconds: float) -> Clip:
     """Read and analyse one track. Raises `Unusable` with the reason when that makes no sense."""
     track = registry.read(spec)
     if isinstance(track, LogMel):
-        if not np.isfinite(track.log_mel).all():
-            raise Unusable("holds values that are not finite")
-        content, rate = track.log_mel.astype(np.float16).tobytes(), track.frames_per_second
-        length, features = track.log_mel.shape[1] / rate, audio.extract_log_mel(track.log_mel, rate)
+        log_mel, rate = _middle(track, seconds), track.frames_per_second
+        content, length = log_mel.astype(np.float16).tobytes(), log_mel.shape[1] / rate
+        features = audio.extract_log_mel(log_mel, rate, track.sr, track.calibrated)
+        rate /= audio.pooling(rate)
     else:
         y = _prepared(track, seconds)
-        content = (np.clip(y, -1, 1) * 32767).round().astype("<i2").tobytes()
+        steps = np.clip(y, -1, 1)
+        steps *= 32767
+        content = np.rint(steps, out=steps).astype("<i2").tobytes()
         length, rate = len(y) / SAMPLE_RATE, SAMPLE_RATE / HOP_LENGTH / POOL
         features = audio.extract(y, SAMPLE_RATE, seconds)
     numbers = [features["mfcc_delta"], features["log_mel"], list(features["descriptors"].values())]
     if not all(np.isfinite(values).all() for values in numbers):
         raise Unusable("its features are not finite")
     features["descriptors"] = {name: float(np.float32(value)) for name, value in features["descriptors"].items()}
+    if features["log_mel"].shape[1] < MIN_FRAMES:
+        raise Unusable(f"too short: {features['log_mel'].shape[1]} frames, at least {MIN_FRAMES} are needed")
     log_mel = np.clip(features.pop("log_mel") * 100, -32767, 32767).round().astype(np.int16)
     identity = "t" + hashlib.sha256(content).hexdigest()[:16]
     return Clip(identity, length, rate, log_mel=log_mel, note=track.note, source=track.source, **features)
 
 
+def _middle(track: LogMel, seconds: float) -> np.ndarray:
+    """A spectrogram's middle `seconds` seconds in dB [bands, frames]."""
+    wanted = max(1, round(seconds * track.frames_per_second))
+    start = max(0, (track.log_mel.shape[1] - wanted) // 2)
+    return track.log_mel[:, start : start + wanted]
+
+
 def _prepared(sound: Sound, seconds: float) -> np.ndarray:
     """Samples at 22,050 Hz, at most `seconds` of them, from the middle."""
     y, rate = sound.y, sound.sr
-    if not np.isfinite(y).all():
+    low, high = (y.min(), y.max()) if len(y) else (0.0, 0.0)  # NaN where there is one
+    if not np.isfinite([low, high]).all():
         raise Unusable("holds samples that are not finite")
-    if np.abs(y).max(initial=0) > LOUDEST:
+    if max(-low, high) > LOUDEST:
         raise Unusable(f"holds samples far beyond full scale (over {LOUDEST:g})")
     if len(y) * SAMPLE_RATE < N_FFT * rate:  # not even one window
         raise Unusable(f"too short: {len(y) / rate:.2f} s")
-    if np.ptp(y) < SILENCE:
+    if high - low < SILENCE:
         raise Unusable("silent")
     if rate != SAMPLE_RATE:
         y = librosa.resample(y, orig_sr=rate, target_sr=SAMPLE_RATE, res_type="soxr_hq")
@@ -185,7 +198,8 @@ def _cache_path(content: str, seconds: float) -> Path:
 @functools.cache
 def version() -> str:
     """Short hash of everything that turns a file into features: this module, the decoder and the packages."""
-    sources = ("features/extraction.py", "features/audio.py", "corpora/decoding.py", "corpora/ffmpeg.py")
+    sources = ("features/extraction.py", "features/audio.py", "corpora/decoding.py", "corpora/ffmpeg.py",
+               "corpora/log_mels.py")
     code = remembering.code_of(*sources)
     return digest([code, soundfile.__libsndfile_version__, av.__version__], 8)
 
@@ -246,7 +260,7 @@ def warm(clear: bool = False) -> None:
                         path.unlink(missing_ok=True)
                 if marker.exists():
                     return
-                with contextlib.closing(engine.run(call_everything, [()], 1, 600)) as outcomes:
+                with contextlib.closing(engine.run(call_everything, [()], 1, 3600)) as outcomes:
                     outcome = next(outcomes)
                 if outcome.kind == "done":
                     marker.touch()

@@ -48,7 +48,11 @@ def encode(texts: list[str], embedder: str) -> scipy.sparse.csr_matrix | np.ndar
 
 
 def bag_of_words(texts: pd.Series) -> pd.DataFrame:
-    """The raw content that an embedding is made from: counts [track, word] of the words that several texts share."""
+    """The raw content that an embedding is made from: counts [track, word] of the words that several texts share; no
+    columns where none is shared by some and not by most."""
     counts = CountVectorizer(analyzer=languages.words, min_df=2, max_df=0.7, max_features=1000)
-    values = counts.fit_transform(texts.fillna("").astype(str))
+    try:
+        values = counts.fit_transform(texts.fillna("").astype(str))
+    except ValueError:
+        return pd.DataFrame(index=texts.index)
     return pd.DataFrame(values.toarray(), index=texts.index, columns=counts.get_feature_names_out())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,7 +22,9 @@ from lib.store import artifacts, labels
 from lib.store.errors import Problem, Unusable
 from lib.store.runs import Run
 
+OPTIONAL = {"factors", "lyrics", "columns", "lyrics_report", "labels_report"}  # tables that not every corpus has
 MANY = 12  # whole numbers of more values than this are numbers, not names of groups
+IDS = re.compile(r"(?i:(^|[\W_])ids?$)|[a-z]ID$")  # a column that is called so holds names, though they be numbers
 
 
 class Track(NamedTuple):
@@ -57,8 +61,12 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     ids = [track.track for track in tracks]
     artifacts.save_corpus(run, ids, _about(run, corpus, tracks, len(skipped)))
     labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))
-    artifacts.save(run, "features", _features(tracks, extracted, corpus.has_audio))
-    for name, table in _tables(tracks, corpus).items():
+    artifacts.save(run, "features", _features(tracks, extracted, corpus))
+    registry.forget(corpus)
+    tables = _tables(tracks, corpus)
+    for name in OPTIONAL - set(tables):  # of the run that was in this folder before
+        artifacts.remove(run, name)
+    for name, table in tables.items():
         artifacts.save(run, name, table)
     noted = [(corpus.items[track.position].name, track.clip.note) for track in tracks if track.clip.note]
     artifacts.save(run, "skipped", skipped)
@@ -70,6 +78,7 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
 
 def _about(run: Run, corpus: Corpus, tracks: list[Track], n_skipped: int) -> dict[str, Any]:
     """What is known of a corpus beside its tracks."""
+    sizes = Counter(track.item.label for track in tracks)
     return {
         "corpus": corpus.name,
         "title": corpus.title,
@@ -79,7 +88,8 @@ def _about(run: Run, corpus: Corpus, tracks: list[Track], n_skipped: int) -> dic
         "has_lyrics": any(track.item.lyrics for track in tracks),
         "lyrics_encoding": "" if corpus.lyrics_report is None else corpus.lyrics_report.attrs["encoding"],
         "label": corpus.label,
-        "n_labels": len({track.item.label for track in tracks}),
+        "n_labels": len(sizes),
+        "n_labels_scored": sum(size >= labels.FEW for size in sizes.values()),
         "n_skipped": n_skipped,
         "n_found": len(corpus.items) + len(corpus.skipped),
         "n_files": corpus.n_files or len(corpus.items) + len(corpus.skipped),
@@ -130,12 +140,20 @@ def _copy_order(track: Track) -> tuple[str, str]:
     return hashlib.sha256(f"{track.clip.content} {file}".encode()).hexdigest(), track.item.name
 
 
-def _features(tracks: list[Track], extracted: extraction.Extracted, has_audio: bool) -> xr.Dataset:
-    """`mfcc [track, mfcc_stat]`, `mfcc_delta [track, mfcc_delta_stat]`, `log_mel [track, band, frame]` in dB."""
+def _features(tracks: list[Track], extracted: extraction.Extracted, corpus: Corpus) -> xr.Dataset:
+    """`mfcc [track, mfcc_stat]`, `mfcc_delta [track, mfcc_delta_stat]`, `log_mel [track, band, frame]` in dB.
+
+    All tracks have as many frames of `log_mel` as the longest: a shorter one is repeated.
+    """
     paths = [extracted.paths[track.position] for track in tracks]
-    log_mel = np.empty((len(paths), *extraction.load_log_mel(paths[0]).shape), np.int16)
+    bands, frames = extraction.load_log_mel(paths[0]).shape
+    if not corpus.has_audio:  # audio was brought to one length when it was analysed
+        frames = max(int(track.clip.seconds * track.clip.frames_per_second + 1e-6) for track in tracks)
+    log_mel = np.empty((len(paths), bands, frames), np.int16)
     for row, path in enumerate(paths):
-        log_mel[row] = extraction.load_log_mel(path)
+        one = extraction.load_log_mel(path)
+        log_mel[row] = one if one.shape[1] == frames else one[:, np.arange(frames) % one.shape[1]]
+    sample_rate = tracks[0].item.spec.get("sample_rate", audio.SAMPLE_RATE)
     return xr.Dataset(
         {
             "mfcc": (("track", "mfcc_stat"), np.stack([track.clip.mfcc for track in tracks])),
@@ -147,7 +165,7 @@ def _features(tracks: list[Track], extracted: extraction.Extracted, has_audio: b
             "track": [track.track for track in tracks],
             "mfcc_stat": audio.MFCC_STATS,
             "mfcc_delta_stat": audio.MFCC_DELTA_STATS,
-            "band": ("band", audio.band_frequencies(has_audio), {"units": "Hz"}),
+            "band": ("band", audio.band_frequencies(corpus.has_audio, sample_rate), {"units": "Hz"}),
             "frame": ("frame", np.arange(log_mel.shape[2]) / tracks[0].clip.frames_per_second, {"units": "s"}),
         },
     )
@@ -170,8 +188,9 @@ def _tables(tracks: list[Track], corpus: Corpus) -> dict[str, pd.DataFrame]:
         tables["factors"] = pd.DataFrame([track.item.factors for track in tracks], index=index)
     if any(track.item.lyrics for track in tracks):
         tables["lyrics"] = pd.DataFrame({"text": [track.item.lyrics for track in tracks]}, index=index)
-    if any(track.item.columns for track in tracks):
-        tables["columns"] = _typed(pd.DataFrame([track.item.columns for track in tracks], index=index))
+    columns = _typed(pd.DataFrame([track.item.columns for track in tracks], index=index))
+    if columns.shape[1]:
+        tables["columns"] = columns
     for name, report in (("lyrics_report", corpus.lyrics_report), ("labels_report", corpus.labels_report)):
         if report is not None:
             tables[name] = report
@@ -180,14 +199,26 @@ def _tables(tracks: list[Track], corpus: Corpus) -> dict[str, pd.DataFrame]:
 
 def _typed(columns: pd.DataFrame) -> pd.DataFrame:
     """Columns of text [track, column]: as numbers where all that is filled in is a number with fraction or of many
-    values, "" as missing. Codes of few values ("01", a fold) stay text: they name groups."""
-    columns = columns.replace("", np.nan)
+    values, "" as missing. Codes of few values ("01", a fold) and ids stay text: they name groups. A column in which
+    nothing is filled in is left out."""
+    columns = columns.where(columns != "").dropna(axis=1, how="all")
     for name, column in columns.items():
-        number = pd.to_numeric(column, errors="coerce")
-        codes = column.nunique() <= MANY or column.dropna().str.match("0[0-9]").any()
-        if number.notna().sum() == column.notna().sum() > 0 and not (codes and (number.dropna() % 1 == 0).all()):
+        number = pd.to_numeric(column, errors="coerce").where(lambda value: np.isfinite(value))
+        codes = IDS.search(str(name)) or column.nunique() <= MANY or column.dropna().str.match("0[0-9]").any()
+        if number.notna().equals(column.notna()) and not (codes and (number.dropna() % 1 == 0).all()):
             columns[name] = number
     return columns
+
+
+def known(run: Run) -> pd.DataFrame | None:
+    """All that is known of the tracks but their labels [track, name]: planted factors, columns of the table of labels,
+    and descriptors; None where that is nothing. A column whose name is taken becomes "tempo (table)"."""
+    parts = {name: artifacts.load(run, name) for name in ("factors", "columns", "descriptors")
+             if artifacts.has(run, name)}
+    if "columns" in parts:
+        taken = {"label", "cluster"}.union(*(table for name, table in parts.items() if name != "columns"))
+        parts["columns"] = parts["columns"].rename(columns={name: f"{name} (table)" for name in taken})
+    return pd.concat(parts.values(), axis=1) if parts else None
 
 
 def listen(run: Run, track: str) -> Sound | None:

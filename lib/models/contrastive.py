@@ -93,7 +93,9 @@ def crop_statistics(log_mel: np.ndarray, frames_per_second: float, seconds: floa
 
 def _modulation(crop: np.ndarray, frames_per_second: float) -> np.ndarray:
     """Log power of each group of bands in each modulation band [track, groups x modulations]."""
-    groups = np.add.reduceat(crop, np.arange(0, crop.shape[1], BAND_GROUP), axis=1) / BAND_GROUP
+    starts = np.arange(0, crop.shape[1], BAND_GROUP)
+    sizes = np.diff(np.append(starts, crop.shape[1]))[:, None]  # the last group may be smaller
+    groups = np.add.reduceat(crop, starts, axis=1) / sizes.astype(np.float32)
     power, frequency = modulation(groups, frames_per_second)
     columns = []
     for low, high in itertools.pairwise(MODULATION_EDGES):

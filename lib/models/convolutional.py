@@ -26,7 +26,7 @@ from lib.store import artifacts
 from lib.store.runs import Run
 from lib.store.streams import stream
 
-POOL = 16  # frames in a block: 1.1 to 1.2 s
+POOL = 16  # frames in a block: 1.1 s of audio; of log-mels, which come at other rates, about as much
 ROWS, COLUMNS = 16, 8  # by how much the convolutions shrink the image
 START_LOG_VAR = -3.0  # of every latent dimension, so that PCA's codes pass almost unharmed at first
 LEARNING_RATE, WEIGHT_DECAY = 4e-3, 0.01

@@ -68,16 +68,9 @@ def device() -> torch.device:
 
 
 def fit(
-    x: np.ndarray,
-    config: ModelConfig,
-    seeds: list[int],
-    schedule: Schedule,
-    y: np.ndarray | None = None,
-    groups: np.ndarray | None = None,
-    progress: Callable[[int, np.ndarray], None] | None = None,
-    betas: list[float] | None = None,
-    weights: np.ndarray | None = None,
-    n_train: int = 0,
+    x: np.ndarray, config: ModelConfig, seeds: list[int], schedule: Schedule, y: np.ndarray | None = None,
+    groups: np.ndarray | None = None, progress: Callable[[int, np.ndarray], None] | None = None,
+    betas: list[float] | None = None, weights: np.ndarray | None = None, n_train: int = 0,
     aside: np.ndarray | None = None,
 ) -> tuple[StackedVAE, xr.Dataset]:
     """Train one stack: all `seeds` of one setting on x [N, D] (raw units; standardised here per run).

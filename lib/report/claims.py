@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import functools
 import html
+import re
 import string
 from typing import Any
 
 import yaml
 
 from lib.report.output import put
-from lib.report.rules import Ruling
+from lib.report.rules import Ruling, is_there
 from lib.store import artifacts, runs
+from lib.store.labels import FEW
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
 
-UNDECIDED = ("Not decided on this run: {name}. Its rule ({rule}) needs more seeds, tracks or data, "
-             "or does not cover this case.")
+UNDECIDED = "Not decided on this run: {name}. {why}"
+UNCOVERED = "Its rule ({rule}) needs more seeds, tracks or data, or does not cover this case."
+MISSING = "A number that it needs is not there."
+FEW_LABELS = " No scores of {label} are there: {which} has fewer than {few} tracks."
 
 
 @functools.cache
@@ -39,12 +43,29 @@ def registry() -> dict[str, dict[str, Any]]:
 
 def label_of(run: Run) -> str:
     """What the labels of the run's corpus are called in sentences."""
-    return str(artifacts.load_corpus(run).get("label", "genre")) if artifacts.has(run, "corpus") else "genre"
+    return str(artifacts.load_corpus(run).get("label", "genre")) if artifacts.has_corpus(run) else "genre"
+
+
+def named(value: Any, label: str) -> Any:
+    """A value with what labels are called where a text says `{label}`; what is no text stays."""
+    return value.replace("{label}", label) if isinstance(value, str) else value
 
 
 def caption(run: Run, kind: str, name: str, **values: Any) -> str:
-    """The caption of a figure or table ("figures", "tables") of `claims.yaml`, filled with values of this run."""
-    return registry()[kind][name].format(**{"label": label_of(run)} | values)
+    """The caption of a figure or table ("figures", "tables") of `claims.yaml`, filled with values of this run; a dash
+    stands for a number that is not there."""
+    return registry()[kind][name].format(**{"label": label_of(run)} | {k: _or_dash(v) for k, v in values.items()})
+
+
+class _Dash:
+    """What stands for a number that is not there, whatever its format."""
+
+    def __format__(self, spec: str) -> str:
+        return "–"
+
+
+def _or_dash(value: Any) -> Any:
+    return value if is_there(value) else _Dash()
 
 
 def claim(run: Run, name: str, ruling: Ruling | None = None, of: str = "", **numbers: Any) -> None:
@@ -59,7 +80,9 @@ def claim(run: Run, name: str, ruling: Ruling | None = None, of: str = "", **num
     if ruling["name"] != entry.get("rule"):
         raise ValueError(f"claim '{name}' is decided by {entry.get('rule')}, not by {ruling['name']}")
     numbers = {key: value for key, value in ruling.items() if key not in ("verdict", "rule", "name")} | numbers
-    words = {"label": label_of(run)} | numbers
+    label = label_of(run)
+    numbers = {key: named(value, label) for key, value in numbers.items()}
+    words = {"label": label} | numbers
     where = {key: value.format(**words) for key, value in entry.get("where", {}).items()}
     rule = ruling["rule"].format(**words | where)
     yes, no = entry.get("yes", entry.get("says", "")), entry.get("no", "")
@@ -68,11 +91,20 @@ def claim(run: Run, name: str, ruling: Ruling | None = None, of: str = "", **num
 
 def state(run: Run, name: str, templates: tuple[str, str], verdict: bool | None, rule: str, words: dict[str, Any],
           numbers: dict[str, Any], **about: str) -> None:
-    """Show and record one sentence of the two, filled with words, and the numbers that it is made of."""
-    if verdict is None:  # then numbers may be missing
-        text = UNDECIDED.format(name=name.replace("_", " "), rule=rule)
+    """Show and record one sentence of the two, filled with words, and the numbers that it is made of.
+
+    Where there is no verdict, or a number that the sentence would print is not there, the sentence is that nothing is
+    decided, and why.
+    """
+    chosen = templates[0 if verdict else 1]
+    printed = (re.split(r"[.\[]", field)[0] for _, field, _, _ in string.Formatter().parse(chosen) if field)
+    missing = not all(is_there(words.get(field)) for field in printed)
+    if verdict is None or missing:
+        missing = missing or not all(map(is_there, numbers.values()))
+        why = (MISSING if missing else UNCOVERED.format(rule=rule)) + _too_few(run)
+        text, verdict = UNDECIDED.format(name=name.replace("_", " "), why=why), None
     else:
-        text = templates[0 if verdict else 1].format(**words)
+        text = chosen.format(**words)
     said = [part for template in templates for part in string.Formatter().parse(template)]
     formats = {field: spec for _, field, spec, _ in reversed(said) if field in numbers}  # how a paper prints them
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
@@ -83,7 +115,14 @@ def state(run: Run, name: str, templates: tuple[str, str], verdict: bool | None,
 
 
 def _kind(verdict: bool | None, rule: str) -> str:
-    return "plain" if not rule else {True: "yes", False: "no", None: "open"}[verdict]
+    return "plain" if not rule and verdict else {True: "yes", False: "no", None: "open"}[verdict]
+
+
+def _too_few(run: Run) -> str:
+    """That fewer than two labels of the run's corpus have tracks enough, as a sentence; "" where that is not so."""
+    scored = artifacts.load_corpus(run).get("n_labels_scored", 2) if artifacts.has_corpus(run) else 2
+    which = f"every value of {label_of(run)}" + " but one" * scored
+    return FEW_LABELS.format(which=which, label=label_of(run), few=FEW) if scored < 2 else ""
 
 
 def _box(kind: str, text: str, below: str = "", name: str = "") -> None:

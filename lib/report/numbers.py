@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,7 +83,9 @@ def _of_scores(table: pd.DataFrame) -> list[Number]:
 
 def _macros(name: str, value: Any, spec: str, origin: str) -> list[Number]:
     """The macro of a number, or of an interval `[mean, low, high, n]` and its parts; none for anything else."""
-    if isinstance(value, list) and len(value) == 4 and all(_is_number(v) for v in value):
+    if isinstance(value, list) and len(value) == 4 and all(isinstance(v, (int, float)) for v in value):
+        if not value[3] or not math.isfinite(value[0]):
+            return []
         interval = Interval(*value)
         parts = [Number(name, _set(format(interval, spec)), origin)]
         if interval.n > 1:
@@ -107,4 +110,4 @@ def _word(word: str) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -11,7 +11,7 @@ from pathlib import Path
 from lib.store.errors import Problem
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-TIMEOUT = 120  # seconds for one page
+TIMEOUT = 600  # seconds for one page
 
 
 def browser() -> str:

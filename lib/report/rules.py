@@ -31,8 +31,16 @@ def rule(function: Callable[..., Ruling]) -> Callable[..., Ruling]:
 
 
 def ruling(verdict: bool | None, words: str, **numbers: Any) -> Ruling:
-    """A verdict with the rule in words."""
-    return {"verdict": None if verdict is None else bool(verdict), "rule": words, **numbers}
+    """A verdict with the rule in words; none where one of the numbers that it rests on is not there."""
+    decided = verdict is not None and all(map(is_there, numbers.values()))
+    return {"verdict": bool(verdict) if decided else None, "rule": words, **numbers}
+
+
+def is_there(value: Any) -> bool:
+    """Is a value no number that is missing: no NaN, no infinity, no interval of nothing?"""
+    if isinstance(value, Interval):
+        return value.n > 0 and bool(np.isfinite(value.mean))
+    return not isinstance(value, (float, np.floating)) or bool(np.isfinite(value))
 
 
 @rule
@@ -53,7 +61,9 @@ def above_zero(difference: Interval) -> Ruling:
 @rule
 def at_most(values: Any, limits: Any) -> Ruling:
     """Is every value at most its limit (to rounding)?"""
-    return ruling(bool((np.asarray(values) <= np.asarray(limits) + 1e-9).all()), "{value} at most {limit}")
+    known = bool(np.isfinite(np.asarray(values, dtype=float)).all() and not np.isnan(np.asarray(limits)).any())
+    verdict = bool((np.asarray(values) <= np.asarray(limits) + 1e-9).all())
+    return ruling(verdict if known else None, "{value} at most {limit}")
 
 
 @rule
@@ -79,7 +89,7 @@ def above(value: Interval, limit: float) -> Ruling:
 @rule
 def below(value: float, limit: float) -> Ruling:
     """Is a number smaller than a limit?"""
-    return ruling(value < limit, "{what} below {limit}")
+    return ruling(value < limit if is_there(float(value)) else None, "{what} below {limit}")
 
 
 @rule

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from lib.corpora.items import Sound
-from lib.report import claims, glossary, latex, redraw, style
+from lib.report import claims, glossary, latex, redraw, rules, style
 from lib.report.output import put, table_html
 from lib.report.style import COLUMN, INTERACTIVE, SCREEN
 from lib.scores.intervals import Interval
@@ -113,18 +113,21 @@ def table(run: Run, data: pd.DataFrame, name: str, caption: str | None = None, d
     """Put a table into the page and save it as CSV, LaTeX (booktabs) and HTML. Its caption is that of `claims.yaml`,
     filled with `values`, unless one is given. Ids are shown by the names of the glossary; the CSV keeps them."""
     caption = claims.caption(run, "tables", name, **values) if caption is None else caption
-    folder = run.folder / "tables"
-    files.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=index))
-    data = data.reset_index() if index else data
-    label = claims.label_of(run)
-    shown = glossary.shown_table(data).map(lambda value: _cell(value, digits).replace("{label}", label))
-    shown = shown.rename(columns=lambda column: str(column).replace("{label}", label)).rename_axis(columns=None)
+    folder, label = run.folder / "tables", claims.label_of(run)
+    data = _named(data.reset_index() if index else data, label)
+    files.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=False))
+    shown = _named(glossary.shown_table(data), label).map(lambda value: _cell(value, digits)).rename_axis(columns=None)
     numeric = [all(map(_is_number, column)) for _, column in data.items()]
     files.write_text(folder / f"{name}.tex", latex.table(shown, caption, name, numeric))
     runs.record(run, "tables", {"name": name, "caption": caption, "ids": glossary.ids(data)})
     page = table_html(shown, name, caption)
     files.write_text(folder / f"{name}.html", page)
     put(page, _markdown(list(map(str, shown)), shown.astype(str).to_numpy().tolist(), caption))
+
+
+def _named(data: pd.DataFrame, label: str) -> pd.DataFrame:
+    """A table with what labels are called where its texts and columns say `{label}`."""
+    return data.map(lambda value: claims.named(value, label)).rename(columns=lambda name: claims.named(name, label))
 
 
 def _markdown(columns: list[str], rows: list[list[str]], caption: str) -> str:
@@ -173,14 +176,14 @@ def _is_number(value) -> bool:
 
 
 def _cell(value, digits: int) -> str:
-    if isinstance(value, Interval) and value.n == 0:
+    if isinstance(value, Interval) and not rules.is_there(value):
         return "–"
     if isinstance(value, Interval):
         return format(value, f".{digits}f")
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
-        if np.isnan(value):
+        if not np.isfinite(value):
             return "–"
         return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.{digits}f}"
     return str(value)

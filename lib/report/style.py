@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import textwrap
 import warnings
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,7 @@ INTERACTIVE = "interactive"  # marks points that a page lets the reader point at
 PALETTE = sns.color_palette("colorblind", 10)  # safe for the common colour blindnesses
 MARKERS = "osD^vP*Xhp"
 GREY = "#6b6b6b"
+MISSING = re.compile(r"(?<![\w.])[-+]?(nan|inf)(?![\w])")  # how Python prints a number that is not there
 LETTER, HANDLE = 0.052, 0.45  # inches: an average letter of 7 points; what stands before and after a legend's text
 # Labels may be in any script: of the fonts that are installed these take over first what the first lacks
 FONTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Zen Hei", "IPAGothic", "Noto Sans Thai",
@@ -183,7 +185,7 @@ def words(figure: Figure) -> str:
         axes = " against ".join(dict.fromkeys(filter(None, (ax.get_ylabel(), ax.get_xlabel()))))
         head = ", ".join(filter(None, (ax.get_title(loc="left"), axes)))
         told.append(f"{head}: {text}." if head else f"{text}.")
-    return " ".join(" ".join(told).split())
+    return MISSING.sub("no number", " ".join(" ".join(told).split()))
 
 
 def _reaches(figure: Figure) -> list[tuple[Axes, str]]:

@@ -16,6 +16,7 @@ from lib.store import files
 from lib.store.errors import Problem
 
 # --- one notebook ------------------------------------------------------------------------------------------------
+PATIENCE = 600  # seconds for a kernel to answer, however busy the machine is
 WRITTEN = "written"  # tag of the cell after which a notebook writes nothing that others read
 
 
@@ -73,7 +74,7 @@ def execute(
             *(str(p).replace("{", "{{").replace("}", "}}") for p in (path, partial)), values,
             kernel_name="python3", language="python", progress_bar=False, request_save_on_cell_execute=False,
             kernel_manager_class=manager_class, resources={"metadata": {"path": str(path.parent)}},
-            on_cell_start=start_cell, coalesce_streams=True,
+            on_cell_start=start_cell, coalesce_streams=True, start_timeout=PATIENCE, iopub_timeout=PATIENCE,
         )
     except papermill.PapermillExecutionError as error:
         with contextlib.suppress(OSError):  # on a full disk there is no more than the sentence

@@ -16,6 +16,7 @@ from lib.store.settings import Settings, load, table_and_column
 NEEDS_SOURCE = {
     "folder": "a folder with one sub-folder of audio files per label",
     "gtzan_logmel": "the .npz file of log-mel spectrograms",
+    "log_mel": "an .npz of log-mel spectrograms [track, bands, frames], or a folder of .npy, one per track",
     "latents": "a folder of arrays, one row per track, with their labels (y.npy, say)",
 }
 
@@ -66,7 +67,7 @@ def check(
     found = load(profile, corpus, source, lyrics, labels, settings)
     if corpus == "controlled" and (source or lyrics or labels):
         raise Problem("the controlled corpus is composed by the program and reads no files: "
-                      "add --corpus folder (or gtzan, gtzan_logmel, latents) to use your own")
+                      "add --corpus folder (or gtzan, gtzan_logmel, log_mel, latents) to use your own")
     if corpus in NEEDS_SOURCE and not source:
         raise Problem(f"the corpus '{corpus}' needs --source PATH: {NEEDS_SOURCE[corpus]}")
     for option, path in (("--source", source), ("--lyrics", lyrics), ("--labels", table if table != "tags" else "")):

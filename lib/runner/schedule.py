@@ -84,7 +84,7 @@ def run_series(
     """
     series, watcher = series or Series(), watcher or Watcher()
     settings, folder = request.checked(), request.folder
-    if settings.corpus in ("folder", "gtzan_logmel"):
+    if settings.corpus in ("folder", "gtzan_logmel", "log_mel"):
         registry.open(settings)  # a wrong folder is said here, before anything is written or a kernel started
     for text in only or []:
         series.find(text)

@@ -8,15 +8,29 @@ from sklearn import metrics
 from sklearn.metrics.cluster import contingency_matrix
 
 from lib.store import arithmetic
+from lib.store.labels import FEW
+
+METRICS = ("nmi", "ami", "ari", "accuracy", "purity", "inverse_purity")
+
+
+def counted(labels: np.ndarray) -> np.ndarray:
+    """Which of the rows count in scores of labels [N]: those whose label has at least five tracks; none of them where
+    fewer than two labels have."""
+    _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    return (sizes[codes] >= FEW) & ((sizes >= FEW).sum() > 1)
 
 
 def external(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
-    """Agreement of clusters with labels, both [N].
+    """Agreement of clusters with labels, both [N], over the rows that count (`counted`); NaN where none does.
 
     `purity` gives each cluster its commonest label, `inverse_purity` each label its commonest cluster; `accuracy` is
     the best one-to-one matching (Hungarian). Noise (-1) counts as one more cluster. `ami` and `ari` are corrected for
     chance, `nmi` (arithmetic mean) is not.
     """
+    rows = counted(labels)
+    labels, clusters = np.asarray(labels)[rows], np.asarray(clusters)[rows]
+    if not len(labels):
+        return dict.fromkeys(METRICS, float("nan"))
     table = contingency_matrix(labels, clusters)
     rows, columns = linear_sum_assignment(table, maximize=True)
     return {
@@ -31,8 +45,8 @@ def external(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
 
 def nmi(a: np.ndarray, b: np.ndarray) -> float:
     """scikit-learn's `normalized_mutual_info_score` of two codings [n] by whole numbers from 0, in a thirtieth of its
-    time."""
-    return _nmi(arithmetic.joint(a, b))
+    time; NaN of none."""
+    return _nmi(arithmetic.joint(a, b)) if len(a) else float("nan")
 
 
 def _nmi(joint: np.ndarray) -> float:
@@ -41,7 +55,8 @@ def _nmi(joint: np.ndarray) -> float:
     return 2 * arithmetic.mutual_information(joint) / whole if whole > 0 else 1.0
 
 
-def nmi_null(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, draws: int = 20) -> np.ndarray:
-    """NMI [draws] of two partitions [n] with the first permuted: what chance gives."""
-    a, b = (np.unique(part, return_inverse=True)[1] for part in (a, b))
-    return np.array([nmi(rng.permutation(a), b) for _ in range(draws)])
+def nmi_null(labels: np.ndarray, clusters: np.ndarray, rng: np.random.Generator, draws: int = 20) -> np.ndarray:
+    """NMI [draws] of labels and clusters, both [n], with the labels permuted: what chance gives to `external`."""
+    rows = counted(labels)
+    y, found = (np.unique(part[rows], return_inverse=True)[1] for part in (labels, clusters))
+    return np.array([nmi(rng.permutation(y), found) for _ in range(draws)])

@@ -66,6 +66,8 @@ def mteb(points: np.ndarray, labels: np.ndarray, draws: int = 10, seed: int = 0)
     Per draw, as many rows of points [N, D] as there are, with replacement, and one start of mini-batch k-means (batch
     512) with as many clusters as labels [N] (MAEB, 2602.16008). Copies of a row make it no easier.
     """
+    if not len(labels):
+        return np.full(draws, np.nan)
     rng, k = stream(seed, "bootstrap of mteb"), len(np.unique(labels))
     values = []
     for draw in range(draws):

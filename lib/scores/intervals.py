@@ -140,9 +140,10 @@ def over_seeds_and_groups(statistic: Callable[[np.ndarray], np.ndarray], groups:
 
     `statistic` takes row numbers and returns a value per seed; networks and clusters stay as they are. Variance:
     that over seeds, divided by their number, plus the jackknife of the mean over seeds that leaves out a unit of
-    `groups` [track] at a time (Tukey 1958), or one of `most` random blocks of units where there are more. t with the
-    degrees of freedom of Welch and Satterthwaite, at most units - 1. Without an interval below `LEAST_UNITS` units or
-    two seeds.
+    `groups` [track] at a time (Tukey 1958), or one of `most` random blocks of units where there are more. What single
+    tracks do in single seeds is in both, so that the interval is rather wide than narrow; taking it out (Cameron,
+    Gelbach and Miller 2011) covers too little with three seeds. t with the degrees of freedom of Welch and
+    Satterthwaite, at most units - 1. No interval below `LEAST_UNITS` units or two seeds.
     """
     codes, names = pd.factorize(np.asarray(groups))
     values, rows = np.asarray(statistic(np.arange(len(codes))), float), np.arange(len(codes))
@@ -167,7 +168,8 @@ def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) 
     """A family of paired comparisons, fixed in advance: Wilcoxon signed-rank with Holm's correction.
 
     `pairs` maps a name to two series [seed]. A row is `resolved` when its corrected p is at most alpha. Where even the
-    smallest p that n seeds can give, 2 / 2^n, corrected, exceeds alpha, the verdict is "too few seeds".
+    smallest p that n seeds can give, 2 / 2^n, corrected, exceeds alpha, the verdict is "too few seeds"; where there is
+    nothing to compare, "no scores".
     """
     rows = []
     for name, (a, b) in pairs.items():
@@ -180,8 +182,8 @@ def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) 
     if table.empty:
         return table
     table["p_holm"] = holm(table["p"].to_numpy())
-    table["verdict"] = np.where(~table["attainable"], "too few seeds",
-                                np.where(table["p_holm"] <= alpha, "resolved", "not resolved"))
+    table["verdict"] = np.select([table["n"] == 0, ~table["attainable"], table["p_holm"] <= alpha],
+                                 ["no scores", "too few seeds", "resolved"], "not resolved")
     return table.drop(columns="attainable")
 
 

@@ -66,6 +66,8 @@ def online_code(points: np.ndarray, labels: np.ndarray, seed: int = 0, steps: in
     uniformly). Returned is what this saves against the entropy of the labels; a poor code comes out below 0.
     """
     points, y = _readable(points, labels)
+    if len(np.unique(y)) < 2:
+        return float("nan")
     k, n = y.max() + 1, len(y)
     order = stream(seed, "order of an online code").permutation(n)
     points, y = points[order], y[order]

@@ -12,13 +12,30 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lib.scores import clustering, information, nulls, probes
+from lib.scores import agreement, clustering, information, nulls, probes
 from lib.store.streams import stream
 
 CARRIED = 0.05  # cross-validated R^2 within labels from which features are said to carry a property
 ALPHA = 0.05  # chance that a whole table raises any property, if all are independent of the latents
 CLUSTERS, DIMENSIONS, DROPPED = "in the clusters", "in a dimension", "last found at beta {beta:g}"
 ONLY, ABSENT = "in the features only", "not in the features"
+SAME = 0.9  # NMI, and AMI, above which a property is the label in other words
+OTHER_WORDS = "the label in other words"
+
+
+def in_other_words(values: pd.DataFrame, labels: pd.Series) -> pd.Series:
+    """NMI [property] with labels [track] of those of values [track, property] that all but determine them: above
+    `SAME`, highest first.
+
+    AMI must be above it too: names that are different for every track determine any label, and say nothing of it.
+    """
+    y, found = np.unique(labels.loc[values.index], return_inverse=True)[1], {}
+    for name, column in values.items():
+        other = np.unique(column.astype(object).where(column.notna(), "").astype(str), return_inverse=True)[1]
+        same = agreement.nmi(y, other)
+        if same > SAME and agreement.external(y, other)["ami"] > SAME:
+            found[name] = same
+    return pd.Series(found, dtype=float).sort_values(ascending=False, kind="stable")
 
 
 def indicators(values: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -98,7 +115,8 @@ def captured(latents: xr.Dataset, k: int, x: pd.DataFrame, values: pd.DataFrame,
     Columns: `features` (cross-validated R^2 within labels); `clusters`, `clusters within` and their `null` (shares of
     variance); `dimensions`, `mu within`, `z within` likewise for active dimensions, of mu and of one sample;
     `dimension`, the one that says most; `p clusters`, `p dimensions` (corrected for the number of properties and for
-    being two families); and `verdict`. A property is raised when its p is at most `ALPHA` and features carry it.
+    being two families); and `verdict`. A property is raised when its p is at most `ALPHA` and features carry it; of one
+    that is the label in other words there is nothing to ask.
     """
     tracks = latents.track.values
     properties, y = indicators(values.loc[tracks]), labels.loc[tracks].to_numpy()
@@ -118,6 +136,7 @@ def captured(latents: xr.Dataset, k: int, x: pd.DataFrame, values: pd.DataFrame,
     carried = {name: properties[name] for name in table.index[table["features"] >= CARRIED]}
     kept = _kept(smaller or {}, carried, y, n_permutations, seed)
     table["verdict"] = [_verdict(row, kept.get(name)) for name, row in table.iterrows()]
+    table.loc[in_other_words(values.loc[tracks, list(properties)], labels).index, "verdict"] = OTHER_WORDS
     return table.sort_values(["clusters within", "features"], ascending=False).rename_axis("property").reset_index()
 
 

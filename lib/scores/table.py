@@ -27,8 +27,9 @@ SHAPE_SEEDS = 3  # training seeds whose dips and separation are computed, and th
 
 
 def n_clusters(run: Run, labels: pd.Series) -> int:
-    """The k of k-means: the setting, or as many as there are labels."""
-    return run.settings.n_clusters or labels.nunique()
+    """The k of k-means: the setting, or as many as there are labels that count (`agreement.counted`), or labels."""
+    scored = labels[agreement.counted(labels.to_numpy())]
+    return run.settings.n_clusters or scored.nunique() or labels.nunique()
 
 
 @remembered
@@ -93,11 +94,12 @@ def brief(run: Run, latents: xr.Dataset, labels: pd.Series) -> pd.DataFrame:
     """What a sweep compares, cheaply: per seed NMI of k-means clusters (mean over clustering seeds), and mean
     summed squared error of the tracks that were not trained on; columns seed, nmi, error."""
     y, rows = _codes(latents, labels), []
+    scored = agreement.counted(y)
     for seed in latents.seed.values.tolist():
         points = latents.mu.sel(seed=seed).values.astype(float)
         found = [clustering.cluster(points, min(n_clusters(run, labels), len(y) - 1), seed=1000 * seed + j)
                  for j in range(run.settings.n_cluster_seeds)]
-        rows.append((seed, float(np.mean([agreement.nmi(y, each) for each in found])),
+        rows.append((seed, float(np.mean([agreement.nmi(y[scored], each[scored]) for each in found])),
                      float(latents.error.sel(seed=seed).values[~latents.train.sel(seed=seed).values].mean())))
     return pd.DataFrame(rows, columns=["seed", "nmi", "error"])
 

@@ -47,6 +47,12 @@ def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool =
         files.write_text(_path(run, name, ".json"), json.dumps(stamp))
 
 
+def remove(run: Run, name: str) -> None:
+    """Remove a table, if it is there: the corpus has none."""
+    for suffix in (".csv", ".json"):
+        _path(run, name, suffix).unlink(missing_ok=True)
+
+
 def has(run: Run, name: str) -> bool:
     """Is there a current artifact of this name?"""
     try:
@@ -122,6 +128,14 @@ def save_corpus(run: Run, ids: list[str], about: dict[str, Any]) -> None:
         raise ValueError("track ids must be sorted and unique")
     content = {"id": digest(ids), "corpus_key": run.settings.corpus_key(), "n": len(ids), **about}
     files.write_text(run.folder / "store" / "corpus.json", json.dumps(content, indent=1))
+
+
+def has_corpus(run: Run) -> bool:
+    """Has the run current tracks?"""
+    try:
+        return bool(corpus_id(run))
+    except Problem:
+        return False
 
 
 def load_corpus(run: Run) -> dict[str, Any]:

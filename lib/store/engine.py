@@ -11,9 +11,11 @@ lost none in four. And a process killed while it answered cost all inputs then l
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -121,6 +123,7 @@ class _Worker:
 def _serve(handle: int) -> None:
     """The life of a worker: for arguments from the pipe say that it begins, call the task, answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    threading.Thread(target=_end_with_parent, args=[handle], daemon=True).start()
     pipe = connection.Connection(handle)
     task = pipe.recv()  # which imports its module
     while True:
@@ -136,3 +139,11 @@ def _serve(handle: int) -> None:
         except Exception as error:
             answer = "failed", None, f"{type(error).__name__}: {error}"
         pipe.send(answer)
+
+
+def _end_with_parent(handle: int) -> None:
+    """End this process when the other end of its pipe has gone, whatever it is busy with: who is killed ends nobody."""
+    other_end = select.poll()
+    other_end.register(handle, 0)  # of nothing but its loss
+    other_end.poll()
+    os._exit(1)

@@ -24,6 +24,7 @@ MEANING = {
     "supervised_control": "a control is fitted with them, to show what can be reached",
     "corpus_check": "the corpus itself is described",
 }
+FEW = 5  # tracks that a label needs to count in scores: fewer cannot be in every fold
 LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary", "through nuisance")
 
 

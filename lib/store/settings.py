@@ -28,7 +28,7 @@ class Settings(BaseModel):
 
     # What is studied
     profile: str = "default"
-    corpus: Literal["controlled", "folder", "gtzan", "gtzan_logmel", "latents"] = "controlled"
+    corpus: Literal["controlled", "folder", "gtzan", "gtzan_logmel", "log_mel", "latents"] = "controlled"
     source: str = Field("", description="folder or file of a real corpus")
     lyrics: str = Field("", description="lyrics of a real corpus: CSV, JSON, or a folder of .txt and .lrc files")
     labels: str = Field("", description="labels of a real corpus: TABLE:COLUMN or tags:genre; empty: names of folders")
@@ -36,6 +36,11 @@ class Settings(BaseModel):
     max_tracks: int = Field(0, ge=0, description="real corpora: analyse a random subset of this size; 0 for all")
     min_seconds: float = Field(3.0, gt=0, description="shorter clips are skipped, seconds")
     max_seconds: float = Field(30.0, gt=1, description="of longer clips the middle is analysed, seconds")
+
+    # Spectrograms of --corpus log_mel, where their file does not say
+    log_mel_unit: Literal["dB", "power", "ln"] = Field("dB", description="what their values are")
+    log_mel_sample_rate: float = Field(0, ge=0, description="Hz of the audio they came from; 0: 22,050")
+    log_mel_frame_rate: float = Field(0, ge=0, description="frames per second; 0: the sample rate over 512")
 
     # The controlled (synthetic) corpus
     n_tracks: int = Field(1000, ge=20, le=1_000_000, description="tracks to compose")
@@ -88,7 +93,9 @@ class Settings(BaseModel):
         names = {"corpus", "source", "lyrics", "labels", "duplicates", "max_tracks", "min_seconds", "max_seconds"}
         if self.corpus == "controlled":
             names |= {"n_tracks", "seconds", "lyrics_information", "seed"}
-        elif self.max_tracks:
+        elif self.corpus == "log_mel":
+            names |= {"log_mel_unit", "log_mel_sample_rate", "log_mel_frame_rate"}
+        if self.max_tracks and self.corpus != "controlled":
             names |= {"seed"}
         return digest(self.model_dump(include=names))
 

@@ -3,12 +3,11 @@ import http.server
 import io
 import tarfile
 import threading
-import zipfile
 
 import numpy as np
 import pytest
 
-from lib.corpora import gtzan, log_mels, registry
+from lib.corpora import gtzan, registry
 from lib.store.errors import Problem
 from lib.store.settings import load
 from tests.sounds import collection, noise, write
@@ -54,53 +53,6 @@ def test_fingerprint_follows_the_bytes(tmp_path):
     assert registry.fingerprint(spec[0]) == registry.fingerprint(spec[1]) == hashlib.sha256(a.read_bytes()).hexdigest()
     write(b, noise(2))
     assert registry.fingerprint(spec[0]) != registry.fingerprint(spec[1])
-
-
-# --- log-mel pack ------------------------------------------------------------------------------------------------
-
-
-def pack(path, n=30, **changes):
-    arrays = {
-        "logmel_db": np.random.default_rng(0).normal(-20, 10, (n, 128, 387)).astype(np.float16),
-        "file_stem": np.array([f"rock.{i:05d}" for i in range(n)]), "genre": np.array(["rock", "jazz"] * n)[:n],
-    } | changes
-    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
-    return path
-
-
-def test_log_mel_pack(tmp_path):
-    path = pack(tmp_path / "gtzan_logmel.npz")
-    corpus = registry.open(load(corpus="gtzan_logmel", source=str(tmp_path)))
-    assert len(corpus.items) == 30 and not corpus.has_audio
-    track = registry.read(corpus.items[3].spec)
-    np.testing.assert_array_equal(track.log_mel, np.load(path)["logmel_db"][3].astype(np.float32))
-    assert track.frames_per_second == pytest.approx(12.9)
-    assert registry.fingerprint(corpus.items[3].spec) != registry.fingerprint(corpus.items[4].spec)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"genre": None}, {"logmel_db": np.zeros((30, 64, 387), np.float16)}, {"logmel_db": np.zeros(3, np.float16)},
-        {"logmel_db": np.zeros((), np.float16)}, {"logmel_db": np.zeros((30, 128, 387), np.complex64)},
-        {"file_stem": np.array(["a"])}, {"genre": np.array([object()] * 30)},
-    ],
-)
-def test_a_pack_of_other_shape_is_refused(tmp_path, changes):
-    with pytest.raises(Problem, match="logmel_db"):
-        log_mels.find(pack(tmp_path / "x.npz", **changes))
-
-
-def test_a_pack_that_is_a_bomb_or_no_pack_is_refused(tmp_path):
-    (tmp_path / "x.npz").write_text("no archive")
-    with pytest.raises(Problem, match="not a readable"):
-        log_mels.find(tmp_path / "x.npz")
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f2", "fortran_order": False, "shape": (10**9, 128, 387)})
-    with zipfile.ZipFile(pack(tmp_path / "bomb.npz", logmel_db=None), "a") as archive:
-        archive.writestr("logmel_db.npy", header.getvalue())
-    with pytest.raises(Problem, match="but needs"):
-        log_mels.find(tmp_path / "bomb.npz")
 
 
 # --- download ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import unicodedata
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,7 +124,7 @@ def test_the_column_of_labels_is_named_or_the_only_one_with_a_usual_name(tmp_pat
     assert found.name == "artist" and found.items[0].columns == {"genre": "rock"}
     with pytest.raises(Problem, match="no column 'mood'; it has file, genre, artist"):
         label_matching.label(items("a.mp3"), f"{path}:mood")
-    two = write(tmp_path / "two.csv", "file,genre,mood\na.mp3,rock,sad\n")
+    two = write(tmp_path / "two.csv", "file,genre,mood\na.mp3,rock,sad\nb.mp3,rock,glad\n")
     with pytest.raises(Problem, match="several columns that could be labels .genre, mood."):
         label_matching.label(items("a.mp3"), str(two))
     none = write(tmp_path / "no.csv", "file,colour\na.mp3,red\n")
@@ -143,6 +146,55 @@ def test_never_by_position(tmp_path):
     assert labelled(label_matching.label(items("a.mp3", "b.mp3"), str(better))) == {"a.mp3": "pop", "b.mp3": "rock"}
 
 
+def test_columns_that_say_the_same_in_other_words_are_one(tmp_path):
+    path = write(tmp_path / "t.csv", "file,target,category\na,0,dog\nb,1,rain\nc,0,dog\n")
+    assert label_matching.label(items("a.wav", "b.wav", "c.wav"), str(path)).name == "category"
+    path = write(tmp_path / "u.csv", "file,target,category\na,0,dog\nb,1,rain\nc,2,dog\n")
+    with pytest.raises(Problem, match="several columns"):
+        label_matching.label(items("a.wav", "b.wav", "c.wav"), str(path))
+
+
+@pytest.mark.parametrize("column, name", [
+    ("track.genre_top", "genre_top"), ("v2.0", "v2.0"), ("No. of mood", "No. of mood"), ("Moods", "Moods"),
+    ("a.b.tag", "tag"),
+])
+def test_what_a_label_is_called(tmp_path, column, name):
+    path = write(tmp_path / "t.csv", f"file,{column}\na,rock\nb,pop\n")
+    assert label_matching.label(items("a.wav", "b.wav"), f"{path}:{column}").name == name
+
+
+def test_a_dot_in_a_name_is_no_ending(tmp_path):
+    path = write(tmp_path / "t.csv", "file,genre\nmr.big,rock\nmr,pop\nblues.00001,jazz\nmr.small.wav,folk\n")
+    found = label_matching.label(items("mr.big.mp3", "mr.mp3", "blues.00001.wav", "mr.small.mp3"), str(path))
+    assert labelled(found) == {"mr.big.mp3": "rock", "mr.mp3": "pop", "blues.00001.wav": "jazz", "mr.small.mp3": "folk"}
+
+
+def test_a_row_of_another_folder_means_no_file_of_that_name_here(tmp_path):
+    path = write(tmp_path / "t.csv", "file,genre\ndisc1/01.mp3,rock\ndisc2/01.mp3,pop\ndisc2/02.mp3,jazz\n")
+    found = label_matching.label(items("disc2/01.mp3", "disc2/02.mp3"), str(path))
+    assert labelled(found) == {"disc2/01.mp3": "pop", "disc2/02.mp3": "jazz"}
+    assert found.report["status"].tolist() == ["unmatched", "used", "used"]
+    elsewhere = write(tmp_path / "u.csv", "file,genre\n/home/x/wav/01.wav,rock\n/home/x/wav/02.wav,pop\n")
+    assert labelled(label_matching.label(items("disc2/01.mp3", "disc2/02.mp3"), str(elsewhere))) == {
+        "disc2/01.mp3": "rock", "disc2/02.mp3": "pop"}
+
+
+def test_a_row_number_beside_file_names_names_nothing(tmp_path):
+    names = [f"{i:03d}.mp3" for i in range(1, 9)]
+    rows = "".join(f"{i},{name},{'rock' if int(name[:3]) < 5 else 'pop'}\n" for i, name in enumerate(names[::-1], 1))
+    path = write(tmp_path / "t.csv", "id,filename,genre\n" + rows)
+    found = label_matching.label(items(*names), str(path))
+    assert all(label == ("rock" if int(name[:3]) < 5 else "pop") for name, label in labelled(found).items())
+
+
+def test_a_number_stands_for_a_name_only_where_one_file_has_it(tmp_path):
+    path = write(tmp_path / "t.csv", "id,genre\n2,rock\n3,pop\n4,jazz\n")
+    found = label_matching.label(items("000/000002.mp3", "x/3.mp3", "x/03.mp3", "y/003.mp3", "4.mp3"), str(path))
+    assert labelled(found) == {"000/000002.mp3": "rock", "x/3.mp3": "pop", "4.mp3": "jazz"}
+    found = label_matching.label(items("000002.mp3", "x/03.mp3", "y/003.mp3"), str(path))
+    assert labelled(found) == {"000002.mp3": "rock"} and "ambiguous" in set(found.report["status"])
+
+
 def test_what_becomes_of_every_row_and_every_file(tmp_path):
     path = write(tmp_path / "t.csv", "file,genre\na,rock\na,rock\nb,pop\nb,jazz\nc,\nd,folk,x\ne,rock\ndouble,pop\n")
     found = label_matching.label(items("a.mp3", "b.mp3", "c.mp3", "x/double.mp3", "y/double.mp3", "f.mp3"), str(path))
@@ -155,10 +207,21 @@ def test_what_becomes_of_every_row_and_every_file(tmp_path):
     assert label_matching.summary(found.report)["entries"].sum() == 8 + 5
 
 
-def test_labels_alike_in_blanks_and_accents_are_one(tmp_path):
-    path = write(tmp_path / "t.csv", "file,genre\na,  Rock \nb,Rock\nc,cafe\u0301\nd,caf\u00e9\n")
-    found = label_matching.label(items("a.mp3", "b.mp3", "c.mp3", "d.mp3"), str(path))
-    assert set(labelled(found).values()) == {"Rock", "caf\u00e9"}
+@given(st.text(min_size=1).filter(lambda text: text.isprintable() and text.strip()),
+       st.lists(st.tuples(st.sampled_from(["NFC", "NFD"]), st.sampled_from(["", " ", "\t"]),
+                          st.sampled_from(["", " ", "\u00a0"])), min_size=2, max_size=5))
+def test_labels_alike_in_blanks_and_accents_are_one(tmp_path_factory, label, forms):
+    path = tmp_path_factory.mktemp("t") / "t.csv"
+    rows = [(f"{i}.mp3", before + unicodedata.normalize(form, label) + after)
+            for i, (form, before, after) in enumerate(forms)]
+    pd.DataFrame(rows, columns=["file", "genre"]).to_csv(path, index=False, quoting=csv.QUOTE_ALL)
+    found = label_matching.label(items(*(name for name, _ in rows)), str(path))
+    assert len(found.items) == len(rows) and len(set(labelled(found).values())) == 1
+
+
+def test_labels_that_differ_in_case_stay_two(tmp_path):
+    path = write(tmp_path / "t.csv", "file,genre\na, Rock\nb,rock\n")
+    assert set(labelled(label_matching.label(items("a.mp3", "b.mp3"), str(path))).values()) == {"Rock", "rock"}
 
 
 def test_long_texts_are_no_properties(tmp_path):
@@ -194,10 +257,11 @@ def test_fma_as_it_is_unpacked(tmp_path, tones):
     ids = [2, 5, 10, 140, 141, 148, 182, 190, 193, 194, 197, 200, 203, 204, 207, 210, 211, 212, 213, 255, 99134]
     tones(tmp_path / "fma_small", *(f"{i // 1000:03d}/{i:06d}.mp3" for i in ids))
     write(tmp_path / "fma_small" / "checksums", "")
-    header = ",album,artist,set,set,track,track,track\n,title,name,split,subset,genre_top,genres,language_code\n" \
-             "track_id,,,,,,,\n"
-    rows = "".join(f"{i},\"An, album\",artist {i % 3},training,small,{'Rock' if i % 2 else 'Hip-Hop'},\"[21]\",en\n"
-                   for i in ids if i != 99134) + "99134,x,y,training,small,,[],\n155,x,y,training,large,Folk,[],en\n"
+    header = (",album,album,artist,artist,set,set,track,track,track\n"
+              ",id,title,id,name,split,subset,genre_top,genres,language_code\ntrack_id,,,,,,,,,\n")
+    rows = "".join(f"{i},{i // 2},\"An, album\",{i % 3},artist {i % 3},training,small,{'Rock' if i % 2 else 'Hip-Hop'},"
+                   "\"[21]\",en\n" for i in ids if i != 99134)
+    rows += "99134,1,x,1,y,training,small,,[],\n155,5,x,2,y,training,large,Folk,[],en\n"
     tables = write(tmp_path / "fma_metadata" / "tracks.csv", header + rows)
     corpus = opened(tmp_path / "fma_small", f"{tables}:genre_top")
     of = {item.name: item for item in corpus.items}
@@ -207,7 +271,7 @@ def test_fma_as_it_is_unpacked(tmp_path, tones):
     assert of["000/000002.mp3"].columns["artist.name"] == "artist 2"
     counts = corpus.labels_report["status"].value_counts()
     assert (counts["used"], counts["no label"], counts["unmatched"], counts["unlabelled"]) == (20, 1, 1, 1)
-    assert labelled(label_matching.label(items("000/000002.mp3"), str(tables))) == {"000/000002.mp3": "Hip-Hop"}
+    assert opened(tmp_path / "fma_small", str(tables)).label == "genre_top"  # the table alone says it
 
 
 def test_esc_50_as_it_is_unpacked(tmp_path, tones):
@@ -223,6 +287,7 @@ def test_esc_50_as_it_is_unpacked(tmp_path, tones):
     assert {item.label for item in corpus.items} == {"dog", "rain", "clock", "sea"}
     assert corpus.items[0].columns["fold"] == "1" and "filename" not in corpus.items[0].columns
     assert corpus.labels_report["status"].eq("used").all()
+    assert opened(tmp_path / "ESC-50", str(tables)).label == "category"  # the table alone says it
 
 
 def test_kaggles_gtzan_as_it_is_unpacked(tmp_path, tones):
@@ -236,6 +301,8 @@ def test_kaggles_gtzan_as_it_is_unpacked(tmp_path, tones):
     assert corpus.label == "label" and len(corpus.items) == 24
     assert all(item.label == item.name.split("/")[1] for item in corpus.items)
     assert corpus.items[0].columns["length"] == "661794"
+    known = registry.open(load("smoke", "gtzan", str(tmp_path / "Data" / "genres_original"), "", str(tables)))
+    assert labelled(known) == {item.name.partition("/")[2]: item.label for item in corpus.items}
 
 
 def test_tags_of_the_files(tmp_path):

@@ -75,9 +75,9 @@ def test_used_and_listed_and_ignored_are_all_that_was_found(tmp_path, monkeypatc
     assert len(skipped) == odd["listed"] and skipped["reason"].str.len().min() > 0
     claims.claim(run, "accounted", rules.adds_up(files["files"], about["n_files"]), **checks.accounts(files, True))
     said = runs.load_records(run.folder)["01_data_preparation"]["findings"][-1]
-    used, listed, ignored = 300 + odd["used"], odd["listed"], odd["ignored"]
+    used, listed, other = 300 + odd["used"], odd["listed"], odd["ignored"]
     assert said["verdict"] and said["text"] == (
-        f"All 360 files are accounted for: {used} used, 1 of them with a note; {listed} listed with a reason; {ignored} "
+        f"All 360 files are accounted for: {used} used, 1 of them with a note; {listed} listed with a reason; {other} "
         "plainly something else.")
 
 

@@ -7,10 +7,12 @@ import pytest
 
 from lib.corpora import folder, registry
 from lib.features import audio, extraction, preparation
+from lib.report import claims
 from lib.store import artifacts, labels, runs
 from lib.store.errors import Problem
-from tests.corpora.test_corpora import pack
+from lib.store.settings import load
 from tests.sounds import collection, noise, write
+from tests.spectrograms import pack
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -35,10 +37,9 @@ def music(tmp_path_factory):
     return root
 
 
-def open_run(out, source, lyrics="", corpus="folder", **changes):
-    return runs.open_run(
-        "01_data_preparation", "smoke", corpus, str(source), str(lyrics), str(out), {"min_seconds": 1.0} | changes
-    )
+def open_run(out, source, lyrics="", corpus="folder", labels="", **changes):
+    return runs.open_run("01_data_preparation", "smoke", corpus, str(source), str(lyrics), labels=str(labels),
+                         out=str(out), settings={"min_seconds": 1.0} | changes)
 
 
 @pytest.mark.slow
@@ -57,7 +58,7 @@ def test_the_store_holds_every_table_by_track(tmp_path, music):
     genre = labels.open_labels(run, "corpus_check")
     assert genre.index.tolist() == ids and genre.value_counts().to_dict() == {"blues": 9, "jazz": 9, "ska": 5}
     skipped = artifacts.load(run, "skipped").set_index("file")["reason"]
-    assert "too short" in skipped["ska/half.wav"] and "cannot be decoded" in skipped["jazz/broken.mp3"]
+    assert "too short" in skipped["ska/half.wav"] and "text, not audio" in skipped["jazz/broken.mp3"]
     assert not artifacts.has(run, "lyrics") and not artifacts.has(run, "factors")
 
     # A row is the clip that its id names
@@ -121,6 +122,34 @@ def test_lyrics_join_by_file_stem(tmp_path, music):
     names = artifacts.load(run, "sources")["name"]
     assert texts[names == "blues/003.wav"].tolist() == ["rain, rain"] and (texts != "").sum() in (1, 2)
     assert artifacts.load(run, "lyrics_report")["status"].tolist()[-1] == "unmatched"
+
+
+@pytest.mark.slow
+def test_columns_of_a_table_of_labels_are_known_of_the_tracks(tmp_path, music):
+    """Numbers as numbers, names of groups as text; without the table, in the same folder, nothing is left of it."""
+    files = sorted(path.relative_to(music).as_posix() for path in music.rglob("*.wav"))
+    each = range(len(files))
+    table = pd.DataFrame({
+        "file": files, "mood": [("sad", "glad")[i % 2] for i in each], "fold": [f"{i % 3:02d}" for i in each],
+        "artist_id": [100 + i for i in each], "tempo": [80 + i / 2 for i in each],
+        "year": [1990 + i if i % 5 else "" for i in each], "empty": "", "take": [i % 2 for i in each],
+    })
+    table.to_csv(tmp_path / "table.csv", index=False)
+    run = open_run(tmp_path / "run", music, labels=f"{tmp_path / 'table.csv'}:mood")
+    about = preparation.prepare(run)
+    assert about["label"] == claims.label_of(run) == "mood" and about["n_labels"] == 2
+    columns = artifacts.load(run, "columns")
+    numbers = [name for name in columns if pd.api.types.is_numeric_dtype(columns[name])]
+    assert list(columns) == ["fold", "artist_id", "tempo", "year", "take"] and numbers == ["tempo", "year"]
+    assert set(columns["fold"]) == {"00", "01", "02"} and columns["year"].isna().any()
+    known = preparation.known(run)
+    assert known.columns.is_unique and {"tempo", "tempo (table)", "fold", "spectral_centroid"} <= set(known)
+    names = artifacts.load(run, "sources")["name"]
+    assert (known["tempo (table)"] == [80 + files.index(name) / 2 for name in names]).all()
+    runs.claim_folder(run.folder, load("smoke", "folder", str(music), settings={"min_seconds": 1.0}), replace=True)
+    run = open_run(tmp_path / "run", music)
+    assert preparation.prepare(run)["label"] == "genre"
+    assert not artifacts.has(run, "columns") and not artifacts.has(run, "labels_report")
 
 
 @pytest.mark.slow

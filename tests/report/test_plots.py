@@ -10,23 +10,9 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-from lib.report import claims, output, plots, redraw, showing, style
+from lib.report import claims, plots, redraw, showing, style
 from lib.scores.intervals import interval
 from lib.store import runs
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """Call something and return the HTML that it displayed."""
-    pages = []
-    monkeypatch.setattr(output, "display", lambda bundle, raw: pages.append(bundle["text/html"]))
-
-    def run_and_collect(call):
-        pages.clear()
-        call()
-        return "".join(pages)
-
-    return run_and_collect
 
 
 def test_show_escapes_saves_and_records(prepared_run, shown):

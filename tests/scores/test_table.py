@@ -52,8 +52,8 @@ def test_external_identity_constant_and_permuted():
 
 
 def test_purity_is_per_cluster_and_inverse_purity_per_label():
-    labels = np.array(["a"] * 6 + ["b"] * 4)
-    clusters = np.array([0, 0, 0, 1, 1, 2] + [2, 2, 3, 3])  # by hand: 3+2+2+2 of 10; per label 3+2 of 10
+    labels = np.repeat(["a"] * 6 + ["b"] * 4, 5)
+    clusters = np.repeat([0, 0, 0, 1, 1, 2] + [2, 2, 3, 3], 5)  # by hand: 3+2+2+2 of 10; per label 3+2 of 10
     found = agreement.external(labels, clusters)
     assert found["purity"] == pytest.approx(0.9) and found["inverse_purity"] == pytest.approx(0.5)
     swapped = agreement.external(clusters, labels)
@@ -70,12 +70,15 @@ def test_chance_nmi_of_the_series():
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 4)), min_size=2, max_size=40), st.randoms())
 def test_external_scores_do_not_depend_on_order_or_names(pairs, random):
-    labels, clusters = np.array(pairs).T
+    labels, clusters = np.array(pairs * agreement.FEW).T  # enough of each label to count
     found = agreement.external(labels, clusters)
     order = list(range(len(labels)))
     random.shuffle(order)
     other = agreement.external(np.array([f"label {v}" for v in labels])[order], (clusters * 7 + 3)[order])
-    assert found == pytest.approx(other)
+    assert found == pytest.approx(other, nan_ok=True)
+    if len(set(labels)) == 1:
+        assert np.isnan(list(found.values())).all()
+        return
     assert found["nmi"] == pytest.approx(metrics.normalized_mutual_info_score(labels, clusters), abs=1e-9)
     assert all(-1 <= v <= 1 + 1e-9 for v in found.values())
     assert found["accuracy"] <= min(found["purity"], found["inverse_purity"]) + 1e-9
@@ -360,3 +363,29 @@ def test_the_table_says_beta_where_labels_enter_and_the_role(attrs, expected):
     row = scores.described(xr.Dataset({"mu": (("track", "latent"), np.zeros((3, 2)))}, attrs=attrs))
     assert (None if np.isnan(row["beta"]) else row["beta"], row["label_in"], row["role"]) == expected
     assert row["dim"] == 2
+
+
+# --- labels with few tracks ---
+
+
+@pytest.mark.parametrize("sizes, scored", [([4] * 5, 0), ([31, 1], 0), ([10, 10], 20), ([5, 5, 4, 1], 10), ([20], 0)])
+def test_labels_of_few_tracks_are_left_out_of_label_scores(sizes, scored):
+    y = RNG.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    clusters = RNG.integers(0, 3, len(y))
+    rows = agreement.counted(y)
+    assert rows.sum() == scored
+    found, null = agreement.external(y, clusters), agreement.nmi_null(y, clusters, RNG, 3)
+    assert set(found) == set(agreement.METRICS)
+    if not scored:
+        assert np.isnan([*found.values(), *null, agreement.nmi(y[rows], clusters[rows])]).all()
+    else:
+        assert found == agreement.external(y[rows], clusters[rows])
+        assert found["nmi"] == pytest.approx(agreement.nmi(y[rows], clusters[rows]))
+        assert np.isfinite(null).all()
+
+
+def test_clusters_are_as_many_as_labels_that_count(prepared_run):
+    run = prepared_run[0]
+    sizes = {(10, 9, 2): 2, (10, 9, 5): 3, (4, 4, 4): 3, (31, 1): 2}
+    for counts, k in sizes.items():
+        assert scores.n_clusters(run, pd.Series(np.repeat(np.arange(len(counts)), counts))) == k

@@ -10,6 +10,7 @@ import pytest
 
 from lib.store import engine
 from lib.store.series import ROOT
+from tests.running import alive, wait_until
 from tests.tasks import task
 from tests.toys import interruptible
 
@@ -85,6 +86,19 @@ def test_ctrl_c_stops_at_once_and_leaves_no_process(how, tmp_path):
     while not list(tmp_path.iterdir()):
         time.sleep(0.05)
     (os.kill if how == "process" else os.killpg)(parent.pid, signal.SIGINT)
-    parent.communicate(timeout=100)
+    parent.communicate(timeout=600)
     assert parent.returncode not in (0, None)
     assert all(gone(pid) for pid in pids)
+
+
+@pytest.mark.slow
+def test_a_worker_whose_task_hangs_does_not_outlive_its_parent(tmp_path):
+    """Not even when the parent is killed and can end nobody."""
+    place = tmp_path / "hanging"
+    code = ("import pathlib\nfrom lib.store import engine\nfrom tests.tasks import task\n"
+            f"list(engine.run(task, [('hang', pathlib.Path({str(place)!r}))], 1))")
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
+    assert wait_until(lambda: place.exists() and place.read_text())
+    parent.kill()
+    parent.wait()
+    assert wait_until(lambda: not alive(int(place.read_text())))

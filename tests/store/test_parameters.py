@@ -63,9 +63,10 @@ def papermill(tmp_path_factory):
 
     def execute(*options: str) -> tuple[int, str]:
         executed = folder / "out.ipynb"
-        command = [sys.executable, "-m", "papermill", str(path), str(executed), "--no-progress-bar"]
-        done = subprocess.run([*command, "-k", "python3", "-l", "python", *options], capture_output=True, text=True,
-                              cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        command = [sys.executable, "-m", "papermill", str(path), str(executed), "--no-progress-bar", *options]
+        command += ["--start-timeout", "600", "-k", "python3", "-l", "python"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT,
+                              env=os.environ | {"PYTHONPATH": str(ROOT)})
         return done.returncode, done.stderr
 
     return execute

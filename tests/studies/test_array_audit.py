@@ -81,7 +81,7 @@ def plain_text(rng, y, x):
 def test_nothing_is_found_in_an_honest_folder(tmp_path):
     report = whole.audit(reading.load(folder_of(tmp_path / "run", text=plain_text, white=whitened_text)))
     found = {name for name in report.found() if not name.startswith("silhouette")}
-    assert found <= {"within-genre shuffle text", "within-genre shuffle white"}, report.table().to_string()
+    assert found <= {"shuffle within labels text", "shuffle within labels white"}, report.table().to_string()
     assert set(report.not_run) == {"relabelling", "words and fields", "modality ceiling", "dose curve"}
 
 
@@ -253,7 +253,7 @@ def test_a_vector_per_label_plus_noise_is_called(tmp_path, scale):
     found = report.found("label-derived")
     assert set(found) == {"lyrics"} and found["lyrics"].kind == EVIDENCE
     assert found["lyrics"].numbers["r2_from_others"] < 0.05
-    assert "lyrics" in report.found("within-genre shuffle")
+    assert "lyrics" in report.found("shuffle within labels")
 
 
 @pytest.mark.slow
@@ -595,7 +595,7 @@ def test_every_finding_on_the_earlier_study_has_its_number(audited):
     assert 0.75 < silhouette["explained"] < 0.95 and 0.28 < silhouette["silhouette"] < 0.31
     purity = found["reported purity", "hard_task_comparison"]
     assert purity["transposed"] == purity["reproduced"] >= 5 and purity["right"] == 0
-    assert found["within-genre shuffle", "lyrics_embeddings"]["value"] > 0.8
+    assert found["shuffle within labels", "lyrics_embeddings"]["value"] > 0.8
     assert all("assum" in f["sentence"] for f in audit["findings"] if f["test"] == "collapse")
 
 

@@ -19,11 +19,11 @@ from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
 from lib.scores import clustering
 from lib.scores import table as scores
-from lib.store import labels, runs, series
+from lib.store import artifacts, labels, runs, series
 from lib.store.errors import Problem
 from lib.studies.explorer import models, pictures, views, widget
 from tests.browsing import chromium, watched
-from tests.corpora.test_corpora import pack
+from tests.spectrograms import pack
 
 SMALL = {"n_tracks": 60, "seconds": 4.0, "epochs": 40, "betas": [1.0, 4.0], "n_seeds": 2}
 VAE, CVAE = "nowhere (VAE)", "encoder and decoder (CVAE)"
@@ -75,7 +75,7 @@ def lab(notebook):
             yield _address(server, root)
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(600)
 
 
 def _address(server, root):
@@ -118,6 +118,28 @@ def test_everything_known_of_the_tracks_is_there(material):
     assert material.names.is_unique and all(material.known.nunique() > 1)
 
 
+def test_columns_of_a_table_of_labels_are_there_to_colour_by(material):
+    tracks, n = material.x.index, len(material.x)
+    columns = pd.DataFrame({
+        "tempo": np.linspace(60, 180, n), "sex": np.array(["f", "m", None])[np.arange(n) % 3], "cluster": "x",
+        "singer": [f"singer {i // 2}" for i in range(n)], "label": [f"{i % 4:02d}" for i in range(n)], "city": "Graz",
+    }, index=tracks)
+    artifacts.save(material.run, "columns", columns)
+    try:
+        view = widget.Explorer(material.run)
+        known = view.material.known
+        assert {"tempo", "tempo (table)", "sex", "label (table)"} <= set(known) and known.columns.is_unique
+        assert not {"singer", "city", "cluster (table)"} & set(known)  # too many to tell apart, or all the same
+        np.testing.assert_allclose(known["tempo (table)"], columns["tempo"])
+        for name in ("sex", "tempo (table)", "label (table)"):
+            view.colour.value = name
+            assert f"by {name}" in view.picker.alt
+        view.colour.value = "label"
+        assert "by genre" in view.picker.alt
+    finally:
+        artifacts.remove(material.run, "columns")
+
+
 # --- a model ---
 
 
@@ -155,6 +177,21 @@ def test_a_model_is_trained_once_and_the_series_is_read(material):
         [table["silhouette"], table["nmi"], table["active_dims"], table["kl"]])
 
 
+def test_any_column_is_a_condition_and_opens_no_label(material):
+    before = openings(material.run)
+    choice = models.Choice("MLP", 1.0, "decoder", 0, "bandwidth_hz")
+    told = models.train(material, choice)
+    groups = material.conditions["bandwidth_hz"]
+    assert openings(material.run) == before and (told.told == groups).all() and not told.told.equals(material.label)
+    assert told.config.n_labels == groups.nunique() > 1 and groups.value_counts().min() >= 2
+    assert models.config_of(material, choice._replace(condition=models.LABEL)).n_labels == 10
+    track = material.x.index[0]
+    other = next(kind for kind in sorted(groups.unique()) if kind != groups[track])
+    decoded = models.decode(told, material.x, track, other)
+    assert (decoded["own"] != decoded["other"]).any()
+    assert {"lead", "tempo"} & set(material.conditions) and models.LABEL in material.conditions
+
+
 def test_a_mixture_prior_goes_without_labels(material):
     with pytest.raises(Problem, match="without labels: let the label go to 'nowhere"):
         models.train(material, models.Choice("MLP with a mixture prior (VaDE)", 1.0, CVAE, 0))
@@ -166,7 +203,8 @@ def test_a_mixture_prior_goes_without_labels(material):
 
 def test_clusters_that_are_the_labels_score_and_permuted_ones_do_not(prepared_run):
     run, x, genre = prepared_run
-    material = models.Material(run, {}, x, genre, pd.DataFrame(index=x.index), pd.Series(x.index, x.index))
+    material = models.Material(run, {}, x, genre, pd.DataFrame(index=x.index), pd.Series(x.index, x.index),
+                               {models.LABEL: genre})
     trained = models.train(material, models.Choice("MLP", 0.5, VAE, 0))
     found = models.score(trained, genre)
     assert found.nmi > 0.8 > 0.2 > found.nmi_null.max() and found.silhouette > found.silhouette_null.max()
@@ -251,6 +289,11 @@ def test_controls_change_what_is_shown(small, material):
     assert view.picker.png != picture and view.said.value != sentence and len(view.tried) == 2
     view.conditioning.value = VAE
     assert "no label" in view.decoding.value and view.scores.value.count("<tr") == 4
+    view.condition.value = "bandwidth_hz"
+    assert "low-pass corner to" in view.said.value and set(view.told.options) == set(
+        material.conditions["bandwidth_hz"])
+    view.condition.value = models.LABEL
+    assert set(view.told.options) == set(material.label)
     view.colour.value = "bandwidth_hz"
     assert "by bandwidth_hz" in view.picker.alt
     places = np.frombuffer(view.picker.places, np.float32).reshape(-1, 2)
@@ -309,8 +352,9 @@ def test_the_notebook_has_the_form_of_the_others_but_is_not_of_the_series():
 def test_the_notebook_runs_where_there_are_no_widgets(notebook, small, tmp_path):
     """papermill, as anybody would: two still pictures remain, and the explorer's place is marked."""
     done = subprocess.run(
-        [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"), "--no-progress-bar"],
-        capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": str(series.ROOT)}, cwd=tmp_path)
+        [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"), "--no-progress-bar",
+         "--start-timeout", "600"],
+        capture_output=True, text=True, timeout=3600, env=os.environ | {"PYTHONPATH": str(series.ROOT)}, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     outputs = [output for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type in ("error", "stream")], outputs
@@ -336,7 +380,7 @@ def test_the_explorer_in_jupyterlab(lab):
 
         box.get_by_label("Beta", exact=True).select_option("1")
         told.filter(has_text="beta 1, label to encoder and decoder").wait_for()
-        box.get_by_label("Label goes to", exact=True).select_option("decoder")
+        box.get_by_label("Condition goes to", exact=True).select_option("decoder")
         told.filter(has_text="beta 1, label to decoder, seed 0 (").wait_for()
         assert page.locator(".explorer tbody tr").count() == 3
         box.get_by_label("Colour by", exact=True).select_option("bandwidth_hz")
@@ -365,7 +409,7 @@ def test_the_explorer_in_jupyterlab(lab):
         page.locator(f".explorer audio:not([aria-label^='{reached.split(' · ')[0]}:'])").wait_for()
         # Two controls at once, while the explorer is still busy with a third change: it ends where the controls are
         box.get_by_label("View", exact=True).select_option("PCA")
-        box.get_by_label("Label goes to", exact=True).select_option("nowhere (VAE)")
+        box.get_by_label("Condition goes to", exact=True).select_option("nowhere (VAE)")
         box.get_by_label("Seed", exact=True).select_option("1")
         told.filter(has_text="beta 1, label to nowhere (VAE), seed 1 (").wait_for()
         page.locator(".picker img[alt*='PCA by bandwidth_hz']").wait_for()

@@ -81,7 +81,7 @@ def test_planted_leaks_are_proved(name, corpora):
 ALONE = {
     "artist_as_feature": "words and fields", "year_as_feature": "words and fields",
     "genre_word_in_lyrics": "words and fields", "tags_by_content": "words and fields",
-    "lyrics_written_for_the_genre": "within-genre shuffle", "low_pass_of_the_source": "modality ceiling",
+    "lyrics_written_for_the_genre": "shuffle within labels", "low_pass_of_the_source": "modality ceiling",
     "cached_by_content": "modality ceiling", "pretrained_on_these_labels": "modality ceiling",
     "copies_as_tracks": "copies", "resaved_copies": "copies", "segments_as_tracks": "copies",
 }
@@ -109,8 +109,8 @@ def test_clean_builders_pass(name, corpora):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["bag_of_words", "tfidf_svd", "audio_and_lyrics"])
 def test_honest_informative_lyrics_are_a_proxy_and_no_leak(name, corpora):
-    report = put(planted.CLEAN[name], corpora(), ["relabelling", "words and fields", "within-genre shuffle"])
-    assert report.verdict == "proxy" and "provenance" in report["within-genre shuffle"].sentence
+    report = put(planted.CLEAN[name], corpora(), ["relabelling", "words and fields", "shuffle within labels"])
+    assert report.verdict == "proxy" and "provenance" in report["shuffle within labels"].sentence
     assert report["relabelling"].verdict == report["words and fields"].verdict == "clear"
 
 
@@ -155,14 +155,14 @@ def songs(request):
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_the_generators_of_the_earlier_study_are_proved_on_a_corpus_with_words(songs, name):
-    report = audit.audit(GENERATORS[name], songs, tests=["relabelling", "modality ceiling", "within-genre shuffle"])
+    report = audit.audit(GENERATORS[name], songs, tests=["relabelling", "modality ceiling", "shuffle within labels"])
     assert report.verdict == "leak" and report["relabelling"].leaks, report.table().to_string()
     assert report["modality ceiling"].verdict == "proxy"
 
 
 def test_words_as_they_are_leak_nothing(songs):
     assert sum(bool(item.lyrics) for item in songs) == 100
-    report = audit.audit(embedded, songs, tests=["relabelling", "words and fields", "within-genre shuffle"])
+    report = audit.audit(embedded, songs, tests=["relabelling", "words and fields", "shuffle within labels"])
     assert report.verdict in ("clear", "proxy") and report["relabelling"].verdict == "clear", report.table().to_string()
 
 
@@ -171,9 +171,9 @@ def test_words_that_know_the_label_honestly_need_provenance_and_are_no_leak(song
     labels = for_control(by_track(songs, "label"))
     made, known = generators.dosed_texts(labels, 1.5)
     told = [item._replace(lyrics=made[item.spec["track"]] if item.lyrics else "") for item in songs]
-    report = audit.audit(embedded, told, tests=["relabelling", "words and fields", "within-genre shuffle", "copies"])
+    report = audit.audit(embedded, told, tests=["relabelling", "words and fields", "shuffle within labels", "copies"])
     assert known > 0.7 and report.verdict == "proxy", report.table().to_string()
-    assert "genre proxy, needs provenance" in report["within-genre shuffle"].sentence
+    assert "proxy for the label, needs provenance" in report["shuffle within labels"].sentence
     assert not any(outcome.leaks for outcome in report.outcomes) and report["relabelling"].verdict == "clear"
 
 
@@ -183,7 +183,7 @@ BROKEN = {
     "relabelling": (relabelling, "relabelling", planted.LEAKS["class_balanced_scaler"], planted.make_corpus),
     "words and fields": (relabelling, "words_and_fields", planted.LEAKS["year_as_feature"], planted.make_corpus),
     "modality ceiling": (ceiling, "ceiling", planted.LEAKS["pretrained_on_these_labels"], planted.with_pretrained),
-    "within-genre shuffle": (shuffles, "text_within_shuffle", planted.LEAKS["lyrics_written_for_the_genre"],
+    "shuffle within labels": (shuffles, "text_within_shuffle", planted.LEAKS["lyrics_written_for_the_genre"],
                              functools.partial(planted.with_generated_lyrics, strength=0.35)),
     "copies": (copies, "copies", planted.LEAKS["resaved_copies"],
                functools.partial(planted.with_duplicates, noise=1e-4)),
@@ -207,7 +207,7 @@ def test_the_dose_curve_is_the_only_one_that_sees_text_that_knows_more_than_stat
     planted.make_corpus(folder, N, K, informative=0)
     planted.with_generated_lyrics(said_to_be_empty, N, K, informative=0)
     builder = planted.CLEAN["tfidf_svd"]
-    tests = ["relabelling", "within-genre shuffle", "dose curve"]
+    tests = ["relabelling", "shuffle within labels", "dose curve"]
     report = audit.audit(builder, folder, doses={0.0: said_to_be_empty}, tests=tests)
     assert report.verdict == "proxy" == report["dose curve"].verdict
     assert shuffles.text_dose_curve(builder, {0.0: folder}).verdict == "clear"

@@ -18,7 +18,7 @@ from lib.scores import table as scores
 from lib.scores.verdict import examine
 from lib.store import series
 from lib.store.settings import Settings
-from lib.studies.paradox import experiments, predictions, rules
+from lib.studies.paradox import capture, experiments, predictions, rules
 from tests import contrary
 
 B = 99  # permutations
@@ -159,6 +159,33 @@ def test_clusters_of_genre_or_noise_capture_nothing():
         ruling = rules.captures(table, B)
         assert ruling["verdict"] is False and ruling["n"] == 0, table
         assert table.set_index("property").loc["genre", "mu within"] < 1e-9
+
+
+def test_a_property_that_is_the_label_in_other_words_is_marked_and_not_asked_about():
+    x, genre, values, narrow, wide = planted()
+    known = values.assign(style=("style " + genre).to_numpy(), own=[f"track {i}" for i in range(len(genre))])
+    same = properties.in_other_words(known, genre)
+    assert list(same.index) == ["style"] and same["style"] == pytest.approx(1)
+    table = properties.captured(narrow, 5, x, known, genre, B, smaller={0.5: wide})
+    verdicts = table.set_index("property")["verdict"]
+    assert verdicts["style"] == properties.OTHER_WORDS and verdicts["strong"] == properties.CLUSTERS
+    assert rules.recovers(table, list(known), B)["all"] == values.shape[1]
+    assert "style" not in capture.kept({1.0: narrow.expand_dims("seed")}, table, list(known), x, known, genre).index
+
+
+@pytest.mark.parametrize("share, marked", [(1.0, True), (0.98, True), (0.9, False), (0.0, False)])
+def test_in_other_words_is_said_from_a_normalised_mutual_information_of_nine_tenths(share, marked):
+    """Of the label, some of whose values were dealt anew; and never of names that are different for every track."""
+    rng, n = np.random.default_rng(3), 2000
+    label = pd.Series(rng.choice(list("abcdefgh"), n), [f"t{i}" for i in range(n)])
+    other = label.str.upper().where(rng.random(n) < share, rng.choice(list("ABCDEFGH"), n))
+    values = pd.DataFrame({"other": other, "gaps": other.where(other != "A"), "id": np.arange(n), "same": 1.0})
+    assert list(properties.in_other_words(values, label).index) == ["other", "gaps"] * marked
+
+
+def test_many_labels_of_few_tracks_are_not_said_by_names_of_tracks():
+    label = pd.Series([f"label {i // 2}" for i in range(60)])
+    assert properties.in_other_words(pd.DataFrame({"track": [f"track {i}" for i in range(60)]}), label).empty
 
 
 def test_too_few_permutations_decide_nothing():

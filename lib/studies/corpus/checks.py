@@ -13,11 +13,11 @@ from lib.features import audio
 from lib.models import theory
 from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
-from lib.scores import agreement, difficulty, information, properties
+from lib.scores import difficulty, information, properties
 from lib.store import artifacts
+from lib.store.labels import FEW
 from lib.store.runs import Run
 
-SAME = 0.9  # NMI above which a column is the label in other words
 BETA, TRACKS, SECONDS = 4.0, 1000, 30  # of the models and the corpus that the windows of difficulty were set for
 
 
@@ -59,6 +59,14 @@ def words_found(run: Run, report: pd.DataFrame, named: int = 5) -> dict[str, int
             "which": which if len(strangers) else ""}
 
 
+def few_tracks(labels: pd.Series, named: int = 5) -> dict[str, int | str]:
+    """The labels [track] with too few tracks for scores: how many of how many (`all`), their `tracks`, some names."""
+    sizes = labels.value_counts()
+    small = sizes[sizes < FEW]
+    return {"n": len(small), "all": len(sizes), "tracks": int(small.sum()), "few": FEW,
+            "names": ", ".join(map(str, small.index[:named])) + ", ..." * (len(small) > named)}
+
+
 def labels_found(run: Run) -> dict[str, Any] | None:
     """What became of the rows of a table of labels (`rows`: status, entries, ...; `n` lines), how many of `all` files
     are `used`, and how many are `left` without a label; None where folders are the labels."""
@@ -69,17 +77,9 @@ def labels_found(run: Run) -> dict[str, Any] | None:
     return {"rows": label_matching.summary(report), "n": len(report), "used": used, "left": left, "all": used + left}
 
 
-def in_other_words(columns: pd.DataFrame, labels: pd.Series) -> pd.Series:
-    """NMI [column] with the labels [track] of those columns [track, column] that all but determine them: above
-    `SAME`."""
-    found = {name: agreement.nmi(labels.loc[column.index].to_numpy(), column.fillna("").astype(str).to_numpy())
-             for name, column in columns.items()}
-    return pd.Series(found, dtype=float).loc[lambda nmi: nmi > SAME].sort_values(ascending=False)
-
-
 def named(same: pd.Series, columns: pd.DataFrame) -> dict[str, Any]:
-    """What a sentence says of the columns that are the label in other words, out of all."""
-    return {"n": len(same), "all": columns.shape[1], "names": ", ".join(same.index), "limit": SAME}
+    """What a sentence says of the columns that are the label in other words (`properties.in_other_words`), of all."""
+    return {"n": len(same), "all": columns.shape[1], "names": ", ".join(same.index), "limit": properties.SAME}
 
 
 def added(report: pd.DataFrame) -> dict[str, int]:

@@ -17,7 +17,7 @@ from lib.features import audio, preparation, sets
 from lib.features.audio import librosa
 from lib.models.latents import is_stored, mlp_latents, restore
 from lib.models.vae import ModelConfig
-from lib.scores import agreement, clustering, information, nulls
+from lib.scores import agreement, clustering, grouping, information, nulls
 from lib.store import artifacts, labels, parameters, runs
 from lib.store.errors import Problem
 from lib.store.runs import Run
@@ -44,6 +44,7 @@ CONDITIONING: dict[str, tuple[bool, bool]] = {  # where the label goes -> (encod
 SMALL = "controlled-small"  # folder of the small synthetic corpus, and what sets it apart from profile "smoke"
 LONGER = {"n_tracks": 200, "epochs": 200, "betas": (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)}
 N_NULLS, HEARD = 5, 15.0  # draws of each null, seconds
+LABEL = "label"
 MANY_LEVELS = 24  # a text column with more values than this is not coloured by
 
 
@@ -56,6 +57,7 @@ class Material(NamedTuple):
     label: pd.Series  # [track], opened for evaluation
     known: pd.DataFrame  # [track, name]: factors, columns of a table of labels, and descriptors
     names: pd.Series  # [track]: what a person calls the track, unique
+    conditions: dict[str, pd.Series]  # what a model can be given: the label, and groups [track] of all that is known
 
 
 class Choice(NamedTuple):
@@ -65,6 +67,7 @@ class Choice(NamedTuple):
     beta: float
     conditioning: str
     seed: int
+    condition: str = LABEL  # what a conditional model is given: the label, or another property of the tracks
 
 
 class Trained(NamedTuple):
@@ -132,20 +135,21 @@ def prepare(folder: Path, settings: dict, say: Callable[[str], None]) -> Run:
 def read(run: Run) -> Material:
     """All of a run that needs no model. Raises `Problem` where notebook 01 has not prepared it."""
     x = artifacts.load(run, "features", ["mfcc"]).mfcc.to_pandas()
-    tables = [artifacts.load(run, name) for name in ("factors", "columns", "descriptors") if artifacts.has(run, name)]
-    known = pd.concat([table.loc[x.index] for table in tables], axis=1)
+    known = preparation.known(run).loc[x.index]
     varied = [name for name in known if 1 < known[name].nunique() and (
         pd.api.types.is_numeric_dtype(known[name]) or known[name].nunique() <= MANY_LEVELS)]
     names = artifacts.load(run, "sources")["name"].loc[x.index]
     label = labels.open_labels(run, "evaluation").loc[x.index]
-    return Material(run, artifacts.load_corpus(run), x, label, known[varied], names)
+    groups = {name: grouping.groups(column) for name, column in known.items()}
+    conditions = {LABEL: label} | {name: one for name, one in groups.items() if one.nunique() > 1 and name != LABEL}
+    return Material(run, artifacts.load_corpus(run), x, label, known[varied], names, conditions)
 
 
 # --- a model -----------------------------------------------------------------------------------------------------
 def config_of(material: Material, choice: Choice) -> ModelConfig:
     """The series' network with what the choice changes in it. Raises `Problem` where the parts do not go together."""
     s, (encoder, decoder), change = material.run.settings, CONDITIONING[choice.conditioning], MODELS[choice.model]
-    n_labels = material.label.nunique()
+    n_labels = material.conditions[choice.condition].nunique()
     config = ModelConfig(
         material.x.shape[1], s.latent_dim, s.hidden, choice.beta, y_encoder=encoder, y_decoder=decoder,
         label_dim=s.label_dim,
@@ -159,10 +163,12 @@ def config_of(material: Material, choice: Choice) -> ModelConfig:
 def train(material: Material, choice: Choice) -> Trained:
     """The chosen model: read from the store where the series (or an earlier choice) left it, else trained now, alone.
 
-    Labels are opened, for conditioning, only when the model reads them.
+    Labels are opened, for conditioning, only when the model reads them; another condition is no label.
     """
     run, config, told = material.run, config_of(material, choice), None
-    if config.reads_labels:
+    if config.reads_labels and choice.condition != LABEL:
+        told = labels.for_control(material.conditions[choice.condition])
+    elif config.reads_labels:
         told = labels.open_labels(run, "conditioning").loc[material.x.index]
     shuffled = choice.conditioning == SHUFFLED
     if shuffled:  # dealt out as in notebook 07
@@ -184,10 +190,11 @@ def score(trained: Trained, label: pd.Series, n_nulls: int = N_NULLS) -> Scores:
     latents, found = trained.latents, trained.clusters.to_numpy()
     points, seed = latents.mu.values[0].astype(float), int(latents.seed.values[0])
     y = np.unique(label.loc[trained.clusters.index], return_inverse=True)[1]
+    rows = agreement.counted(y)
     return Scores(
         clustering.silhouette(points, found, seed),
         nulls.silhouette_null(points, len(np.unique(found)), n_nulls=n_nulls, seed=seed),
-        agreement.nmi(y, found),
+        agreement.nmi(y[rows], found[rows]),
         agreement.nmi_null(y, found, stream(seed, "permuted labels of the explorer")),
         int(information.active_dimensions(latents.kl.values[0])),
         float(latents.kl.sum()),

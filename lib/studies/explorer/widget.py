@@ -23,12 +23,13 @@ import traitlets
 from matplotlib.figure import Figure
 
 from lib.features import preparation
-from lib.report import showing, style
+from lib.report import claims, showing, style
+from lib.report.glossary import shown
 from lib.store import runs
 from lib.store.errors import Problem
 from lib.store.runs import Run
 from lib.studies.explorer import models, pictures, views
-from lib.studies.explorer.models import CONDITIONING, MODELS, SMALL, Choice, Material, Trained
+from lib.studies.explorer.models import CONDITIONING, LABEL, MODELS, SMALL, Choice, Material, Trained
 from lib.studies.explorer.views import N_NEIGHBOURS, VIEWS
 
 
@@ -85,7 +86,8 @@ class Explorer:
 
     def __init__(self, run: Run):
         self.tracks, self.model, self.beta = _list("Tracks"), _list("Model", MODELS), _list("Beta")
-        self.conditioning, self.seed = _list("Label goes to", CONDITIONING), _list("Seed")
+        self.condition, self.conditioning = _list("Condition on"), _list("Condition goes to", CONDITIONING)
+        self.seed = _list("Seed")
         self.view, self.colour, self.told = _list("View", VIEWS), _list("Colour by"), _list("Decode as")
         self.name = widgets.Combobox(description="Track", ensure_option=True, continuous_update=False, style=WIDE)
         self.picker = Picker()
@@ -96,8 +98,8 @@ class Explorer:
         self.conditioning.value = "encoder and decoder (CVAE)"
         self._open(run)
         self.update()
-        for control in (self.tracks, self.model, self.beta, self.conditioning, self.seed, self.view, self.colour,
-                        self.told):
+        for control in (self.tracks, self.model, self.beta, self.condition, self.conditioning, self.seed, self.view,
+                        self.colour, self.told):
             control.observe(lambda _: self._soon(), "value")
         self.picker.observe(lambda _: self._soon(), "picked")
         self.name.observe(lambda change: self._find(change.new), "value")
@@ -150,7 +152,8 @@ class Explorer:
             music += "A trial run, too small to conclude anything from. "
         source = "read from the store" if self.trained.from_store else "trained now"
         return (
-            f"{music}{about['title']}, {about['n']} tracks. {c.model}, beta {c.beta:g}, label to {c.conditioning}, "
+            f"{music}{about['title']}, {about['n']} tracks. {c.model}, beta {c.beta:g}, "
+            f"{shown(c.condition)} to {c.conditioning}, "
             f"seed {c.seed} ({source}): {found.active} of {latents.sizes['latent']} dimensions are active. Silhouette "
             f"{found.silhouette:.2f}, and {found.silhouette_null.mean():.2f} for clouds without clusters; NMI with the "
             f"labels {found.nmi:.2f}, and {found.nmi_null.mean():.2f} with permuted ones."
@@ -180,7 +183,9 @@ class Explorer:
     # --- showing it
 
     def _chosen(self) -> Chosen:
-        model = Choice(self.model.value, self.beta.value, self.conditioning.value, self.seed.value)
+        self._offer(self.condition.value)
+        model = Choice(self.model.value, self.beta.value, self.conditioning.value, self.seed.value,
+                       self.condition.value)
         track = self.material.x.index[self.picker.picked]
         return Chosen(self.tracks.value, model, self.view.value, self.colour.value, track, self.told.value)
 
@@ -212,7 +217,7 @@ class Explorer:
 
     def _train(self, model: Choice) -> None:
         if model not in self._trained:
-            self._say(f"Training at beta {model.beta:g}, label to {model.conditioning} ...")
+            self._say(f"Training at beta {model.beta:g}, {shown(model.condition)} to {model.conditioning} ...")
             lines = types.SimpleNamespace(write=lambda text: text.strip() and self._say(text.strip()), flush=bool)
             with contextlib.redirect_stdout(lines):
                 self._trained[model] = models.train(self.material, model)
@@ -225,26 +230,38 @@ class Explorer:
         folders = {folder.name: folder for folder in runs.find_runs(run.folder.parent)}
         small = {} if SMALL in folders else {NEW: run.folder.parent / SMALL}
         betas = {f"{beta:g}": beta for beta in sorted({*s.betas, 1.0, s.beta})}
-        kinds = sorted(material.label.unique())
+        called = {LABEL: claims.label_of(run)}
+        colours = [(called.get(name, name), name) for name in (LABEL, "cluster", *material.known)]
+        conditions = {called.get(name) or shown(name): name for name in material.conditions}
         self.picker.picked = 0
         self.name.options = list(material.names)
         for control, options, value in (
             (self.tracks, folders | small, run.folder), (self.beta, betas, s.beta),
-            (self.seed, run.seeds, run.seeds[0]), (self.colour, ["label", "cluster", *material.known], "label"),
-            (self.told, kinds, next(kind for kind in kinds if kind != material.label.iloc[0])),
+            (self.seed, run.seeds, run.seeds[0]), (self.colour, colours, LABEL),
+            (self.condition, conditions, LABEL),
         ):
             control.options, control.value = options, value
+        self._offer(LABEL)
+
+    def _offer(self, condition: str) -> None:
+        """Let the groups of a condition be chosen to decode as: first, one that the first track has not."""
+        groups = self.material.conditions[condition]
+        kinds = tuple(sorted(groups.unique()))
+        if tuple(self.told.options) != kinds:
+            self.told.options = kinds
+            self.told.value = next(kind for kind in kinds if kind != groups.iloc[0])
 
     def _show_view(self) -> None:
         points, axes = self.points
         names, label = self.material.names, self.material.label
         figure, ax = style.new(5.6, 4.2)
-        pictures.draw_view(points, axes, self._values(self.now.colour), ax)
+        values = self._values(self.now.colour)
+        pictures.draw_view(points, axes, values, ax)
         picture = _png(figure)
         places = figure.transFigure.inverted().transform(ax.transData.transform(points))  # as they were laid out
         with self.picker.hold_sync():
             self.picker.titles = [f"{names[t]} · {label[t]} · cluster {c}" for t, c in self.trained.clusters.items()]
-            self.picker.alt = f"Scatter plot of {len(points)} tracks: {self.now.view} by {self.now.colour}."
+            self.picker.alt = f"Scatter plot of {len(points)} tracks: {self.now.view} by {values.name}."
             self.picker.places = np.c_[places[:, 0], 1 - places[:, 1]].astype(np.float32).tobytes()
             self.picker.png = picture
 
@@ -261,7 +278,8 @@ class Explorer:
     def _values(self, name: str) -> pd.Series:
         if name == "cluster":
             return self.trained.clusters.map("{:02d}".format).rename(name)
-        return self.material.label.rename(name) if name == "label" else self.material.known[name]
+        named = self.material.label.rename(claims.label_of(self.material.run))
+        return named if name == LABEL else self.material.known[name]
 
     def _decoded(self) -> tuple[pd.DataFrame, str, str, bool]:
         """What `draw_decoding` and `say_decoding` take."""
@@ -297,8 +315,8 @@ class Explorer:
         ]
         box = widgets.VBox([
             widgets.HTML(STYLE),
-            widgets.HBox([self.tracks, self.model, self.beta, self.conditioning, self.seed, self.view, self.colour],
-                         layout=rows),
+            widgets.HBox([self.tracks, self.model, self.beta, self.condition, self.conditioning, self.seed, self.view,
+                          self.colour], layout=rows),
             self.said,
             widgets.HBox(columns, layout=rows),
             self.scores,
@@ -340,7 +358,8 @@ def _score_table(tried: dict[Choice, models.Scores]) -> str:
         numbers = [f"{found.silhouette:.3f}", _range(found.silhouette_null), f"{found.nmi:.3f}", _range(found.nmi_null),
                    found.active, f"{found.kl:.2f}"]
         cells = "".join(f"<td>{number}</td>" for number in numbers)
-        what = f"{choice.model}, beta {choice.beta:g}, label to {choice.conditioning}, seed {choice.seed}"
+        what = (f"{choice.model}, beta {choice.beta:g}, {shown(choice.condition)} to {choice.conditioning}, "
+                f"seed {choice.seed}")
         rows.append(f'<tr class="{"" if rows else "now"}"><th scope="row">{html.escape(what)}</th>{cells}</tr>')
     heads = "".join(f'<th scope="col">{name}</th>' for name in ["model", *names])
     return (f"<table><caption>Tried so far: k-means on mu. Nulls are means and ranges of draws.</caption>"

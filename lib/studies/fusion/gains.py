@@ -11,7 +11,7 @@ import xarray as xr
 
 from lib.models import multimodal
 from lib.scores import clustering, intervals
-from lib.scores.agreement import external, nmi, nmi_null
+from lib.scores.agreement import counted, external, nmi, nmi_null
 from lib.scores.intervals import Interval
 from lib.store import artifacts
 from lib.store.runs import Run
@@ -69,8 +69,13 @@ def cluster_all(points: Mapping[str, Points], k: int) -> dict[str, pd.DataFrame]
 def agreement(clusters: Mapping[str, pd.DataFrame], labels: pd.Series) -> pd.DataFrame:
     """NMI [seed, step] of clusters [track, seed] with `labels` [track], joined by track id."""
     codes = pd.Series(np.unique(labels.to_numpy(), return_inverse=True)[1], labels.index)
-    return pd.DataFrame({step: {s: nmi(codes.loc[found.index].to_numpy(), found[s].to_numpy()) for s in found}
-                         for step, found in clusters.items()})
+
+    def agreed(found: pd.Series) -> float:
+        y = codes.loc[found.index].to_numpy()
+        rows = counted(y)
+        return nmi(y[rows], found.to_numpy()[rows])
+
+    return pd.DataFrame({step: {s: agreed(found[s]) for s in found} for step, found in clusters.items()})
 
 
 def over_singles(agreed: pd.DataFrame, method: str) -> pd.DataFrame:
@@ -110,6 +115,9 @@ def gain_over_tracks(fused: Fused, labels: pd.Series, method: str, groups: pd.Se
     """
     better = over_singles(fused.nmi, method).columns[0]
     tracks = fused.clusters[method].index
+    tracks = tracks[counted(labels.loc[tracks].to_numpy())]
+    if not len(tracks):
+        return intervals.interval([])
     codes = np.unique(labels.loc[tracks].to_numpy(), return_inverse=True)[1]
     one, two = (fused.clusters[step].loc[tracks].to_numpy()[:, :seeds].T for step in (method, better))
 

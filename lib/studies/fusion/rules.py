@@ -34,7 +34,8 @@ def some_gain(rows: pd.DataFrame, seeds: int) -> Ruling:
 def some_lose(rows: pd.DataFrame) -> Ruling:
     """Does a method score below audio alone? Rows of `doses.gains`; `said` names those that do."""
     harmed = rows[[gain.high < 0 for gain in rows["over_audio"]]].groupby("view", sort=False)["method"]
-    return ruling(len(harmed) > 0, "the 95 % interval of a gain over audio lies below zero",
+    known = any(gain.n for gain in rows["over_audio"])
+    return ruling(len(harmed) > 0 if known else None, "the 95 % interval of a gain over audio lies below zero",
                   said="; ".join(f"{kind}: {', '.join(names)}" for kind, names in harmed))
 
 

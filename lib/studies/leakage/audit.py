@@ -8,8 +8,9 @@ A builder is a function of a corpus (`permuted_corpus`) that returns a table [tr
 4. `dose_curve`: does genre in the table grow with the information put into the texts, from none at none?
 5. `copies`: recordings that are in the corpus more than once.
 
-Tests 1 and 5 prove. Tests 2 to 4 say "acts as a genre proxy, needs provenance": honest lyrics may be informative. A
-builder that remembers labels by content, or keeps a cache by content, passes test 1; test 2 is there for it.
+Tests 1 and 5 prove. Tests 2 to 4 say "acts as a proxy for the label, needs provenance": honest lyrics may be
+informative. A builder that remembers labels by content, or keeps a cache by content, passes test 1; test 2 is there for
+it.
 Each statistical test is made at `LEVEL / N_TESTS`, so that a clean builder meets an alarm in at most 1 % of audits.
 """
 
@@ -54,7 +55,7 @@ def audit(builder: Builder, corpus: Corpus, name: str = "", content: Mapping[str
         "relabelling": lambda: relabelling.relabelling(builder, corpus, seed),
         "words and fields": lambda: relabelling.words_and_fields(builder, corpus, seed, built=built),
         "modality ceiling": limit,
-        "within-genre shuffle": lambda: shuffles.text_within_shuffle(builder, corpus, seed, built=built),
+        "shuffle within labels": lambda: shuffles.text_within_shuffle(builder, corpus, seed, built=built),
         "dose curve": lambda: shuffles.text_dose_curve(builder, doses, seed) if doses else not_run(
             "dose curve", "no corpora whose texts carry known information"),
         "copies": lambda: copies.copies(corpus, built, content),

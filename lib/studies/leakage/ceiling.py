@@ -66,12 +66,12 @@ def ceiling(embedding: pd.DataFrame, content: Mapping[str, pd.DataFrame] | Readi
     difference = float(mine.mean() - theirs.mean())
     said = f"label read at {mine.mean():.2f} from the table, at {theirs.mean():.2f} from raw content (p = {p:.2g}): "
     if p < EACH and difference >= MARGIN:
-        said += "knows more than its content, a genre proxy, needs provenance"
+        said += "knows more than its content, a proxy for the label, needs provenance"
         return Result(test, "proxy", difference, MARGIN, said)
     commonest = float(labels.loc[tracks].value_counts(normalize=True).max())
     share = (float(mine.mean()) - commonest) / (1 - commonest)
     if share >= MOST:
-        said += "the content gives the label away, a genre proxy, needs provenance"
+        said += "the content gives it away, a proxy for the label, needs provenance"
         return Result(test, "proxy", share, MOST, said)
     return Result(test, "clear", difference, MARGIN, said + "knows no more than its content")
 

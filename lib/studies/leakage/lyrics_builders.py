@@ -72,7 +72,8 @@ def leaky(run: Run, labels: pd.Series) -> dict[str, pd.DataFrame]:
 def audits(run: Run, names: list[str], labels: pd.Series, words: pd.Series) -> dict[str, AuditReport]:
     """The audit of each named builder, filed under `labels` [track]; where there are more than a few texts [track],
     they are what it could read."""
-    content = {"words": bag_of_words(words)} if len(words) > 20 else None
+    shared = bag_of_words(words)
+    content = {"words": shared} if len(words) > 20 and shared.shape[1] else None
     items, made = stored_items(run, labels), builders(run)
     return {name: audit.audit(made[name], items, name, content=content, seed=run.settings.seed) for name in names}
 

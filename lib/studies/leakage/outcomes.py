@@ -11,7 +11,7 @@ Builder = Callable[[Any], pd.DataFrame]
 LEVEL = 0.01  # chance of any statistical alarm on a clean builder
 N_TESTS = 6  # statistical tests of an audit: slots, words and fields, ceiling, shuffle, dose, near copies
 EACH = LEVEL / N_TESTS
-TESTS = ("relabelling", "words and fields", "modality ceiling", "within-genre shuffle", "dose curve", "copies")
+TESTS = ("relabelling", "words and fields", "modality ceiling", "shuffle within labels", "dose curve", "copies")
 
 
 class Result(NamedTuple):

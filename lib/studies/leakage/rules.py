@@ -14,7 +14,7 @@ from lib.studies.leakage.outcomes import AuditReport, Result
 CLEAR = {  # what holds of an array in which a test finds nothing
     "row order": f"the label changes as often from row to row as in no order, at {100 * LEVEL:g} %",
     "label-derived": "what is left without the labels' means is structured, or another array tells something of it",
-    "within-genre shuffle": "less than half of its gain is left when rows of one label exchange it",
+    "shuffle within labels": "less than half of its gain is left when rows of one label exchange it",
     "label beside features": "the label adds no more than to label-free maps of the source, trained ones among them, "
                              f"at {100 * LEVEL:g} % over all arrays",
     "label as a column": "no column, and no column for each label, is the label to R^2 0.95",
@@ -69,7 +69,7 @@ def no_leak_proved(report: AuditReport) -> Ruling:
 
 @rule
 def genre_proxy(report: AuditReport) -> Ruling:
-    """Does a statistical test of the audit call an embedding a genre proxy?"""
+    """Does a statistical test of the audit call an embedding a proxy for the label?"""
     calls = [one.sentence for one in report.outcomes if one.verdict == "proxy"]
     return ruling(bool(calls), "tests 2 to 4 call it one", said="; ".join(calls))
 

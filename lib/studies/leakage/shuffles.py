@@ -11,6 +11,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from lib.features import blocks
 from lib.scores import clustering, nulls
+from lib.scores.agreement import counted
 from lib.store import arithmetic
 from lib.store.arithmetic import mutual_information
 from lib.store.streams import stream
@@ -22,13 +23,17 @@ from lib.studies.leakage.rebuilding import TOLERANCE
 
 # --- test 3: shuffling within labels ------------------------------------------------------------------------------
 def agreement(table: pd.DataFrame, labels: pd.Series, seed: int = 0) -> float:
-    """NMI of labels [track] and k-means clusters of a table [track, dim], as many as labels; no rows with gaps."""
+    """NMI of labels [track] and k-means clusters of a table [track, dim], as many as labels; no rows with gaps.
+
+    NaN where there are too few rows, or fewer than two labels count (`agreement.counted`).
+    """
     table = table.dropna()
     y = labels.loc[table.index].to_numpy()
     k = labels.nunique()
     if len(table) <= k:
         return float("nan")
-    return float(normalized_mutual_info_score(y, clustering.cluster(table.to_numpy(float), k, seed=seed, n_init=3)))
+    found, rows = clustering.cluster(table.to_numpy(float), k, seed=seed, n_init=3), counted(y)
+    return float(normalized_mutual_info_score(y[rows], found[rows])) if rows.any() else float("nan")
 
 
 def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside: int = 4) -> Result:
@@ -39,8 +44,10 @@ def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside
     all; where that is resolved (t-test of one value against `n_over` draws) and at least half of it is left when
     tracks of one label exchange it, the modality acts as a label.
     """
-    test, half = "within-genre shuffle", 0.5
+    test, half = "shuffle within labels", 0.5
     value = score("as is", 0)
+    if np.isnan(value):
+        return not_run(test, "too few tracks, or fewer than two labels with five of them")
     over = np.array([score("over all", i) for i in range(n_over)])
     spread = max(float(over.std(ddof=1)), 1e-6) * np.sqrt(1 + 1 / n_over)
     gain = float(value - over.mean())
@@ -52,8 +59,8 @@ def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside
     said = (f"adds NMI {gain:.3f} (p = {p:.2g}), of which {100 * kept:.0f} % is left when tracks of one label exchange "
             "it: ")
     if kept >= half:
-        return Result(test, "proxy", float(kept), half, said + "acts as a genre proxy, needs provenance")
-    return Result(test, "clear", float(kept), half, said + "it says more than the genre")
+        return Result(test, "proxy", float(kept), half, said + "acts as a proxy for the label, needs provenance")
+    return Result(test, "clear", float(kept), half, said + "it says more than the label")
 
 
 def modality_within_shuffle(first: pd.DataFrame | None, second: pd.DataFrame, labels: pd.Series,
@@ -74,7 +81,7 @@ def text_within_shuffle(builder: Builder, corpus: Corpus, seed: int = 0, built: 
     slot_labels, labels = where["label"].to_numpy(), permuted_corpus.labels_of(corpus)
     before = builder(corpus) if built is None else built
     if not where["text"].str.strip().any():
-        return not_run("within-genre shuffle", "there are no texts")
+        return not_run("shuffle within labels", "there are no texts")
 
     def dealt(how: str, i: int) -> pd.DataFrame:
         rng = stream(seed, "permuted texts", i, how == "inside")
@@ -83,7 +90,7 @@ def text_within_shuffle(builder: Builder, corpus: Corpus, seed: int = 0, built: 
 
     first = dealt("over all", 0)
     if rebuilding.change(before, first) <= TOLERANCE:
-        return Result("within-genre shuffle", "clear", 0.0, EACH, "does not read the texts")
+        return Result("shuffle within labels", "clear", 0.0, EACH, "does not read the texts")
 
     def score(how: str, i: int) -> float:
         table = before if how == "as is" else first if (how, i) == ("over all", 0) else dealt(how, i)
@@ -156,7 +163,7 @@ def dose_curve(modalities: Mapping[float, pd.DataFrame], labels: Mapping[float, 
     said = (f"with {worst['dose']:.2g} nats put in its clusters know {worst['information']:.2f} of the label "
             f"(p = {p:.2g} over {len(table)} doses): ")
     if p < EACH:
-        said += "more than it can honestly know, a genre proxy, needs provenance"
+        said += "more than it can honestly know, a proxy for the label, needs provenance"
         return Result("dose curve", "proxy", beyond, 0.0, said), table
     return Result("dose curve", "clear", beyond, 0.0, said + "no more than that"), table
 

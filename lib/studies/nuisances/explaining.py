@@ -1,4 +1,8 @@
-"""Linear theory of what leaves: given a nuisance, a decoder needs a code for the covariance within its groups alone."""
+"""Linear theory of what leaves: given a nuisance, a decoder needs a code for the covariance within its groups alone.
+
+That conditioning takes a nuisance out was the aim of Louizos et al. 2016 (VFAE, arXiv 1511.00830) and Moyer et al. 2018
+(arXiv 1805.09458).
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,14 @@ from lib.models import theory
 from lib.scores import information, intervals
 from lib.store.runs import Run
 from lib.studies.nuisances import ladder
-from lib.studies.nuisances.found import Nuisance
+from lib.studies.nuisances.found import Nuisance, shown
 from lib.studies.nuisances.ladder import Rung
 
 
 def spectra(x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[str, object]:
     """Eigenvalues of the covariance of standardised x [track, D], in total and within the groups of each nuisance."""
     return {"total": theory.spectrum(x.to_numpy())} | {
-        one.name: theory.spectrum(x.to_numpy(), one.codes) for one in tried}
+        shown(one.name): theory.spectrum(x.to_numpy(), one.codes) for one in tried}
 
 
 def beside(run: Run, latents: Mapping[Rung, xr.Dataset], x: pd.DataFrame, tried: Sequence[Nuisance]) -> pd.DataFrame:
@@ -33,9 +37,9 @@ def beside(run: Run, latents: Mapping[Rung, xr.Dataset], x: pd.DataFrame, tried:
             told = latents[Rung(one.name, "decoder", network)]
             rows.append({
                 "nuisance": one.name, "beta": beta, "explained": one.explained,
-                "above": min(most, theory.predicted_active(values[one.name], beta)),
+                "above": min(most, theory.predicted_active(values[shown(one.name)], beta)),
                 "active_dims": intervals.interval(information.active_dimensions(told.kl.values)),
-                "leaves, theory": rate["total"] - rate[one.name],
+                "leaves, theory": rate["total"] - rate[shown(one.name)],
                 "leaves": intervals.interval((plain.kl - told.kl).sum("latent").values),
             })
     return pd.DataFrame(rows)

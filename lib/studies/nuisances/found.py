@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lib.report import glossary
-from lib.scores import properties
+from lib.scores import grouping, properties
+from lib.scores.grouping import POOLED
 from lib.store import artifacts
 from lib.store.arithmetic import standardised
 from lib.store.runs import Run
@@ -19,8 +19,6 @@ from lib.studies.nuisances.protocol import protocol
 PLANTED = ("bandwidth_hz", "loudness_db", "noise_db")  # factors of the built-in corpus: band edge, level, noise
 TOGETHER = "together"  # all of them
 MEASURED = ("spectral_bandwidth", "mel_spread")  # on the built-in corpus, the descriptor that follows the band edge
-POOLED = "others"
-NAMES_THINGS = re.compile(r"(^|[\W_])id$", re.I)  # of a column: its numbers are no amounts
 
 
 class Nuisance(NamedTuple):
@@ -65,7 +63,7 @@ def _candidates(run: Run, tracks: pd.Index) -> Iterator[tuple[str, str, pd.DataF
     yield from ((name, "planted", tables["factors"][[name]]) for name in planted)
     if len(planted) > 1:
         yield TOGETHER, "planted", tables["factors"][planted]
-    columns = typed(tables.get("columns", pd.DataFrame(index=tracks)))
+    columns = grouping.typed(tables.get("columns", pd.DataFrame(index=tracks)))
     yield from ((str(name), "column", columns[[name]]) for name in columns)
     measured = list(tables.get("descriptors", ()))
     if planted:
@@ -74,59 +72,25 @@ def _candidates(run: Run, tracks: pd.Index) -> Iterator[tuple[str, str, pd.DataF
         yield from ((name, "measured", tables["descriptors"][[name]]) for name in measured)
 
 
-def typed(columns: pd.DataFrame) -> pd.DataFrame:
-    """Columns of a table, read as text, with numbers as numbers; those that name things (`artist_id`) stay text."""
-    numbers = {name: pd.to_numeric(column, errors="coerce") for name, column in columns.items()}
-    return columns.assign(**{name: values for name, values in numbers.items()
-                             if not NAMES_THINGS.search(str(name)) and values.notna().equals(columns[name].notna())
-                             and values.nunique() > protocol().bins})
-
-
 def nuisance(name: str, kind: str, values: pd.DataFrame, x: pd.DataFrame) -> Nuisance | str:
     """A nuisance of these values [track, 1 or more], or why it cannot be one."""
     choice = protocol()
-    bins = max(2, min(choice.bins, len(values) // choice.least_tracks))
+    bins = grouping.bins_for(len(values), choice.bins, choice.least_tracks)
     if values.shape[1] > 1:  # crossed, with some tracks in every cell
         bins = max(2, min(bins, int((len(values) / (2 * choice.least_tracks)) ** (1 / values.shape[1]))))
-    parts = [_levels(column, bins) for _, column in values.items()]
-    groups = pooled(parts[0].str.cat(parts[1:], sep=" · ") if parts[1:] else parts[0], choice.least_tracks)
+    parts = [grouping.levels(column, bins, choice.bins) for _, column in values.items()]
+    groups = grouping.pooled(parts[0].str.cat(parts[1:], sep=" · ") if parts[1:] else parts[0], choice.least_tracks)
     if groups.nunique() < 2:
         each = values.iloc[:, 0]
         if each.nunique() < 2:
             return "the same for all tracks"
         return f"no two groups of {choice.least_tracks} tracks or more"
-    numbers = [column for _, column in values.items() if _is_number(column)]
+    numbers = [column for _, column in values.items() if grouping.is_number(column, choice.bins)]
     if len(numbers) == values.shape[1]:
         targets = np.column_stack([column.fillna(column.mean()) for column in numbers]).astype(float)
     else:
         targets = pd.get_dummies(groups).to_numpy(float)
     return Nuisance(name, kind, groups, targets, explained(x.to_numpy(float), groups.to_numpy()))
-
-
-def _is_number(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and column.nunique() > protocol().bins
-
-
-def _levels(column: pd.Series, bins: int) -> pd.Series:
-    """A column as text [track]: its values, or of a number the bin of equally many tracks."""
-    if not _is_number(column):
-        return column.astype(object).where(column.notna(), "unknown").astype(str)
-    ranks = column.rank(method="average", pct=True)
-    bin_of = np.ceil(ranks * bins).clip(1, bins)
-    width = len(str(bins))
-    return bin_of.map(lambda one: "unknown" if np.isnan(one) else f"bin {int(one):0{width}d}").astype(str)
-
-
-def pooled(groups: pd.Series, least: int) -> pd.Series:
-    """Groups [track] of fewer than `least` tracks as one; with the smallest other where that is too small as well."""
-    counts = groups.value_counts()
-    small = counts.index[counts < least]
-    if not len(small):
-        return groups
-    kept = counts.drop(small)
-    if counts[small].sum() < least and len(kept):
-        small = [*small, min(kept.index, key=lambda name: (kept[name], name))]
-    return groups.where(~groups.isin(small), POOLED)
 
 
 def explained(x: np.ndarray, groups: np.ndarray) -> float:
@@ -143,7 +107,7 @@ def units(run: Run, tracks: pd.Index) -> tuple[str, pd.Series]:
     recordings = artifacts.load(run, "tracks")["group"].loc[tracks]
     if not artifacts.has(run, "columns"):
         return "recording", recordings
-    columns = typed(artifacts.load(run, "columns").loc[tracks])
+    columns = grouping.typed(artifacts.load(run, "columns").loc[tracks])
     names = [name for name in columns if not pd.api.types.is_numeric_dtype(columns[name])
              and protocol().least_groups <= columns[name].nunique() <= 0.8 * len(tracks)]
     if not names:

@@ -19,7 +19,7 @@ from lib.studies.nuisances.ladder import NO_NETWORK, Clustered, Rung
 
 ALPHA = 0.05
 THROUGH = "through nuisance"  # the latent sees a nuisance that goes with the label
-NOTHING, MEANS, MEANS_VAE = "nothing removed", "means subtracted", "means subtracted, then VAE"  # what gains are over
+NOTHING, MEANS, MEANS_VAE = "nothing removed", "subtracted means", "means, then VAE"  # what gains are over
 UNEXPLAINED = "not explained"
 POSITIVE, NEGATIVE, OPEN, FEW = "positive", "negative", "not decided", "not decided: too few units"
 

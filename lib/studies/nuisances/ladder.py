@@ -76,7 +76,7 @@ def trained(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[Rung, 
             for rung in ("means", "zscores", "linear"):
                 wanted[Rung(one.name, rung, network)] = Setting(plain, removed(run, x, one, rung))
             wanted |= conditional(run, x, one, network)
-    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run))
+    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run, len(x)))
 
 
 def conditional(run: Run, x: pd.DataFrame, one: Nuisance, network: str) -> dict[Rung, Setting]:
@@ -116,6 +116,10 @@ class Clustered(NamedTuple):
     """Clusters of several latents of the same tracks, to be compared with codes of those tracks."""
 
     ids: dict[Any, np.ndarray]  # latent -> [seed, draw, track]
+
+    def beside(self, other: Clustered) -> Clustered:
+        """The clusters of both."""
+        return Clustered(self.ids | other.ids)
 
     def nmi(self, name: Any, codes: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """NMI [seed] of one latent's clusters with codes [track], on some rows; clustering seeds are averaged."""

@@ -18,12 +18,14 @@ from lib.studies.nuisances.ladder import Rung
 
 RUNGS = ("means", *ladder.CVAES)  # beside nothing removed; all with the network of beta 1
 READERS = ("linear", "rbf")
+MOST = 2  # nuisances, those that explain most, of which probes are trained
 
 
 def readings(run: Run, latents: Mapping[Rung, xr.Dataset], tried: Sequence[Nuisance], y: np.ndarray) -> pd.DataFrame:
-    """Cross-validated accuracies, first seed: a row per nuisance and rung, columns `label mu linear`, `nuisance z rbf`,
-    ..., and `label null`, `nuisance null`: the linear reader of mu with permuted classes. y [track] are labels."""
-    network = ladder.networks(run)[0]
+    """Cross-validated accuracies, first seed, of the first `MOST` nuisances: a row per nuisance and rung, columns
+    `label mu linear`, `nuisance z rbf`, ..., and `label null`, `nuisance null`: the linear reader of mu with permuted
+    classes. y [track] are labels."""
+    network, tried = ladder.networks(run)[0], tried[:MOST]
     plain = latents[Rung("", "nothing", network)].isel(seed=0)
     label, rows = _read(run, plain, y, "label"), []
     for one in tried:

@@ -17,11 +17,9 @@ from lib.studies.paradox.pictures import leading
 
 
 def known(run: Run, x: pd.DataFrame) -> pd.DataFrame:
-    """Known properties [track, name]: planted factors, columns of the table of labels, and descriptors; else the
-    features x."""
-    parts = [artifacts.load(run, name) for name in ("factors", "columns", "descriptors") if artifacts.has(run, name)]
-    found = pd.concat(parts, axis=1) if parts else x
-    return found.loc[:, ~found.columns.duplicated()]
+    """Known properties [track, name] (`preparation.known`), else the features x."""
+    found = preparation.known(run)
+    return x if found is None else found
 
 
 def planted(run: Run, properties_known: pd.DataFrame) -> list[str]:
@@ -46,7 +44,8 @@ def kept(sweep: Mapping[float, xr.Dataset], table: pd.DataFrame, names: list[str
          values: pd.DataFrame, genre: pd.Series, most: int = 10) -> pd.DataFrame:
     """Percent of each property [property, beta] that the first seed's active dimensions carry within labels, of those
     `most` among `names` that the features carry best; `table` is that of `captured`."""
-    asked = table[table["property"].isin(names) & (table["verdict"] != properties.ABSENT)].nlargest(most, "features")
+    out = table["verdict"].isin([properties.ABSENT, properties.OTHER_WORDS])
+    asked = table[table["property"].isin(names) & ~out].nlargest(most, "features")
     return 100 * properties.kept(first_seeds(sweep), x, values[list(asked["property"])], genre)
 
 

@@ -15,7 +15,7 @@ from lib.scores.verdict import Evidence
 from lib.store.runs import Run
 from lib.studies.paradox import experiments
 
-CONTROL = "PCA-2 without genre"  # shares with the CVAE that the labels were taken out and two dimensions are left
+CONTROL = "PCA-2 without {label}"  # shares with the CVAE that the labels were taken out and two dimensions are left
 SHOWN = ("silhouette", "nmi", "nmi_null", "ami")
 READ = ("probe_mu", "probe_z", "probe_mu_null", "information_mu", "information_z", "kl")
 

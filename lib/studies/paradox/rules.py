@@ -107,7 +107,7 @@ def captures(table: pd.DataFrame, n_permutations: int) -> Ruling:
 @rule
 def recovers(table: pd.DataFrame, names: list[str], n_permutations: int) -> Ruling:
     """Is every one of these properties that the features carry found in a latent, at this beta or a smaller one?"""
-    asked = table[table["property"].isin(names)]
+    asked = table[table["property"].isin(names) & (table["verdict"] != properties.OTHER_WORDS)]
     carried = asked[asked["verdict"] != properties.ABSENT]
     here = carried["verdict"].isin([properties.CLUSTERS, properties.DIMENSIONS])
     only = carried["verdict"] == properties.ONLY
@@ -159,7 +159,7 @@ def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     return ruling(bool(len(names)) if known else None,
                   "the change in NMI has its interval above zero, and is at least half of what conditioning takes",
                   n=len(nmi), k=len(names), names=", ".join(names) or "none", taken=taken,
-                  most=float(mean[~np.array(back)].max(initial=-np.inf)))
+                  most=float(mean[~np.array(back)].max()) if not all(back) else 0.0)
 
 
 @rule

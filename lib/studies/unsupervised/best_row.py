@@ -8,7 +8,7 @@ import xarray as xr
 from lib.models import contrastive
 from lib.models.contrastive import Protocol
 from lib.models.latents import umap_latents
-from lib.scores import clustering, intervals
+from lib.scores import agreement, clustering, intervals
 from lib.scores import table as scores
 from lib.scores.intervals import Interval
 from lib.store import labels, runs
@@ -61,8 +61,14 @@ def score(run: Run, found: dict[str, xr.Dataset], genre: pd.Series) -> dict[str,
 def mteb(found: dict[str, xr.Dataset], genre: pd.Series) -> dict[str, Interval]:
     """V-measure by the protocol of MTEB's clustering tasks, over seeds, of the row and of a single network."""
     y = genre.loc[found["best"].track.values].to_numpy()
-    return {name: intervals.interval([clustering.mteb(found[name].mu.sel(seed=s).values.astype(float), y, seed=s).mean()
-                                      for s in found["best"].seed.values.tolist()]) for name in ("best", "single")}
+    rows = agreement.counted(y)
+
+    def value(name: str, seed: int) -> float:
+        points = found[name].mu.sel(seed=seed).values.astype(float)
+        return float(clustering.mteb(points[rows], y[rows], seed=seed).mean())
+
+    return {name: intervals.interval([value(name, seed) for seed in found["best"].seed.values.tolist()])
+            for name in ("best", "single")}
 
 
 def openings(run: Run) -> pd.DataFrame:

@@ -32,6 +32,15 @@ def planned(table: pd.DataFrame, beta: float) -> pd.DataFrame:
     return intervals.compare({f"{name} - {other}": (nmi[name], nmi[other]) for name, other in pairs})
 
 
+def outcomes(family: pd.DataFrame) -> dict[str, float]:
+    """How many comparisons of a family that have scores (`all`) are resolved (`n`), and have too `few` seeds to be; NaN
+    where none has scores."""
+    counts = family["verdict"].value_counts()
+    scored = len(family) - int(counts.get("no scores", 0))
+    return {"n": int(counts.get("resolved", 0)) if scored else float("nan"), "all": scored,
+            "few": int(counts.get("too few seeds", 0))}
+
+
 def ranked(table: pd.DataFrame, beta: float) -> pd.DataFrame:
     """One row per setting, highest mean NMI first: `METRICS` as intervals over seeds, `rank_by`, and whether the
     setting is a headline one."""

@@ -27,7 +27,8 @@ def is_pca(table: pd.DataFrame) -> Ruling:
 def pays(row: pd.Series) -> Ruling:
     """Does a difference pay, by the conditions in which it is resolved (a row of `when_it_pays.counts`)?"""
     words = "resolved and positive in more than half of the conditions, resolved and negative in none"
-    return ruling(row["better"] > row.sum() / 2 and row["worse"] == 0, words, better=int(row["better"]),
+    verdict = row["better"] > row.sum() / 2 and row["worse"] == 0
+    return ruling(verdict if row.sum() else None, words, better=int(row["better"]),
                   all=int(row.sum()), worse=int(row["worse"]))
 
 

@@ -143,16 +143,20 @@ def feature_table(nmi: pd.Series, paid: pd.DataFrame) -> pd.DataFrame:
 
 
 def counts(by_dim: pd.DataFrame, by_size: pd.DataFrame, by_set: pd.DataFrame) -> pd.DataFrame:
-    """In how many conditions each difference is resolved, and which way: a row per difference; tables of `gains`."""
+    """In how many conditions each difference is resolved, and which way: a row per difference; tables of `gains`.
+    Conditions without scores of the labels do not count."""
     known = [None, *by_set["VAE - PCA"][1:]]  # MFCCs and all tracks are in the first sweep
     conditions = pd.concat([by_dim, by_size.iloc[:-1], by_set.assign(**{"VAE - PCA": known})])
-    found = {name: conditions[name].dropna() for name in (*scores.GAINS, "VAE - raw")}
+    found = {name: [one for one in conditions[name].dropna() if one.n] for name in (*scores.GAINS, "VAE - raw")}
     return pd.DataFrame({name: {"better": sum(one.low > 0 for one in each),
                                 "not resolved": sum(not one.excludes_zero for one in each),
                                 "worse": sum(one.high < 0 for one in each)} for name, each in found.items()}).T
 
 
-def where_better(paid: pd.DataFrame) -> str:
-    """The conditions of a table of `gains` in which the VAE is resolved above PCA, as a list in words."""
+def where_better(paid: pd.DataFrame) -> str | float:
+    """The conditions of a table of `gains` in which the VAE is resolved above PCA, as a list in words; NaN where no
+    condition has scores of the labels."""
+    if not any(gap.n for gap in paid["VAE - PCA"]):
+        return float("nan")
     found = [str(condition) for condition, gap in zip(paid.iloc[:, 0], paid["VAE - PCA"], strict=True) if gap.low > 0]
     return ", ".join(found) or "none"

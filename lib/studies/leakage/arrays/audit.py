@@ -41,7 +41,7 @@ def describe(arrays: Arrays, seed: int = 0) -> pd.DataFrame:
         scores = agreement.external(y, found)
         rows.append({
             "array": name, "d": x.shape[1], "participation_ratio": nulls.participation_ratio(x),
-            "nmi": scores["nmi"], "nmi_null": agreement.nmi_null(found, y, rng).mean(), "ami": scores["ami"],
+            "nmi": scores["nmi"], "nmi_null": agreement.nmi_null(y, found, rng).mean(), "ami": scores["ami"],
             "probe": probes.probe_accuracy(x, y, reader, seed), "between": label_made.between_share(x, y),
             "silhouette": clustering.silhouette(x, found) if len(set(found)) > 1 else np.nan,
         })

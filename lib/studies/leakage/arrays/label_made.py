@@ -137,7 +137,7 @@ def second_modality(arrays: Arrays, about: pd.DataFrame, carriers: set[str], rel
         first = max(others, key=lambda b: nmi[b])
         modalities = pd.DataFrame(standardised(arrays.points[first], drop=True), track), pd.DataFrame(x, track)
         outcome = shuffles.modality_within_shuffle(*modalities, pd.Series(y, track), seed)
-        out.append(finding("within-genre shuffle", name, outcome.verdict == "proxy",
+        out.append(finding("shuffle within labels", name, outcome.verdict == "proxy",
                            EVIDENCE, f"fused with {first}, {outcome.sentence}",
                            {"first": first, "value": outcome.value}))
     return out

@@ -34,7 +34,7 @@ TESTS = {
     "label-derived": Test("L2", True, "is an array the label, or the label plus noise?"),
     "label as a column": Test("L2", True, "is the label among the columns?"),
     "equals the labels": Test("L2", True, "is a clustering the labels themselves?"),
-    "within-genre shuffle": Test("L2", False, "does a second modality act on more than the label?"),
+    "shuffle within labels": Test("L2", False, "does a second modality act on more than the label?"),
     "failed join": Test("", True, "are blocks of rows identical?"),
     "test among training rows": Test("L1.4", True, "are test rows among the training rows?"),
     "exact duplicates": Test("L1.4", True, "are rows identical?"),
