@@ -148,7 +148,7 @@ def test_series_leaves_scores_findings_and_figures(smoke):
     conditioning = [n for n, r in records.items() if any(o["purpose"] == "conditioning" for o in r["label_openings"])]
     assert set(conditioning) <= {"01_data_preparation", "07_cvae", "09_cvae_latent_space"}
     controls = [n for n, r in records.items() if any(o["purpose"] == "supervised_control" for o in r["label_openings"])]
-    assert set(controls) == {"02_lyrics_embeddings", "08_multimodal_fusion"}
+    assert set(controls) == {"02_lyrics_embeddings", "08_multimodal_fusion", "10_conditioning_on_nuisances"}
 
 
 def test_series_again_runs_nothing(smoke):

@@ -97,7 +97,7 @@ def _bytes(path: str) -> Iterator[tuple[BinaryIO, str]]:
         if size > LARGEST:
             raise Unusable(f"larger than {LARGEST / 2**30:g} GiB: cut it")
         if size <= IN_MEMORY:
-            content = file.read(IN_MEMORY)
+            content = file.read(size)
             yield io.BytesIO(content), hashlib.sha256(content).hexdigest()
             return
         before = hashlib.file_digest(file, "sha256").hexdigest()
@@ -156,34 +156,44 @@ def _about_length(length: int, opened: _Opened) -> list[str]:
 
 def _mono(opened: _Opened, start: int, wanted: int) -> tuple[np.ndarray, list[str]]:
     """`wanted` samples from `start`: the mean of the channels, or the loudest one where they cancel each other."""
-    y, power = _mix(opened, start, wanted)
-    mean = power.mean() if len(power) > 1 and np.isfinite(power).all() else 0.0  # what is not finite is refused later
-    if mean <= SILENCE**2 or (mixed := np.var(y, dtype=np.float64)) >= CANCELLED * mean:
+    y, power, mixed = _mix(opened, start, wanted)
+    if len(power) == 1:
+        return y, []
+    mean = power.mean() if np.isfinite(power).all() else 0.0  # what is not finite is refused later, with that reason
+    if mean <= SILENCE**2 or mixed >= CANCELLED * mean:
         return y, []
     loudest = int(np.argmax(power > 0.9 * power.max()))  # the first of those alike
+    mixed = np.var(y, dtype=np.float64)
     lost = f"{10 * np.log10(mean / mixed):.0f} dB below them" if mixed > CANCELLED * SILENCE**2 else "silent"
-    y, _ = _mix(opened, start, wanted, loudest)
+    y, *_ = _mix(opened, start, wanted, loudest)
     return y, [f"its channels cancel each other (the mono mix is {lost}): channel {loudest + 1} alone is used"]
 
 
-def _mix(opened: _Opened, start: int, wanted: int, channel: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of the channels, or one of them, float32 [samples], and each channel's variance."""
+def _mix(opened: _Opened, start: int, wanted: int, channel: int | None = None) -> tuple[np.ndarray, np.ndarray, float]:
+    """The mean of the channels, or one of them, float32 [samples]; each channel's variance, and that of the mean.
+
+    Of a single channel nothing is asked: its variances are zero.
+    """
     parts: list[np.ndarray] = []
-    sums, squares, n = 0.0, 0.0, 0
+    sums, products, n = np.zeros(1), np.zeros((1, 1)), 0
     with contextlib.closing(opened.blocks(start)) as blocks, np.errstate(all="ignore"):
         for block in blocks:
             block = block[: wanted - n]
             n += len(block)
-            if block.shape[1] == 1:
-                parts.append(block[:, 0])
-            else:
-                parts.append(block.mean(axis=1) if channel is None else block[:, channel])
-                sums = sums + block.sum(axis=0, dtype=np.float64)
-                squares = squares + np.diagonal(block.T @ block).astype(np.float64)
+            channels = block.shape[1]
+            if channels == 1 or channel is not None:
+                parts.append(block[:, channel or 0])
+            else:  # products with vectors: numpy's own means along short rows take ten times as long
+                half = np.full(2, 0.5, np.float32)
+                parts.append(block @ half if channels == 2 else block.mean(axis=1))
+                sums = sums + (np.ones(len(block), np.float32) @ block).astype(np.float64)
+                products = products + (block.T @ block).astype(np.float64)
             if n >= wanted:
                 break
-        power = np.atleast_1d(squares / max(n, 1) - (sums / max(n, 1)) ** 2)
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32), power
+        means = sums / max(n, 1)
+        covariance = products / max(n, 1) - np.outer(means, means)
+    y = np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.zeros(0, np.float32)
+    return y, np.diagonal(covariance), float(covariance.mean())
 
 
 def _count(opened: _Opened) -> int:

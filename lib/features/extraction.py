@@ -57,7 +57,9 @@ def analyse(spec: dict[str, Any], seconds: float) -> Clip:
         rate /= audio.pooling(rate)
     else:
         y = _prepared(track, seconds)
-        content = (np.clip(y, -1, 1) * 32767).round().astype("<i2").tobytes()
+        steps = np.clip(y, -1, 1)
+        steps *= 32767
+        content = np.rint(steps, out=steps).astype("<i2").tobytes()
         length, rate = len(y) / SAMPLE_RATE, SAMPLE_RATE / HOP_LENGTH / POOL
         features = audio.extract(y, SAMPLE_RATE, seconds)
     numbers = [features["mfcc_delta"], features["log_mel"], list(features["descriptors"].values())]
@@ -81,13 +83,14 @@ def _middle(track: LogMel, seconds: float) -> np.ndarray:
 def _prepared(sound: Sound, seconds: float) -> np.ndarray:
     """Samples at 22,050 Hz, at most `seconds` of them, from the middle."""
     y, rate = sound.y, sound.sr
-    if not np.isfinite(y).all():
+    low, high = (y.min(), y.max()) if len(y) else (0.0, 0.0)  # NaN where there is one
+    if not np.isfinite([low, high]).all():
         raise Unusable("holds samples that are not finite")
-    if np.abs(y).max(initial=0) > LOUDEST:
+    if max(-low, high) > LOUDEST:
         raise Unusable(f"holds samples far beyond full scale (over {LOUDEST:g})")
     if len(y) * SAMPLE_RATE < N_FFT * rate:  # not even one window
         raise Unusable(f"too short: {len(y) / rate:.2f} s")
-    if np.ptp(y) < SILENCE:
+    if high - low < SILENCE:
         raise Unusable("silent")
     if rate != SAMPLE_RATE:
         y = librosa.resample(y, orig_sr=rate, target_sr=SAMPLE_RATE, res_type="soxr_hq")

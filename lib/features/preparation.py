@@ -212,11 +212,11 @@ def _typed(columns: pd.DataFrame) -> pd.DataFrame:
 
 def known(run: Run) -> pd.DataFrame | None:
     """All that is known of the tracks but their labels [track, name]: planted factors, columns of the table of labels,
-    and descriptors; None where that is nothing. A column that is called like a descriptor is "tempo (table)"."""
+    and descriptors; None where that is nothing. A column whose name is taken becomes "tempo (table)"."""
     parts = {name: artifacts.load(run, name) for name in ("factors", "columns", "descriptors")
              if artifacts.has(run, name)}
     if "columns" in parts:
-        taken = {name for part in ("factors", "descriptors") for name in parts.get(part, ())}
+        taken = {"label", "cluster"}.union(*(table for name, table in parts.items() if name != "columns"))
         parts["columns"] = parts["columns"].rename(columns={name: f"{name} (table)" for name in taken})
     return pd.concat(parts.values(), axis=1) if parts else None
 

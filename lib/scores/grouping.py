@@ -34,6 +34,16 @@ def levels(column: pd.Series, bins: int = BINS, of_more_than: int = BINS) -> pd.
     return place.map(lambda one: MISSING if np.isnan(one) else f"bin {int(one):0{len(str(bins))}d}").astype(str)
 
 
+def groups(column: pd.Series) -> pd.Series:
+    """A column as groups [track], with enough tracks in each."""
+    return pooled(levels(column, bins_for(len(column))))
+
+
+def bins_for(n: int, bins: int = BINS, least: int = LEAST) -> int:
+    """Bins of a number of n tracks: two or more, with `least` tracks in each where that can be."""
+    return max(2, min(bins, n // least))
+
+
 def pooled(groups: pd.Series, least: int = LEAST) -> pd.Series:
     """Groups [track] of fewer than `least` tracks as one; with the smallest other where that is too small as well."""
     counts = groups.value_counts()

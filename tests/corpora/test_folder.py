@@ -90,7 +90,7 @@ LISTED = {  # name: bytes, reason
 
 def test_what_is_no_audio_is_listed_or_counted(tmp_path):
     root = collection(tmp_path, {"a": 20})
-    for family, files in ELSE.items():
+    for files in ELSE.values():
         for name, content in files.items():
             (root / "a" / name).parent.mkdir(parents=True, exist_ok=True)
             (root / "a" / name).write_bytes(content)

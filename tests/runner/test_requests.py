@@ -113,7 +113,7 @@ MISTAKES = [
     (["--export", "html", "--corpus", "musik"], "there is no run in"),
     (["--compare", "{loop}", "{dangling}"], "--compare: there is no run in"),
     (["--compare", "{empty}", LONG], "--compare: there is no run in"),
-    (["--compare", "{empty}", "{linked}"], "--compare: both folders are"),
+    (["--compare", "{empty}", "{linked}"], "--compare: {empty} is given twice"),
 ]
 
 

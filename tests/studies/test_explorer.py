@@ -19,7 +19,7 @@ from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
 from lib.scores import clustering
 from lib.scores import table as scores
-from lib.store import labels, runs, series
+from lib.store import artifacts, labels, runs, series
 from lib.store.errors import Problem
 from lib.studies.explorer import models, pictures, views, widget
 from tests.browsing import chromium, watched
@@ -118,6 +118,28 @@ def test_everything_known_of_the_tracks_is_there(material):
     assert material.names.is_unique and all(material.known.nunique() > 1)
 
 
+def test_columns_of_a_table_of_labels_are_there_to_colour_by(material):
+    tracks, n = material.x.index, len(material.x)
+    columns = pd.DataFrame({
+        "tempo": np.linspace(60, 180, n), "sex": np.array(["f", "m", None])[np.arange(n) % 3], "cluster": "x",
+        "singer": [f"singer {i // 2}" for i in range(n)], "label": [f"{i % 4:02d}" for i in range(n)], "city": "Graz",
+    }, index=tracks)
+    artifacts.save(material.run, "columns", columns)
+    try:
+        view = widget.Explorer(material.run)
+        known = view.material.known
+        assert {"tempo", "tempo (table)", "sex", "label (table)"} <= set(known) and known.columns.is_unique
+        assert not {"singer", "city", "cluster (table)"} & set(known)  # too many to tell apart, or all the same
+        np.testing.assert_allclose(known["tempo (table)"], columns["tempo"])
+        for name in ("sex", "tempo (table)", "label (table)"):
+            view.colour.value = name
+            assert f"by {name}" in view.picker.alt
+        view.colour.value = "label"
+        assert "by genre" in view.picker.alt
+    finally:
+        artifacts.remove(material.run, "columns")
+
+
 # --- a model ---
 
 
@@ -181,7 +203,8 @@ def test_a_mixture_prior_goes_without_labels(material):
 
 def test_clusters_that_are_the_labels_score_and_permuted_ones_do_not(prepared_run):
     run, x, genre = prepared_run
-    material = models.Material(run, {}, x, genre, pd.DataFrame(index=x.index), pd.Series(x.index, x.index))
+    material = models.Material(run, {}, x, genre, pd.DataFrame(index=x.index), pd.Series(x.index, x.index),
+                               {models.LABEL: genre})
     trained = models.train(material, models.Choice("MLP", 0.5, VAE, 0))
     found = models.score(trained, genre)
     assert found.nmi > 0.8 > 0.2 > found.nmi_null.max() and found.silhouette > found.silhouette_null.max()

@@ -12,8 +12,7 @@ from bs4 import BeautifulSoup
 from lib.store import series
 from tests import spectrograms
 
-SMALLEST = ("n_seeds=2", "n_seeds_sweep=2", "epochs=4", "conv_epochs=1", "betas=[1, 4]", "n_nulls=3",
-            "n_permutations=19")
+SMALLEST = ("n_seeds=2", "n_seeds_sweep=2", "epochs=4", "conv_epochs=1", "n_nulls=3", "n_permutations=19")
 GONE = re.compile(r"(?<![\w.])[-+]?(nan|inf)(?![\w])|n = 0\b")
 
 

@@ -140,7 +140,7 @@ def read(run: Run) -> Material:
         pd.api.types.is_numeric_dtype(known[name]) or known[name].nunique() <= MANY_LEVELS)]
     names = artifacts.load(run, "sources")["name"].loc[x.index]
     label = labels.open_labels(run, "evaluation").loc[x.index]
-    groups = {name: grouping.pooled(grouping.levels(column)) for name, column in known.items()}
+    groups = {name: grouping.groups(column) for name, column in known.items()}
     conditions = {LABEL: label} | {name: one for name, one in groups.items() if one.nunique() > 1 and name != LABEL}
     return Material(run, artifacts.load_corpus(run), x, label, known[varied], names, conditions)
 

@@ -23,7 +23,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from lib.features import preparation
-from lib.report import showing, style
+from lib.report import claims, showing, style
 from lib.report.glossary import shown
 from lib.store import runs
 from lib.store.errors import Problem
@@ -230,12 +230,14 @@ class Explorer:
         folders = {folder.name: folder for folder in runs.find_runs(run.folder.parent)}
         small = {} if SMALL in folders else {NEW: run.folder.parent / SMALL}
         betas = {f"{beta:g}": beta for beta in sorted({*s.betas, 1.0, s.beta})}
-        conditions = {shown(name): name for name in material.conditions}
+        called = {LABEL: claims.label_of(run)}
+        colours = [(called.get(name, name), name) for name in (LABEL, "cluster", *material.known)]
+        conditions = {called.get(name) or shown(name): name for name in material.conditions}
         self.picker.picked = 0
         self.name.options = list(material.names)
         for control, options, value in (
             (self.tracks, folders | small, run.folder), (self.beta, betas, s.beta),
-            (self.seed, run.seeds, run.seeds[0]), (self.colour, ["label", "cluster", *material.known], "label"),
+            (self.seed, run.seeds, run.seeds[0]), (self.colour, colours, LABEL),
             (self.condition, conditions, LABEL),
         ):
             control.options, control.value = options, value
@@ -253,12 +255,13 @@ class Explorer:
         points, axes = self.points
         names, label = self.material.names, self.material.label
         figure, ax = style.new(5.6, 4.2)
-        pictures.draw_view(points, axes, self._values(self.now.colour), ax)
+        values = self._values(self.now.colour)
+        pictures.draw_view(points, axes, values, ax)
         picture = _png(figure)
         places = figure.transFigure.inverted().transform(ax.transData.transform(points))  # as they were laid out
         with self.picker.hold_sync():
             self.picker.titles = [f"{names[t]} · {label[t]} · cluster {c}" for t, c in self.trained.clusters.items()]
-            self.picker.alt = f"Scatter plot of {len(points)} tracks: {self.now.view} by {self.now.colour}."
+            self.picker.alt = f"Scatter plot of {len(points)} tracks: {self.now.view} by {values.name}."
             self.picker.places = np.c_[places[:, 0], 1 - places[:, 1]].astype(np.float32).tobytes()
             self.picker.png = picture
 
@@ -275,7 +278,8 @@ class Explorer:
     def _values(self, name: str) -> pd.Series:
         if name == "cluster":
             return self.trained.clusters.map("{:02d}".format).rename(name)
-        return self.material.label.rename(name) if name == "label" else self.material.known[name]
+        named = self.material.label.rename(claims.label_of(self.material.run))
+        return named if name == LABEL else self.material.known[name]
 
     def _decoded(self) -> tuple[pd.DataFrame, str, str, bool]:
         """What `draw_decoding` and `say_decoding` take."""

@@ -68,7 +68,7 @@ def trained(run: Run, x: pd.DataFrame, labels: pd.Series) -> tuple[dict[Name, xr
         values, codes = planted(x, told[strength], n), told[strength].str.split().str[1].astype(int).to_numpy()
         wanted[strength, "nothing"] = Setting(ladder.config(run, x.shape[1], network), values)
         wanted[strength, "decoder"] = Setting(ladder.config(run, x.shape[1], network, n, "decoder"), values, codes)
-    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run)), told
+    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run, len(x))), told
 
 
 def curves(found: Clustered, y: np.ndarray, told: dict[float, pd.Series]) -> dict[str, dict[str, pd.DataFrame]]:

@@ -1,4 +1,8 @@
-"""Linear theory of what leaves: given a nuisance, a decoder needs a code for the covariance within its groups alone."""
+"""Linear theory of what leaves: given a nuisance, a decoder needs a code for the covariance within its groups alone.
+
+That conditioning takes a nuisance out was the aim of Louizos et al. 2016 (VFAE, arXiv 1511.00830) and Moyer et al. 2018
+(arXiv 1805.09458).
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _candidates(run: Run, tracks: pd.Index) -> Iterator[tuple[str, str, pd.DataF
 def nuisance(name: str, kind: str, values: pd.DataFrame, x: pd.DataFrame) -> Nuisance | str:
     """A nuisance of these values [track, 1 or more], or why it cannot be one."""
     choice = protocol()
-    bins = max(2, min(choice.bins, len(values) // choice.least_tracks))
+    bins = grouping.bins_for(len(values), choice.bins, choice.least_tracks)
     if values.shape[1] > 1:  # crossed, with some tracks in every cell
         bins = max(2, min(bins, int((len(values) / (2 * choice.least_tracks)) ** (1 / values.shape[1]))))
     parts = [grouping.levels(column, bins, choice.bins) for _, column in values.items()]

@@ -76,7 +76,7 @@ def trained(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[Rung, 
             for rung in ("means", "zscores", "linear"):
                 wanted[Rung(one.name, rung, network)] = Setting(plain, removed(run, x, one, rung))
             wanted |= conditional(run, x, one, network)
-    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run))
+    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run, len(x)))
 
 
 def conditional(run: Run, x: pd.DataFrame, one: Nuisance, network: str) -> dict[Rung, Setting]:

@@ -39,7 +39,7 @@ def trained(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance], labels: pd.Ser
         values = ladder.removed(run, x, one, "means")
         found[Rung(one.name, "means", NO_NETWORK)] = ladder.as_latents(values, rows, seeds, x.index)
         wanted |= ladder.conditional(run, x, one, ladder.networks(run)[0])
-    return found | stacked_latents(run, wanted, seeds, x.index, protocol.schedule(run))
+    return found | stacked_latents(run, wanted, seeds, x.index, protocol.schedule(run, len(x)))
 
 
 def associated(one: Nuisance, labels: pd.Series, n_permutations: int, seed: int = 0) -> dict[str, float]:

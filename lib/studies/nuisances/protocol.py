@@ -37,11 +37,11 @@ def protocol() -> Protocol:
     return Protocol(**yaml.safe_load((NOTEBOOKS / "nuisances.yaml").read_text(encoding="utf-8")))
 
 
-def schedule(run: Run) -> Schedule:
-    """How the ladder is trained; a run with shorter training (a trial) shortens it as well."""
-    choice = protocol()
-    return Schedule(min(choice.epochs, run.settings.epochs), choice.batch_size, choice.learning_rate, choice.patience,
-                    run.settings.held_out)
+def schedule(run: Run, n: int) -> Schedule:
+    """How the ladder is trained on n tracks; a run with shorter training (a trial) shortens it as well."""
+    choice, s = protocol(), run.settings
+    batch = max(min(s.batch_size, choice.batch_size), min(choice.batch_size, n // 8))  # several steps an epoch
+    return Schedule(min(choice.epochs, s.epochs), batch, choice.learning_rate, choice.patience, s.held_out)
 
 
 def seeds(run: Run) -> list[int]:

@@ -18,7 +18,7 @@ from lib.studies.nuisances.ladder import Rung
 
 RUNGS = ("means", *ladder.CVAES)  # beside nothing removed; all with the network of beta 1
 READERS = ("linear", "rbf")
-MOST = 3  # nuisances, those that explain most, of which probes are trained
+MOST = 2  # nuisances, those that explain most, of which probes are trained
 
 
 def readings(run: Run, latents: Mapping[Rung, xr.Dataset], tried: Sequence[Nuisance], y: np.ndarray) -> pd.DataFrame:

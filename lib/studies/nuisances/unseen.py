@@ -46,7 +46,7 @@ def agreements(run: Run, x: pd.DataFrame, one: Nuisance, y: np.ndarray, k: int) 
             values = x.to_numpy() if rung == "nothing" else ladder.removed(run, x, one, rung, aside)
             wanted[rung] = Setting(plain, values, None, aside)
     names = {Rung(one.name, rung, network): setting for rung, setting in wanted.items()}
-    latents = stacked_latents(run, names, run.settings.seeds(folds), x.index, protocol.schedule(run))
+    latents = stacked_latents(run, names, run.settings.seeds(folds), x.index, protocol.schedule(run, len(x)))
     found = {name.rung: [_nmi(run, part.mu.values[i][out].astype(float), y[out], k, i) for i, out in enumerate(aside)]
              for name, part in latents.items()}
     return pd.DataFrame(found).rename_axis("fold")

@@ -56,7 +56,7 @@ def captured(table: pd.DataFrame) -> Figure:
     kinds = (("mu within", "dimensions, mu", 1, PALETTE[1]), ("z within", "dimensions, a sample", 1, "white"),
              ("clusters within", "clusters", 0, PALETTE[0]))
     for column, name, i, face in kinds:
-        ax.plot(table[column], rows, MARKERS[i], color=PALETTE[i], mfc=face, ls="", label=name)
+        ax.plot(table[column], rows, MARKERS[i], color=PALETTE[i], mfc=face, ls="", label=name, clip_on=False, zorder=3)
     names = [shown(name) for name in table["property"]]
     ax.set(yticks=rows, yticklabels=names, xlabel="share of variance within {label}", xlim=(0, 1))
     legend_below(figure)

@@ -35,7 +35,8 @@ def sweep(run: Run, x: pd.DataFrame) -> Sweep:
     s = run.settings
     headline = {s.beta: "beta_vae", 1.0: "vae"}
     others = [beta for beta in sorted({*s.betas}) if beta not in headline]
-    found = sweep_latents(run, "beta_vae", x, config(run, x.shape[1]), others, s.seeds(s.n_seeds_sweep))
+    seeds = s.seeds(s.n_seeds_sweep)
+    found = sweep_latents(run, "beta_vae", x, config(run, x.shape[1]), others, seeds) if others else {}
     found |= {beta: mlp_latents(run, name, x, config(run, x.shape[1], beta), run.seeds)
               for beta, name in headline.items()}
     return dict(sorted(found.items()))
