@@ -634,8 +634,8 @@ def test_ledger_lists_every_notebook():
     (["--corpus", "latents", "--source", "lib"], "put y.npy there"),
     (["--only", "04", "--corpus", "latents", "--source", "{labelled}"], "A1_audit_your_run")])
 def test_the_appendix_and_its_corpus_need_each_other(tmp_path, capsys, arguments, says):
-    (tmp_path / "arrays").mkdir()
-    np.save(tmp_path / "arrays" / "y.npy", np.arange(40) % 2)
-    arguments = [one.format(labelled=tmp_path / "arrays") for one in arguments]
+    (tmp_path / "labelled").mkdir()
+    np.save(tmp_path / "labelled" / "y.npy", np.arange(40) % 2)
+    arguments = [one.format(labelled=tmp_path / "labelled") for one in arguments]
     assert run_notebooks.main([*arguments, "--out", str(tmp_path / "out")]) == 2
     assert says in capsys.readouterr().err
