@@ -283,7 +283,8 @@ def test_neighbours_are_the_nearest_others(material):
 
 def test_controls_change_what_is_shown(small, material):
     view = widget.Explorer(material.run)
-    assert view.now.model == models.Choice("MLP", 4.0, CVAE, 0) and "beta 4," in view.said.value and "<audio" in view.heard.value
+    assert view.now.model == models.Choice("MLP", 4.0, CVAE, 0)
+    assert "beta 4," in view.said.value and "<audio" in view.heard.value
     picture, sentence = view.picker.png, view.said.value
     view.beta.value = 1.0
     assert view.picker.png != picture and view.said.value != sentence and len(view.tried) == 2
