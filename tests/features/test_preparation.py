@@ -63,7 +63,7 @@ def test_the_store_holds_every_table_by_track(tmp_path, music):
 
     # A row is the clip that its id names
     track = ids[7]
-    y, sr = preparation.listen(run, track)
+    y, sr, *_ = preparation.listen(run, track)
     again = audio.extract(y, sr)
     np.testing.assert_allclose(found.mfcc.sel(track=track), again["mfcc"], atol=1e-4)
     np.testing.assert_allclose(found.log_mel.sel(track=track), again["log_mel"], atol=0.006)
@@ -100,9 +100,9 @@ def test_relabelling_renaming_and_reordering_change_no_feature(tmp_path, music, 
         shutil.copy(path, target)
     find = folder.find
 
-    def shuffled(root, seconds):
-        items, skipped = find(root, seconds)
-        return [items[i] for i in rng.permutation(len(items))], skipped
+    def shuffled(root, seconds, **options):
+        found = find(root, seconds, **options)
+        return found._replace(items=[found.items[i] for i in rng.permutation(len(found.items))])
 
     monkeypatch.setattr(folder, "find", shuffled)
     monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path / "cold cache"))

@@ -106,10 +106,10 @@ def _alive(x: np.ndarray) -> np.ndarray:
 
 
 def _best(target: str, told: dict[str, dict[str, Told]]) -> Told | None:
-    """The source that tells most of the target without the label, of those that tell more of it than it of them: what
-    was computed from another array knows no more than that."""
+    """The source that tells most of the target without the label, of those that tell more of it, with the label, than
+    it of them: what was computed from another array and the label knows no more than these."""
     sources = [one for source, one in told[target].items()
-               if target not in told[source] or one.without <= told[source][target].without]
+               if target not in told[source] or one.beside <= told[source][target].beside]
     return min(sources, key=lambda one: one.without, default=None)
 
 

@@ -164,12 +164,12 @@ def _not_reproduced(name: str, printed: pd.DataFrame, rows: list[Row]) -> list[F
 def _baselines(arrays: Arrays, name: str, printed: pd.DataFrame, probe: float) -> list[Finding]:
     """Is a printed purity or accuracy the share of the commonest label, which one heap of all rows has too?"""
     share = float(np.unique(arrays.labels, return_counts=True)[1].max() / len(arrays.labels))
-    out = []
+    exact, out = _digits(printed.to_numpy(float).ravel()), []
     for metric in ("purity", "accuracy"):
         values = printed[metric].dropna() if metric in printed else pd.Series(dtype=float)
-        digits = max((len(f"{v:.10g}".partition(".")[2]) for v in values), default=0)
-        if values.empty or digits < 3:  # two digits agree by chance
+        if values.empty or exact < 3:  # two digits agree by chance
             continue
+        digits = max(_digits(values), min(exact, 4))  # a column may be rounded more than the table, or end in zeros
         equal = int((np.abs(values - share) < max(AGREES, 0.51 * 10.0 ** -min(digits, 6))).sum())
         numbers_ = {"equal": equal, "of": len(values), "share": share, "probe": probe}
         said = (f"{equal} of {len(values)} printed values of {metric} equal the share of the commonest label "
@@ -177,6 +177,11 @@ def _baselines(arrays: Arrays, name: str, printed: pd.DataFrame, probe: float) -
                 f"no printed {metric} equals the share of the commonest label ({share:.4f})")
         out.append(finding("baseline metrics", f"{name}, {metric}", equal > 0, PROOF, said, numbers_))
     return out
+
+
+def _digits(values: np.ndarray) -> int:
+    """The most digits after the point of some numbers."""
+    return max((len(f"{value:.10g}".partition(".")[2]) for value in values), default=0)
 
 
 def _silhouettes(arrays: Arrays, name: str, rows: list[Row], seed: int) -> list[Finding]:
