@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help report test fast check shape env lab explore bench torture clean
+.PHONY: help report test fast check shape env lab explore bench audit-power mutants torture clean
 
 help:
 	@echo "make report   run the series on the built-in synthetic corpus and make its HTML book"
@@ -22,6 +22,8 @@ help:
 	@echo "make lab      open the notebooks in JupyterLab"
 	@echo "make explore  open the interactive explorer of the CVAE's latents in JupyterLab"
 	@echo "make bench    measure training and features against the plain way of doing them"
+	@echo "make audit-power  how far the audit of arrays can be trusted: public runs, innocent folders, planted faults"
+	@echo "make mutants  break each test of that audit in turn, and name the test of ours that fails"
 	@echo "make torture  kill a run 30 times at random moments, complete it, and compare it with an undisturbed one"
 	@echo "make env      only prepare the environment in $(VENV); the others do it when needed"
 	@echo "make clean    remove runs (build/) and caches; downloads and $(VENV) stay"
@@ -50,6 +52,12 @@ explore: env
 
 bench: env
 	@$(BIN)/python tests/bench.py
+
+audit-power: env
+	@$(BIN)/python tests/audit_power.py $(ARGS)
+
+mutants: env
+	@$(BIN)/python tests/mutants.py
 
 torture: env
 	@$(BIN)/python tests/torture.py $(ARGS)

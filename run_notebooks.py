@@ -76,7 +76,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
                       help="controlled (synthetic, built in), folder, gtzan, gtzan_logmel, log_mel or latents")
     what.add_argument("--source", default="", metavar="PATH", help="folder or file of a real corpus")
     what.add_argument("--lyrics", default="", metavar="PATH",
-                      help="lyrics of its tracks, if there are: CSV, JSON, or a folder of .txt and .lrc files")
+                      help="lyrics of its tracks, if there are: a table, or a folder of text files (.txt, .lrc ...)")
     what.add_argument("--labels", default="", metavar="TABLE:COLUMN",
                       help="labels of its tracks: a table (CSV, TSV, JSON, Excel, parquet) and its column, or the "
                       "files' tags (tags:genre); default: the names of the folders")

@@ -14,12 +14,19 @@ import xarray as xr
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from lib.features import extraction
 from lib.report import output
 from lib.store import artifacts, labels, runs, series
 
 # No test depends on speed
 settings.register_profile("series", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("series")
+
+
+def pytest_configure(config):
+    """Have librosa compiled before several workers call it: two that fill an empty cache at once crash Python."""
+    if not hasattr(config, "workerinput"):
+        extraction.warm()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,6 +8,7 @@ language for py3langid, and be found plausible by charset-normalizer; every othe
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 import unicodedata
 from collections import Counter
@@ -25,7 +26,6 @@ LEGACY = (  # what texts were written in, by Python's names; where two give the 
     *("mac_roman", "mac_latin2", "mac_croatian", "mac_cyrillic", "mac_greek", "mac_turkish"),
     *("gb18030", "big5hkscs", "cp932", "euc_jp", "cp949"),
 )
-EASTERN = ("Han", "Hiragana", "Katakana", "Hangul")
 WIDE = {"gb18030": "zh", "big5hkscs": "zh", "cp932": "ja", "euc_jp": "ja", "cp949": "ko"}  # several bytes a letter
 ALPHABETS = {  # letters besides a to z of the languages that py3langid tells apart, the commonest first
     "af": "êëéôíîïáèóöûüú", "bs": "čšžćđ", "ca": "àéèóçíòúïü", "cs": "áíěéšřčžýůúťďňó", "da": "æøåé", "de": "üäöß",
@@ -53,7 +53,7 @@ MARKS, INNER = "‘’“”„‚«»‹›–—…·¡¿´\xa0", "’´‘·-
 MANY = 20_000  # bytes that a guess looks at
 MOST, LEAST_WORSE = 0.1, 0.4  # cost per letter: of a reading that is believed, and by which any other is worse
 OTHER_TONGUE = 0.1  # what a reading costs that py3langid does not take to be in the language of the best
-SURE_LETTERS = 12  # beyond ASCII, from which on a language must be sure of itself
+LEAST_WIDE, LEAST_OTHER = 6, 12  # letters that a text must have, in Chinese and the like, and in another script
 DECLARED = re.compile(
     rb"""<\?xml[^>]{0,80}\bencoding\s*=\s*["']([\w.:-]+)|<meta[^>]{0,80}\bcharset\s*=\s*["']?([\w.:-]+)"""
     rb"""|^\#ENCODING\s*:\s*([\w.:-]+)|^\[(?:encoding|charset|ec)\s*:\s*([\w.:-]+)\s*\]"""
@@ -74,7 +74,7 @@ class Reading(NamedTuple):
     text: str
     tongue: str  # the language that it seems to be in
     costs: np.ndarray  # how odd each character is in that language [characters], 0 to 1; NaN for ASCII
-    ranks: np.ndarray  # how rare each is among the letters of the language, 0 to 1
+    ranks: np.ndarray  # how rare each is among the letters of the language (`_ranks`)
 
 
 def decode(content: bytes) -> tuple[str, str]:
@@ -157,12 +157,13 @@ def _legacy(content: bytes, line: int) -> tuple[str, str]:
 
 
 def _sample(content: bytes) -> bytes:
-    """The first lines that are not ASCII, some 20 kB."""
-    kept, size = [], 0
-    for row in content.split(b"\n"):
-        if size < MANY and not row.isascii():
-            kept.append(row[:MANY])
-            size += len(kept[-1])
+    """Lines that are not ASCII, some 20 kB, and where they are few, some others that say in which language."""
+    kept, size, rows = [], 0, content.split(b"\n")
+    for wanted, most in ((False, MANY), (True, MANY / 10)):
+        for row in rows:
+            if size < most and row.isascii() is wanted:
+                kept.append(row[:MANY])
+                size += len(kept[-1])
     return b"\n".join(kept)
 
 
@@ -203,13 +204,10 @@ def _best(sample: bytes, readings: list[Reading]) -> str:
     if not readings:
         return ""
     best = min(readings, key=lambda one: (_mean(one.costs), _mean(one.ranks)))
-    few = np.isfinite(best.costs).sum() < SURE_LETTERS
-    if not few and best.tongue not in (*ALPHABETS, *WIDE.values()):
+    letters, wide = np.isfinite(best.costs).sum(), best.encoding in WIDE
+    if best.tongue not in (*ALPHABETS, *WIDE.values()) or _mean(best.costs) > (0.5 if best.tongue == "en" else MOST):
         return ""
-    if _mean(best.costs) > (0.5 if few or best.tongue == "en" else MOST):
-        return ""
-    written = languages.script("".join(char for char in best.text if not char.isascii()))
-    if few and written not in ("Latin", "", *EASTERN):
+    if letters < (LEAST_WIDE if wide else LEAST_OTHER if best.tongue in ALPHABETS and not _latin(best.tongue) else 1):
         return ""
     if not all(rival is best or _clearly_worse(rival, best) for rival in readings):
         return ""
@@ -244,10 +242,10 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _ranks(text: str, tongue: str) -> np.ndarray:
+    """The place of each character [characters] among the letters of a language, from 0, the commonest, to 0.6."""
     alphabet = ALPHABETS.get(tongue, "")
     found = {letter: 0.6 * at / len(alphabet) for at, letter in enumerate(alphabet)}
-    return np.array([found.get(char, 0.0) for char in text.lower()]) if len(text.lower()) == len(text) else np.array(
-        [found.get(char.lower(), 0.0) for char in text])
+    return np.array([found.get(char.lower(), 0.0) for char in text])
 
 
 def _costs(text: str, tongue: str) -> np.ndarray:
@@ -257,7 +255,7 @@ def _costs(text: str, tongue: str) -> np.ndarray:
     alphabet is not Latin, every letter costs if the common ones are rare: one such encoding read as another.
     """
     alphabet = ALPHABETS.get(tongue, "")
-    latin = not alphabet or languages.script(alphabet) == "Latin"
+    latin = _latin(tongue)
     costs = np.full(len(text), np.nan)
     padded = f" {text} "
     for at, char in enumerate(text):
@@ -275,6 +273,11 @@ def _costs(text: str, tongue: str) -> np.ndarray:
     if not latin and sum(char in alphabet[:COMMONEST] for char in letters) < 0.5 * len(letters):
         costs[np.isfinite(costs)] = 1
     return costs
+
+
+@functools.cache
+def _latin(tongue: str) -> bool:
+    return languages.script(ALPHABETS.get(tongue, "")) in ("Latin", "")
 
 
 def _misplaced(char: str, before: str, after: str) -> bool:
@@ -295,6 +298,8 @@ def _of_a_sign(char: str, before: str, after: str, tongue: str) -> float:
         return 1
     if before.isalpha() and after.isalpha():
         return 0 if char in INNER else 0.5 if char in "…—" else 1
+    if char in "·\xa0" and (before.isalpha() or after.isalpha()):
+        return 0.7
     if char == "–" and (before.isalpha() or after.isalpha()):
         return 0.5
     return 0.5 if char in "”…’" and after.isalpha() and not (char == "’" and tongue == "en") else 0
@@ -322,7 +327,7 @@ def _wide_costs(text: str, encoding: str) -> np.ndarray:
             costs[at] = 0 if _common(char, encoding) else 1
         else:
             costs[at] = 0 if unicodedata.name(char, "").startswith("FULLWIDTH") else 1
-    if encoding == "big5hkscs" and len(found) > SURE_LETTERS:
+    if encoding == "big5hkscs" and len(found) > LEAST_OTHER:
         second = [char.encode(encoding)[-1] for char in text if not char.isascii()]
         if sum(byte < 0x7F for byte in second) < 0.1 * len(second):
             costs[np.isfinite(costs)] = 1  # a text in Big5 uses all its second bytes, other encodings only high ones

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.store import runs
+from lib.store import array_folder, runs
 from lib.store.errors import Problem
-from lib.store.labels import ARRAY_FILES
+from lib.store.labels import read_array
 from lib.store.settings import Settings, load, table_and_column
 
 NEEDS_SOURCE = {
     "folder": "a folder with one sub-folder of audio files per label",
     "gtzan_logmel": "the .npz file of log-mel spectrograms",
     "log_mel": "an .npz of log-mel spectrograms [track, bands, frames], or a folder of .npy, one per track",
-    "latents": "a folder of .npy arrays, one row per track, with their labels in y.npy",
+    "latents": "a folder of arrays, one row per track, with their labels (y.npy, say)",
 }
 
 
@@ -73,8 +73,8 @@ def check(
     for option, path in (("--source", source), ("--lyrics", lyrics), ("--labels", table if table != "tags" else "")):
         if path and not os.path.exists(path):
             raise Problem(f"{option}: there is nothing at {path}; check the path")
-    if corpus == "latents" and not any(os.path.isfile(Path(source, name)) for name in ARRAY_FILES):
-        raise Problem(f"--source: no labels in {source}: put {ARRAY_FILES[0]} there, one label per row of the others")
+    if corpus == "latents":
+        read_array(array_folder.read(Path(source)))
     out = out or str(runs.default_folder(found))
     if source and Path(os.path.realpath(out)).is_relative_to(os.path.realpath(source)):
         raise Problem(f"the run's folder {out} lies inside --source {source}, and what a run writes would be taken for "

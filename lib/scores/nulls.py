@@ -82,7 +82,8 @@ def draw_null(points: np.ndarray, kind: str, rng: np.random.Generator, n_active:
     if kind == "isotropic":
         return rng.standard_normal((n, n_active or d))
     if kind == "gaussian":
-        return rng.multivariate_normal(np.zeros(d), np.atleast_2d(np.cov(points.T)), size=n, method="eigh")
+        return rng.multivariate_normal(np.zeros(d), np.atleast_2d(np.cov(points.T)), size=n, method="eigh",
+                                       check_valid="ignore")
     if kind == "copula":
         normal = stats.norm.ppf(stats.rankdata(points, axis=0) / (n + 1))
         with np.errstate(invalid="ignore", divide="ignore"):  # a constant coordinate correlates with nothing

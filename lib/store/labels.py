@@ -8,14 +8,13 @@ know for what, and whatever learns from them or is built with them asks (`must_b
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lib.store import artifacts, runs
-from lib.store.errors import Problem
+from lib.store import array_folder, artifacts, runs
+from lib.store.array_folder import ArrayFolder
 from lib.store.runs import Run
 
 PURPOSES = ("evaluation", "conditioning", "supervised_control", "corpus_check")
@@ -26,7 +25,6 @@ MEANING = {
     "corpus_check": "the corpus itself is described",
 }
 FEW = 5  # tracks that a label needs to count in scores: fewer cannot be in every fold
-ARRAY_FILES = ("y.npy", "labels.npy")  # labels of somebody else's arrays
 LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary", "through nuisance")
 
 
@@ -81,39 +79,21 @@ def open_labels(run: Run, purpose: str) -> Labels:
     return _opened(labels, purpose)
 
 
-def read_array(folder: Path) -> np.ndarray:
-    """The labels [n], as text, that lie beside somebody else's arrays (`ARRAY_FILES`, pickle off).
+def read_array(folder: ArrayFolder) -> tuple[str, np.ndarray]:
+    """Name and values [n], as text, of the labels that lie beside somebody else's arrays (`choose_labels`).
 
     Raises `Problem` when there are none, or they are no labels.
     """
-    path = next((folder / name for name in ARRAY_FILES if (folder / name).is_file()), None)
-    if path is None:
-        raise Problem(f"no labels in {folder}: put {ARRAY_FILES[0]} there, one label per row of the other arrays")
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise Problem(f"cannot read {path} without pickle: save the labels as numbers or text ({error})") from error
-    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-    if values.ndim != 1 or values.dtype.kind not in "iubfUS":
-        raise Problem(f"{path} must hold one label per row: it has shape {values.shape} of {values.dtype}")
-    if values.dtype.kind == "f":
-        if not np.array_equal(values, np.round(values)):
-            raise Problem(f"{path} holds numbers that are no whole labels: audit works on classes")
-        values = values.astype(np.int64)
-    labels = np.asarray(values).astype(str)
-    if len(labels) < 20 or not 2 <= len(np.unique(labels)) <= len(labels) // 2:
-        raise Problem(f"{path} has {len(labels)} labels of {len(np.unique(labels))} kinds: needed are 20 rows and from "
-                      "two kinds to half as many as rows")
-    return labels
+    return array_folder.choose_labels(folder)
 
 
-def open_array(run: Run, folder: Path, purpose: str) -> np.ndarray:
+def open_array(run: Run, folder: ArrayFolder, purpose: str) -> tuple[str, np.ndarray]:
     """`read_array`, recorded as every opening is."""
     if purpose not in PURPOSES:
         raise ValueError(f"labels are opened for one of {PURPOSES}, not for {purpose!r}")
-    labels = read_array(folder)
+    name, labels = read_array(folder)
     runs.record(run, "label_openings", {"purpose": purpose, "n": len(labels), "time": time.time()})
-    return labels
+    return name, labels
 
 
 def ledger(records: dict[str, dict[str, Any]]) -> pd.DataFrame:

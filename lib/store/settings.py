@@ -30,7 +30,7 @@ class Settings(BaseModel):
     profile: str = "default"
     corpus: Literal["controlled", "folder", "gtzan", "gtzan_logmel", "log_mel", "latents"] = "controlled"
     source: str = Field("", description="folder or file of a real corpus")
-    lyrics: str = Field("", description="lyrics of a real corpus: CSV, JSON, or a folder of .txt and .lrc files")
+    lyrics: str = Field("", description="lyrics of a real corpus: a table, or a folder of text files (.txt, .lrc ...)")
     labels: str = Field("", description="labels of a real corpus: TABLE:COLUMN or tags:genre; empty: names of folders")
     duplicates: Literal["keep", "drop"] = Field("keep", description="exact copies: keep all, or one of each")
     max_tracks: int = Field(0, ge=0, description="real corpora: analyse a random subset of this size; 0 for all")

@@ -63,8 +63,8 @@ def test_the_store_holds_every_table_by_track(tmp_path, music):
 
     # A row is the clip that its id names
     track = ids[7]
-    sound = preparation.listen(run, track)
-    again = audio.extract(sound.y, sound.sr)
+    y, sr, *_ = preparation.listen(run, track)
+    again = audio.extract(y, sr)
     np.testing.assert_allclose(found.mfcc.sel(track=track), again["mfcc"], atol=1e-4)
     np.testing.assert_allclose(found.log_mel.sel(track=track), again["log_mel"], atol=0.006)
 
@@ -100,8 +100,8 @@ def test_relabelling_renaming_and_reordering_change_no_feature(tmp_path, music, 
         shutil.copy(path, target)
     find = folder.find
 
-    def shuffled(root, seconds, **how):
-        found = find(root, seconds, **how)
+    def shuffled(root, seconds, **options):
+        found = find(root, seconds, **options)
         return found._replace(items=[found.items[i] for i in rng.permutation(len(found.items))])
 
     monkeypatch.setattr(folder, "find", shuffled)

@@ -271,7 +271,7 @@ def test_the_index_has_an_answer_and_a_picture_of_every_notebook(opened, smoke):
 def test_a_page_of_two_runs_is_as_good(browser, smoke, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(smoke[0], again)
-    path = compare.export(smoke[0], again, tmp_path / "two.html")
+    path = compare.export([smoke[0], again], tmp_path / "two.html")
     page = visit(browser, path)
     assert not page.trouble.requests and not page.trouble.console
     assert not page.wide[390] and not page.wide[768] and page.serious == {"light": [], "dark": []}

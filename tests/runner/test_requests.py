@@ -102,7 +102,7 @@ MISTAKES = [
     (["--corpus", "folder", "--source", "{empty}", "--lyrics", "{dangling}"], "--lyrics: there is nothing at"),
     (["--corpus", "folder", "--source", "{empty}", "--out", "{empty}/a/../b"], "lies inside --source"),
     (["--corpus", "folder", "--source", "{linked}", "--out", "{empty}/b"], "lies inside --source"),
-    (["--corpus", "latents", "--source", "{file}"], "no labels in"),
+    (["--corpus", "latents", "--source", "{file}"], "there is no folder"),
     (["--corpus", "latents", "--source", LONG], "there is nothing at"),
     (["--out", "{file}"], "cannot write {file}: File exists; choose another folder"),
     (["--out", "{file}/x"], "cannot write {file}/x: Not a directory; choose another folder"),

@@ -263,7 +263,7 @@ def test_mean_spectrum_of_mean_mfccs():
 
 def test_mean_spectrum_is_that_of_the_track(material):
     """The 20 mean MFCCs smooth the time average of a track's log-mel."""
-    y, sr = preparation.listen(material.run, material.x.index[0])
+    y, sr, *_ = preparation.listen(material.run, material.x.index[0])
     power = audio.librosa.feature.melspectrogram(y=y, sr=sr, n_mels=128)
     real = audio.librosa.power_to_db(power).mean(axis=1)
     assert np.corrcoef(real, models.mean_spectrum(material.x.iloc[0]))[0, 1] > 0.95
@@ -283,7 +283,8 @@ def test_neighbours_are_the_nearest_others(material):
 
 def test_controls_change_what_is_shown(small, material):
     view = widget.Explorer(material.run)
-    assert view.now.model == ("MLP", 4.0, CVAE, 0) and "beta 4," in view.said.value and "<audio" in view.heard.value
+    assert view.now.model == models.Choice("MLP", 4.0, CVAE, 0)
+    assert "beta 4," in view.said.value and "<audio" in view.heard.value
     picture, sentence = view.picker.png, view.said.value
     view.beta.value = 1.0
     assert view.picker.png != picture and view.said.value != sentence and len(view.tried) == 2

@@ -7,7 +7,7 @@ import pytest
 from lib.report import claims
 from lib.scores.intervals import Interval
 from lib.studies.leakage import doses, rules, tables
-from lib.studies.leakage.array_report import EVIDENCE, ArrayReport, Finding
+from lib.studies.leakage.arrays.report import EVIDENCE, ArrayReport, Finding
 from lib.studies.leakage.outcomes import AuditReport, Result
 
 HIGH, LOW = Interval(0.7, 0.6, 0.8, 3), Interval(0.3, 0.2, 0.4, 3)

@@ -9,7 +9,7 @@ import yaml
 
 from lib.features import audio
 from lib.models import theory
-from lib.scores import nulls, properties
+from lib.scores import grouping, nulls, properties
 from lib.scores.intervals import Estimate, interval
 from lib.store import artifacts, labels
 from lib.store.series import NOTEBOOKS
@@ -54,11 +54,11 @@ def test_groups_of_few_tracks_are_pooled_and_groups_of_one_are_no_nuisance():
     x = pd.DataFrame(RNG(0).standard_normal((100, 5)), tracks(100))
     sizes = pd.Series(["a"] * 60 + ["b"] * 25 + [f"single {i}" for i in range(15)], x.index)
     one = made("artist", sizes, x)
-    assert one.groups.value_counts().to_dict() == {"a": 60, "b": 25, found.POOLED: 15}
+    assert one.groups.value_counts().to_dict() == {"a": 60, "b": 25, grouping.POOLED: 15}
     assert made("artist", pd.Series([f"artist {i}" for i in range(100)], x.index), x).startswith("no two groups")
     assert made("studio", pd.Series(["one"] * 100, x.index), x) == "the same for all tracks"
     few = pd.Series(["a"] * 60 + ["b"] * 37 + ["c"] * 3, x.index)
-    assert made("artist", few, x).groups.value_counts().to_dict() == {"a": 60, found.POOLED: 40}
+    assert made("artist", few, x).groups.value_counts().to_dict() == {"a": 60, grouping.POOLED: 40}
 
 
 def test_a_number_is_binned_and_a_number_that_names_things_is_not():
@@ -67,7 +67,7 @@ def test_a_number_is_binned_and_a_number_that_names_things_is_not():
                             "artist_id": [str(i % 15) for i in range(n)],
                             "take": ["01", "02"] * (n // 2), "free": ["", *map(str, range(n - 1))]}, tracks(n))
     columns = columns.replace("", np.nan)
-    typed = found.typed(columns)
+    typed = grouping.typed(columns)
     numbers = [name for name in typed if pd.api.types.is_numeric_dtype(typed[name])]
     assert numbers == ["year", "free"]
     x = pd.DataFrame(RNG(0).standard_normal((n, 3)), tracks(n))

@@ -10,7 +10,7 @@ from lib.report import plots
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PALETTE, listed, new, say
 from lib.scores.intervals import SHARE
-from lib.studies.leakage.array_labels import ISOTROPIC, UNRELATED
+from lib.studies.leakage.arrays.label_made import ISOTROPIC, UNRELATED
 from lib.studies.leakage.doses import EXPECTED
 
 
@@ -39,7 +39,9 @@ def noise_on_label(left: pd.DataFrame) -> Figure:
     return figure
 
 
-def variances(latents: dict[str, np.ndarray]) -> Figure:
-    """Variance of each dimension of some latents [track, d], sorted, and that of a standard normal prior."""
-    found = {name: np.sort(x.var(0))[::-1] for name, x in latents.items()}
-    return plots.eigenvalues(found, {"prior": 1.0}, of="Var(mu)")
+def variances(arrays: dict[str, np.ndarray], most: int = 10) -> Figure:
+    """Variance of each dimension of some arrays [track, d], sorted, and that of a standard normal prior; of many arrays
+    those whose dimensions are farthest apart."""
+    found = {name: np.sort(x.var(0))[::-1] for name, x in arrays.items()}
+    apart = sorted(found, key=lambda name: found[name][-1] / max(found[name][0], 1e-300))[:most]
+    return plots.eigenvalues({name: found[name] for name in found if name in apart}, {"prior": 1.0}, of="variance")

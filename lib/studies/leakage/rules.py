@@ -7,15 +7,29 @@ import pandas as pd
 from lib.report.rules import Ruling, rule, ruling
 from lib.scores.information import ACTIVE_NATS
 from lib.scores.intervals import Interval
-from lib.studies.leakage.array_labels import LABEL_STEP
-from lib.studies.leakage.array_report import LEVEL, Finding
+from lib.studies.leakage.arrays.latents import DEAD
+from lib.studies.leakage.arrays.report import LEVEL, ArrayReport, Finding
 from lib.studies.leakage.outcomes import AuditReport, Result
 
 CLEAR = {  # what holds of an array in which a test finds nothing
     "row order": f"the label changes as often from row to row as in no order, at {100 * LEVEL:g} %",
     "label-derived": "what is left without the labels' means is structured, or another array tells something of it",
     "shuffle within labels": "less than half of its gain is left when rows of one label exchange it",
-    "label beside features": f"another label sets neighbours apart by less than {LABEL_STEP:g} in log distance",
+    "label beside features": "the label adds no more than to label-free maps of the source, trained ones among them, "
+                             f"at {100 * LEVEL:g} % over all arrays",
+    "label as a column": "no column, and no column for each label, is the label to R^2 0.95",
+    "equals the labels": "fewer than 98 % of the rows lie in the groups that go with the labels best, or k-means "
+                         "gives it",
+    "nothing agrees": "neighbours share labels more often than chance allows",
+    "unknown as a class": "no label reads like none known, and none has most of the rows",
+    "failed join": "no block of five or more rows is identical",
+    "neighbours in order": f"next rows are no nearer than rows of one label dealt anew, at {100 * LEVEL:g} %",
+    "test among training rows": "no row of test or validation is a row of training",
+    "scale of dimensions": f"no dimension has less than {100 * DEAD:g} % of the largest one's variance, and none is "
+                           "absurd",
+    "baseline metrics": "no printed score is the share of the commonest label",
+    "silhouette of another array": "the printed silhouette is that of its groups in an array that is here",
+    "rows not reproduced": "each printed row has the scores of a clustering here",
     "exact duplicates": "no two rows of real numbers are identical",
     "collapse": f"{{subject}}: at least half of the dimensions carry more than {ACTIVE_NATS:g} nats, on these "
                 "assumptions",
@@ -30,6 +44,13 @@ def nothing_found(look: Finding) -> Ruling:
     told = look.verdict != "not decided" and look.numbers.get("active", "told") is not None
     words = "{subject}: {said}" if look.verdict == "not decided" else CLEAR[look.test]
     return ruling(look.verdict == "clear" if told else None, words, subject=look.subject, said=look.sentence)
+
+
+@rule
+def speaks_against(report: ArrayReport) -> Ruling:
+    """Does the audit of arrays find anything that speaks against them? `said` is its verdict in one sentence."""
+    words = "a finding that accuses is proved, or has evidence"
+    return ruling(bool(report.accusations), words, said=report.verdict())
 
 
 @rule

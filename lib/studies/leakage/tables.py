@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib.corpora.languages import UNKNOWN
 from lib.scores import table as scores
-from lib.studies.leakage.array_report import ArrayReport, Finding
+from lib.studies.leakage.arrays.report import ArrayReport, Finding
 
 SHOWN = ("n_tracks", "nmi", "nmi_null", "ami", "purity", "silhouette", "silhouette_null")
 

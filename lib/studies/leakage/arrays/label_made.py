@@ -1,23 +1,19 @@
-"""Was an array given the label? Tests on bare arrays."""
+"""Was an array made from the label: a function of it, the label plus noise, or what contains such an array?"""
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pandas as pd
-from sklearn.neighbors import NearestNeighbors
 
 from lib.scores import nulls, properties
 from lib.store.arithmetic import standardised
 from lib.studies.leakage import shuffles
-from lib.studies.leakage.array_files import Arrays
-from lib.studies.leakage.array_report import EVIDENCE, PROOF, Finding, finding
+from lib.studies.leakage.arrays.reading import Arrays
+from lib.studies.leakage.arrays.report import EVIDENCE, PROOF, Finding, finding
 
 ISOTROPIC = 0.9  # of the participation ratio of independent columns: from here a residual counts as isotropic noise
 UNRELATED = 0.05  # largest cross-validated R^2 from any other array that still counts as none
-DEPENDS = 0.3  # R^2 from which an array counts as computed from another
-LABEL_STEP = 0.1  # log distance by which another label may set neighbours apart in what is computed from features alone
+Related = dict[str, dict[str, float]]  # `relations.within_labels`
 
 
 def between_share(x: np.ndarray, y: np.ndarray) -> float:
@@ -30,17 +26,7 @@ def between_share(x: np.ndarray, y: np.ndarray) -> float:
     return float(1 - inside / ((z**2).sum() / (len(y) - 1)))
 
 
-def r2_within(target: np.ndarray, source: np.ndarray, y: np.ndarray, seed: int = 0) -> float:
-    """`properties.r2_within` of a whole array [N, D] from another [N, E], columns standardised; 0 where the label
-    decides it."""
-    a, b = standardised(source, drop=True), {"": standardised(target, drop=True)}
-    if not a.size or not b[""].size:
-        return 0.0
-    found = properties.r2_within(a, b, y, seed, np.logspace(-2, 4, 7), scale=False, each=False)[""]
-    return 0.0 if np.isnan(found) else found
-
-
-def label_derived(arrays: Arrays, about: pd.DataFrame, related: pd.DataFrame) -> list[Finding]:
+def label_derived(arrays: Arrays, about: pd.DataFrame, related: Related) -> list[Finding]:
     """Which arrays are the label, or the label plus noise; and which contain such an array.
 
     Label plus noise: labels account for at least a tenth of the variance; what is left when each label's mean is taken
@@ -54,7 +40,7 @@ def label_derived(arrays: Arrays, about: pd.DataFrame, related: pd.DataFrame) ->
     out, derived = [], {}
     for name, x in arrays.points.items():
         numbers = {key: float(by_name.loc[name, key]) for key in ("nmi", "probe")} | noise_shape(x, y)
-        others = {b: r for b, r in related.loc[name].items()
+        others = {b: r for b, r in related[name].items()
                   if b != name and not (r >= 0.99 and arrays.points[b].shape[1] > x.shape[1])}
         numbers["r2_from_others"] = max(others.values(), default=float("nan"))
         numbers["best_other_nmi"] = max((float(by_name.loc[b, "nmi"]) for b in others), default=float("nan"))
@@ -74,8 +60,8 @@ def label_derived(arrays: Arrays, about: pd.DataFrame, related: pd.DataFrame) ->
                         f"{x.shape[1]} columns are too few to tell noise without a direction from anything else")
             out.append(finding("label-derived", name, noise, EVIDENCE, said, numbers))
     carriers = []
-    for one in [f for f in out if any(related.loc[d, f.subject] >= 0.5 for d in derived)]:
-        sources = {d: float(related.loc[d, one.subject]) for d in derived if related.loc[d, one.subject] >= 0.5}
+    for one in [f for f in out if any(related[d][f.subject] >= 0.5 for d in derived)]:
+        sources = {d: float(related[d][one.subject]) for d in derived if related[d][one.subject] >= 0.5}
         whole = arrays.points[one.subject]
         columns = {b: contained(x, whole) for b, x in arrays.points.items() if b != one.subject}
         columns = {b: n for b, n in columns.items() if n}
@@ -134,67 +120,7 @@ def contained(part: np.ndarray, whole: np.ndarray) -> int:
     return part.shape[1] if same.any(1).all() else 0
 
 
-def label_beside_features(arrays: Arrays, derived: set[str], related: pd.DataFrame) -> list[Finding]:
-    """Which arrays were computed from another array and the label?
-
-    An array that another one explains (within labels, R^2 at least 0.3, and better than the reverse) is taken to be
-    computed from it. Between neighbours in the source, another label must then add nothing to the distance: found where
-    it adds at least 0.1 to the logarithm, at equal distance in the source. Identical rows are compared too.
-    """
-    y, out = arrays.labels, []
-    free = {name: x for name, x in arrays.points.items() if name not in derived and x.shape[1] > 1}
-    for name, x in free.items():
-        told = {other: float(related.loc[name, other]) for other in free if other != name}
-        sources = {other: r for other, r in told.items() if r >= DEPENDS and r > related.loc[other, name]}
-        if not sources:
-            continue
-        source = max(sources, key=sources.get)
-        effect, error, n_pairs = _label_step(*(standardised(a, drop=True) for a in (free[source], x)), y)
-        same, crossing = _identical(free[source], x, y)
-        found = effect >= LABEL_STEP and effect > 3 * error
-        said = (f"explained by {source} (R^2 {sources[source]:.2f}), whose neighbours of another label lie "
-                f"{np.exp(effect):.2f} times as far apart here as those of the same ({n_pairs} pairs)")
-        if same[1] and crossing[1]:
-            said += (f"; of {same[1]} pairs identical there and of one label {same[0]} are identical here, of "
-                     f"{crossing[1]} under two labels {crossing[0]}")
-        said += ": it was given the label too" if found else ""
-        out.append(finding("label beside features", name, found, EVIDENCE, said, {
-            "source": source, "r2": sources[source], "log_distance": effect, "error": error, "pairs": n_pairs,
-            "identical_kept": same[0], "identical": same[1], "identical_across_kept": crossing[0],
-            "identical_across": crossing[1]}))
-    return out
-
-
-def _label_step(source: np.ndarray, x: np.ndarray, y: np.ndarray, k: int = 6) -> tuple[float, float, int]:
-    """Least squares effect of "another label" on the log distance of neighbours, at equal distance in the source."""
-    distance, neighbour = NearestNeighbors(n_neighbors=min(k, len(y) - 1)).fit(source).kneighbors()
-    a = np.repeat(np.arange(len(y)), distance.shape[1])
-    b, far = neighbour.ravel(), distance.ravel()
-    here = np.sqrt(((x[a] - x[b]) ** 2).sum(1))
-    keep = (far > 1e-6 * np.median(far)) & (here > 1e-6 * np.median(here))
-    other = (y[a] != y[b])[keep].astype(float)
-    design = np.c_[np.ones(keep.sum()), np.log(far[keep]), other]
-    if not 20 <= other.sum() <= len(other) - 20:
-        return 0.0, float("inf"), int(keep.sum())
-    target = np.log(here[keep])
-    found, *_ = np.linalg.lstsq(design, target, rcond=None)
-    noise = ((target - design @ found) ** 2).sum() / (len(target) - 3)
-    error = np.sqrt(noise * np.linalg.inv(design.T @ design)[2, 2] * 2)  # a pair is often there twice
-    return float(found[2]), float(error), int(keep.sum())
-
-
-def _identical(source: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(kept, all) pairs of rows identical in the source that are identical in x: of one label, and of two."""
-    group = np.unique(source, axis=0, return_inverse=True)[1].ravel()
-    counts = {True: [0, 0], False: [0, 0]}
-    for g in np.flatnonzero(np.bincount(group) > 1):
-        for i, j in itertools.combinations(np.flatnonzero(group == g), 2):
-            counts[bool(y[i] == y[j])][0] += int(np.array_equal(x[i], x[j]))
-            counts[bool(y[i] == y[j])][1] += 1
-    return tuple(counts[True]), tuple(counts[False])
-
-
-def second_modality(arrays: Arrays, about: pd.DataFrame, carriers: set[str], related: pd.DataFrame,
+def second_modality(arrays: Arrays, about: pd.DataFrame, carriers: set[str], related: Related,
                     seed: int = 0) -> list[Finding]:
     """Arrays that no other tells anything of, fused with the best of the others: do they act on more than the label?
 
@@ -205,7 +131,7 @@ def second_modality(arrays: Arrays, about: pd.DataFrame, carriers: set[str], rel
     track = [f"row {i:09d}" for i in range(len(y))]
     for name, x in arrays.points.items():
         others = [b for b in arrays.points if b not in carriers | {name}]
-        strangers = all(max(related.loc[name, b], related.loc[b, name]) <= UNRELATED for b in others)
+        strangers = all(max(related[name][b], related[b][name]) <= UNRELATED for b in others)
         if name in carriers or not others or not strangers or between_share(x, y) < 0.02:
             continue
         first = max(others, key=lambda b: nmi[b])
