@@ -154,7 +154,7 @@ def save_scores(run: Run, scores: pd.DataFrame) -> None:
     files.write(parts / f"{run.notebook}.csv", lambda path: scores[SCORE_COLUMNS].to_csv(path, index=False))
     files.write_text(parts / f"{run.notebook}.json", json.dumps({"corpus_id": corpus_id(run)}))
     with files.locked(run.folder):
-        tables = [_read_scores(path) for path in sorted(parts.glob("*.csv")) if _current(run, path)]
+        tables = [_read_scores(path) for path in sorted(parts.glob("[!.]*.csv")) if _current(run, path)]
         merged = pd.concat(tables, ignore_index=True)
         files.write(run.folder / "scores.csv", lambda path: merged.to_csv(path, index=False))
 

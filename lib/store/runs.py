@@ -168,7 +168,8 @@ def record(run: Run, kind: str, entry: dict[str, Any]) -> None:
 
 def load_records(folder: Path) -> dict[str, dict[str, Any]]:
     """The records of all notebooks of a run, by notebook name."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted((folder / "records").glob("*.json"))}
+    paths = sorted((folder / "records").glob("[!.]*.json"))  # hidden ones are being written by others
+    return {path.stem: json.loads(path.read_text()) for path in paths}
 
 
 def _record_path(run: Run) -> Path:

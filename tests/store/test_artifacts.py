@@ -146,6 +146,21 @@ def test_scores_replace_their_notebook_and_read_only_what_came_before(prepared_r
 # --- problems and the graph ---
 
 
+def test_what_another_notebook_is_writing_is_not_read(prepared_run):
+    """Notebooks run side by side: a file under its temporary name is not there yet."""
+    run = prepared_run[0]
+    records, seen = runs.load_records(run.folder), []
+
+    def while_written(path):
+        seen.append(runs.load_records(run.folder))
+        path.write_text("{}")
+
+    files.write(run.folder / "records" / "05_beta_vae.json", while_written)
+    assert seen == [records]
+    scores = pd.DataFrame(columns=artifacts.SCORE_COLUMNS)
+    files.write(run.folder / "store" / "scores" / "03_baselines.csv", lambda path: artifacts.save_scores(run, scores))
+
+
 def test_a_problem_shows_no_traceback_in_jupyter():
     assert Problem("the folder is empty")._render_traceback_() == ["Problem: the folder is empty"]
 
