@@ -187,6 +187,8 @@ def _batch(options: argparse.Namespace, series: Any) -> int:
 @contextlib.contextmanager
 def _rendering(folder: Path) -> Iterator[None]:
     """While notebooks run, render those that are done: that takes seconds."""
+    import nbclient  # noqa: F401  (before the thread: two that import jupyter_client at once find it half made)
+
     ended = threading.Event()
 
     def render() -> None:
