@@ -29,6 +29,7 @@ SAMPLE = 100_000  # characters from which the separator is told
 SEPARATORS = ",;\t|"
 EXCEL, PARQUET = (".xlsx", ".xlsm", ".xls"), (".parquet", ".pq")
 BEFORE = re.compile(r"(?:[ \t\"']*(?:sep=.[\"']?|(?:#\s|//)[^\n]*)?\r?\n)*", re.IGNORECASE)  # blank, sep=, comments
+NEEDS = {"openpyxl": "an Excel table", "pyarrow": "a parquet table"}
 
 
 class Table(NamedTuple):
@@ -55,9 +56,9 @@ def read(path: Path, what: str = "the table", option: str = "--labels", value: s
             raise Problem(f"{what} {path} is larger than {most_bytes // 10**6} MB: is it the right file?")
         content = path.read_bytes()
         if content.startswith(b"PAR1") or path.suffix.lower() in PARQUET:
-            return _of_frame(_borrowed(pd.read_parquet, path), "parquet")
+            return _of_frame(_borrowed("pyarrow", pd.read_parquet, path, what), "parquet")
         if path.suffix.lower() in EXCEL:
-            frame = _borrowed(pd.read_excel, path, header=None, dtype=str, engine="openpyxl")
+            frame = _borrowed("openpyxl", pd.read_excel, path, what, header=None, dtype=str, engine="openpyxl")
             return _of_lines([(f"row {i}", row) for i, row in enumerate(frame.fillna("").to_numpy().tolist(), 1)],
                              "Excel")
         text, encoding = lyrics_encodings.decode(content)
@@ -75,10 +76,12 @@ def read(path: Path, what: str = "the table", option: str = "--labels", value: s
         raise Problem(f"{what} {path} cannot be understood: {error}") from error
 
 
-def _borrowed(reader: Any, path: Path, **options: Any) -> pd.DataFrame:
-    """A file read by pandas; whatever it raises becomes ValueError, in one line."""
+def _borrowed(package: str, reader: Any, path: Path, what: str, **options: Any) -> pd.DataFrame:
+    """A file read by a package that need not be there."""
     try:
         return reader(path, **options)
+    except ImportError as error:
+        raise Problem(f"{what} {path} is {NEEDS[package]}: pip install {package}, or save it as CSV") from error
     except Exception as error:  # what these readers raise for a damaged file is not a matter of types
         raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 

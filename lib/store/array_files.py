@@ -105,7 +105,10 @@ def _npz(path: Path) -> list[Stored]:
 
 
 def _parquet(path: Path) -> list[Stored]:
-    return _columns(pd.read_parquet(path), path)
+    try:
+        return _columns(pd.read_parquet(path), path)
+    except ImportError as error:
+        raise Unusable("is a parquet table: pip install pyarrow, or save it as CSV") from error
 
 
 def _table(path: Path) -> list[Stored]:

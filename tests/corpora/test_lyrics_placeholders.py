@@ -1,5 +1,6 @@
 """Placeholders, what sites add, pairs of files, shared texts and tables of lyrics: kind by kind."""
 
+import importlib.util
 import json
 
 import pandas as pd
@@ -202,13 +203,23 @@ def test_quotes_with_backslashes_or_doubled(tmp_path, cell, text):
     assert lyrics_reading.read(tmp_path / "a.csv")["text"].tolist() == [text, "la"]
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "a.parquet"])
-def test_excel_and_parquet_are_read(tmp_path, name):
+@pytest.mark.parametrize("name, package", [("a.xlsx", "openpyxl"), ("a.parquet", "pyarrow")])
+def test_excel_and_parquet_are_read_or_named(tmp_path, monkeypatch, name, package):
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
     frame = pd.DataFrame(ROWS, columns=["track_id", "lyrics"])
-    (frame.to_excel if name == "a.xlsx" else frame.to_parquet)(tmp_path / name, index=False)
+    (frame.to_excel if package == "openpyxl" else frame.to_parquet)(tmp_path / name, index=False)
     assert lyrics_reading.read(tmp_path / name)[["track_id", "text"]].to_numpy().tolist() == [
         list(row) for row in ROWS
     ]
+    reader = "read_excel" if package == "openpyxl" else "read_parquet"
+
+    def missing(*args, **options):
+        raise ImportError(package)
+
+    monkeypatch.setattr(pd, reader, missing)
+    with pytest.raises(Problem, match=f"pip install {package}, or save it as CSV"):
+        lyrics_reading.read(tmp_path / name)
 
 
 def test_a_bad_line_of_json_costs_that_line(tmp_path):

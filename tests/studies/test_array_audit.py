@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import run_notebooks
 from lib.scores import agreement, clustering
-from lib.store import labels, runs, series
-from lib.store.errors import Problem
+from lib.store import array_files, labels, runs, series
+from lib.store.errors import Problem, Unusable
 from lib.studies.leakage import __main__ as command
 from lib.studies.leakage.arrays import (
     agreeing,
@@ -494,6 +494,17 @@ def test_folders_with_the_usual_conventions_are_read_as_they_are(tmp_path, how):
     assert len(data.points) == 1 and len(data.labels) == 120
     assert len(set(zip(data.labels, names, strict=True))) == 3  # the same labels by whatever name
     assert (data.parts is not None) == (how == "splits")
+
+
+def test_a_parquet_file_without_its_reader_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "z.parquet").write_bytes(b"PAR1 and more")
+
+    def missing(*_args, **_options):
+        raise ImportError("pyarrow")
+
+    monkeypatch.setattr(pd, "read_parquet", missing)
+    with pytest.raises(Unusable, match="pip install pyarrow"):
+        array_files.read(tmp_path / "z.parquet")
 
 
 def test_several_label_files_are_named(tmp_path):
