@@ -48,6 +48,8 @@ def open(settings: Settings) -> Corpus:
         notebook = f"notebooks/{FILES['audit_your_run']}.ipynb"
         raise Problem(f"the corpus '{settings.corpus}' holds no music: it is for {notebook}")
     corpus = _OPENERS[settings.corpus](settings)
+    if settings.faults == "drop":
+        corpus = _without_faults(corpus)
     if settings.labels:
         corpus = _labelled(corpus, settings.labels)
     if settings.lyrics:
@@ -58,6 +60,15 @@ def open(settings: Settings) -> Corpus:
         corpus = corpus._replace(items=items, lyrics_report=report)
     check_counts([item.label for item in corpus.items], settings, "")
     return corpus
+
+
+def _without_faults(corpus: Corpus) -> Corpus:
+    """GTZAN without its known faults, which are listed."""
+    items, faults = gtzan.without_faults(corpus.items)
+    about = f"{corpus.description} {len(faults)} tracks with known faults are left out, by published lists."
+    return corpus._replace(title=f"{corpus.title}, filtered", description=about.replace(_counts(corpus.items),
+                           _counts(items)), items=items,
+                           skipped=pd.concat([corpus.skipped, _table(faults)], ignore_index=True))
 
 
 def _labelled(corpus: Corpus, labels: str) -> Corpus:

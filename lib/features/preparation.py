@@ -111,7 +111,7 @@ def _accounts(corpus: Corpus, extracted: extraction.Extracted, used: int, noted:
 
 
 def identify(found: list[Track], duplicates: str) -> tuple[list[Track], pd.DataFrame]:
-    """Give every track its id, sorted by it, and list the exact duplicates: group, track, n, labels_agree.
+    """Give every track its id, sorted by it, and list the exact duplicates: group, track, n, labels_agree, file.
 
     The id is a hash of what was analysed. Copies share it, so with `duplicates="keep"` the second gets "-2" and so on,
     in an order given by a hash of content and file name, not by folder or order; with "drop" one copy of each group
@@ -126,13 +126,13 @@ def identify(found: list[Track], duplicates: str) -> tuple[list[Track], pd.DataF
         agree = len({track.item.label for track in copies}) == 1
         named = [t._replace(track=content if i == 1 else f"{content}-{i}") for i, t in enumerate(copies, 1)]
         if len(copies) > 1:
-            rows += [(content, track.track, len(copies), agree) for track in named]
+            rows += [(content, track.track, len(copies), agree, track.item.name) for track in named]
         if duplicates == "keep":
             kept += named
         elif agree:
             kept.append(named[0])
     kept.sort(key=lambda track: track.track)
-    return kept, pd.DataFrame(rows, columns=["group", "track", "n", "labels_agree"])
+    return kept, pd.DataFrame(rows, columns=["group", "track", "n", "labels_agree", "file"])
 
 
 def _copy_order(track: Track) -> tuple[str, str]:

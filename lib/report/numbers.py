@@ -82,8 +82,8 @@ def _of_scores(table: pd.DataFrame) -> list[Number]:
 
 
 def _macros(name: str, value: Any, spec: str, origin: str) -> list[Number]:
-    """The macro of a number, or of an interval `[mean, low, high, n]` and its parts; none for anything else."""
-    if isinstance(value, list) and len(value) == 4 and all(isinstance(v, (int, float)) for v in value):
+    """The macro of a number, or of a recorded `Interval` and its parts; none for anything else."""
+    if isinstance(value, list) and len(value) == 5 and all(isinstance(v, (int, float)) for v in value[:4]):
         if not value[3] or not math.isfinite(value[0]):
             return []
         interval = Interval(*value)

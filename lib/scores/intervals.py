@@ -13,12 +13,14 @@ from lib.store.streams import stream
 
 
 class Interval(NamedTuple):
-    """A mean with its 95 % interval. Over training seeds it covers training noise only, not another sample of music."""
+    """A mean with its 95 % interval. Over training seeds it covers training noise only, not another sample of music;
+    over seeds and units (`over_blocks`) both."""
 
     mean: float
     low: float
     high: float
-    n: int
+    n: int  # seeds; or units, or blocks of them
+    freedom: float | None = None  # degrees of freedom of its t, where they are not n - 1
 
     def __format__(self, spec: str) -> str:
         spec = spec or ".3f"
@@ -63,14 +65,13 @@ def interval(values, level: float = 0.95, within: tuple[float, float] = ANY) -> 
 
 
 def p_of_zero(span: Interval) -> float:
-    """Two-sided p of the hypothesis that the mean is zero, of a t interval with n - 1 degrees of freedom; NaN without
-    one."""
+    """Two-sided p of the hypothesis that the mean is zero, of a t interval; NaN without one."""
     if span.n < 2 or not np.isfinite(span.low):
         return float("nan")
-    half = (span.high - span.low) / 2
+    half, freedom = (span.high - span.low) / 2, span.freedom or span.n - 1
     if half == 0:
         return float(span.mean == 0)
-    return float(2 * stats.t.sf(abs(span.mean) / half * stats.t.ppf(0.975, span.n - 1), span.n - 1))
+    return float(2 * stats.t.sf(abs(span.mean) / half * stats.t.ppf(0.975, freedom), freedom))
 
 
 def by_seed(scores: pd.DataFrame, metric: str, **where: str) -> pd.Series:
@@ -82,8 +83,21 @@ def by_seed(scores: pd.DataFrame, metric: str, **where: str) -> pd.Series:
 
 
 def paired(a: pd.Series, b: pd.Series) -> Interval:
-    """Interval of the difference a - b over the seeds that both have."""
-    return interval((a - b).dropna())
+    """Interval of the difference a - b over the seeds that both have; over units as well, where both are replicates."""
+    return over((a - b).dropna())
+
+
+def over(values: pd.Series) -> Interval:
+    """Interval of the mean of values [seed], or of replicates [(block, seed)] (`scores/jackknife.py`)."""
+    if BLOCK not in values.index.names:
+        return interval(values)
+    table = values.unstack(BLOCK).dropna()  # [seed, block]
+    return over_blocks(table[WHOLE].to_numpy(), table.drop(columns=WHOLE).to_numpy().T).interval
+
+
+def whole(values: pd.Series) -> pd.Series:
+    """Values [seed] of all tracks; of replicates those without anything left out."""
+    return values.xs(WHOLE, level=BLOCK) if BLOCK in values.index.names else values
 
 
 def lower_bound(values, family: int = 1, level: float = 0.95) -> float:
@@ -132,59 +146,82 @@ class Estimate(NamedTuple):
 
 
 LEAST_UNITS = 10  # below it a jackknife over units is not decided
+FEW_SEEDS, FEW_UNITS = "too few seeds", "too few units"
+BLOCK, WHOLE = "block", -1  # level of replicates: which block of units is left out; none
 
 
 def over_seeds_and_groups(statistic: Callable[[np.ndarray], np.ndarray], groups: np.ndarray | pd.Series,
                           most: int = 100, seed: int = 0) -> Estimate:
     """A statistic's mean over training seeds, for other seeds and another sample of units (artists, singers, copies).
 
-    `statistic` takes row numbers and returns a value per seed; networks and clusters stay as they are. Variance:
-    that over seeds, divided by their number, plus the jackknife of the mean over seeds that leaves out a unit of
-    `groups` [track] at a time (Tukey 1958), or one of `most` random blocks of units where there are more. What single
-    tracks do in single seeds is in both, so that the interval is rather wide than narrow; taking it out (Cameron,
-    Gelbach and Miller 2011) covers too little with three seeds. t with the degrees of freedom of Welch and
-    Satterthwaite, at most units - 1. No interval below `LEAST_UNITS` units or two seeds.
+    `statistic` takes row numbers and returns a value per seed; networks and clusters stay as they are. A unit of
+    `groups` [track] is left out at a time, or one of `most` random blocks of units where there are more.
     """
+    codes = blocks(groups, most, seed)
+    rows = np.arange(len(codes))
+    values = np.asarray(statistic(rows), float)
+    without = [statistic(rows[codes != block]) for block in range(codes.max() + 1)] if codes.max() else [values]
+    return over_blocks(values, np.array(without, float))
+
+
+def blocks(groups: np.ndarray | pd.Series, most: int = 100, seed: int = 0) -> np.ndarray:
+    """Block [track] of each unit of `groups` [track]: the unit, or where there are more than `most` a random block."""
     codes, names = pd.factorize(np.asarray(groups))
-    values, rows = np.asarray(statistic(np.arange(len(codes))), float), np.arange(len(codes))
-    nothing, mean, n = float("nan"), float(np.mean(values)), len(names)
+    if len(names) <= most:
+        return codes
+    return stream(seed, "blocks of units").permutation(np.arange(len(names)) % most)[codes]
+
+
+def over_blocks(values: np.ndarray, without: np.ndarray) -> Estimate:
+    """The mean over training seeds of values [seed] of all tracks, from those `without` a block of units [block, seed].
+
+    Variance: that over seeds, divided by their number, plus the jackknife of the mean over seeds (Tukey 1958). What
+    single tracks do in single seeds is in both, so that the interval is rather wide than narrow; taking it out (Cameron,
+    Gelbach and Miller 2011) covers too little with three seeds. t with the degrees of freedom of Welch and
+    Satterthwaite, at most blocks - 1. No interval below `LEAST_UNITS` units or two seeds.
+    """
+    n, nothing = len(without), float("nan")
+    mean = float(np.mean(values)) if len(values) else nothing
     if n < LEAST_UNITS or len(values) < 2:
         return Estimate(Interval(mean, nothing, nothing, n), nothing)
-    if n > most:
-        codes = stream(seed, "blocks of units").permutation(np.arange(n) % most)[codes]
-    blocks = min(n, most)
-    without = np.array([np.mean(statistic(rows[codes != block])) for block in range(blocks)])
-    parts = values.var(ddof=1) / len(values), (blocks - 1) * without.var()
+    parts = values.var(ddof=1) / len(values), (n - 1) * without.mean(1).var()
     error = np.sqrt(sum(parts))
     if not error > 0:
         return Estimate(Interval(mean, mean, mean, n), float(mean == 0))
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(values) - 1) + parts[1] ** 2 / (blocks - 1))
-    freedom = min(freedom, n - 1)
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(values) - 1) + parts[1] ** 2 / (n - 1))
+    freedom = min(float(freedom), n - 1)
     half = float(stats.t.ppf(0.975, freedom) * error)
-    return Estimate(Interval(mean, mean - half, mean + half, n), float(2 * stats.t.sf(abs(mean) / error, freedom)))
+    p = float(2 * stats.t.sf(abs(mean) / error, freedom))
+    return Estimate(Interval(mean, mean - half, mean + half, n, freedom), p)
 
 
 def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) -> pd.DataFrame:
-    """A family of paired comparisons, fixed in advance: Wilcoxon signed-rank with Holm's correction.
+    """A family of paired comparisons, fixed in advance, with Holm's correction.
 
-    `pairs` maps a name to two series [seed]. A row is `resolved` when its corrected p is at most alpha. Where even the
-    smallest p that n seeds can give, 2 / 2^n, corrected, exceeds alpha, the verdict is "too few seeds"; where there is
-    nothing to compare, "no scores".
+    `pairs` maps a name to two series [seed], compared by Wilcoxon's signed-rank test, or to replicates [(block, seed)],
+    by the t of their interval. A row is `resolved` when its corrected p is at most alpha. Where even the smallest p that
+    n seeds can give to Wilcoxon's, 2 / 2^n, corrected, exceeds alpha, or where the interval has too few units, the
+    verdict is "too few seeds" or "too few units"; where there is nothing to compare, "no scores".
     """
     rows = []
     for name, (a, b) in pairs.items():
         difference = (a - b).dropna()
+        if BLOCK in difference.index.names:
+            span, n = over(difference), whole(difference).size
+            p = p_of_zero(span)
+            rows.append({"comparison": name, "difference": span, "n": n, "p": p, "few": FEW_UNITS * (p != p)})
+            continue
         p = float(stats.wilcoxon(difference).pvalue) if (difference != 0).any() and len(difference) > 1 else 1.0
         smallest = 2 / 2 ** len(difference) * len(pairs)
         rows.append({"comparison": name, "difference": interval(difference), "n": len(difference), "p": p,
-                     "attainable": smallest <= alpha})
+                     "few": FEW_SEEDS * (smallest > alpha)})
     table = pd.DataFrame(rows)
     if table.empty:
         return table
-    table["p_holm"] = holm(table["p"].to_numpy())
-    table["verdict"] = np.select([table["n"] == 0, ~table["attainable"], table["p_holm"] <= alpha],
-                                 ["no scores", "too few seeds", "resolved"], "not resolved")
-    return table.drop(columns="attainable")
+    table["p_holm"] = holm(table["p"].fillna(1).to_numpy())
+    table["verdict"] = np.select([table["n"] == 0, table["few"] != "", table["p_holm"] <= alpha],
+                                 ["no scores", table["few"], "resolved"], "not resolved")
+    return table.drop(columns="few")
 
 
 def holm(p: np.ndarray) -> np.ndarray:

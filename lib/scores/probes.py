@@ -47,10 +47,17 @@ def linear_probe(points: np.ndarray, labels: np.ndarray, seed: int = 0, n_permut
 
 def probe_accuracy(points: np.ndarray, labels: np.ndarray, reader: str | BaseEstimator = "rbf", seed: int = 0) -> float:
     """5-fold cross-validated accuracy of one of `READERS`, or of another model, as a reader of labels [N]."""
+    found = right(points, labels, reader, seed)
+    return float(np.mean(found[np.isfinite(found)])) if np.isfinite(found).any() else float("nan")
+
+
+def right(points: np.ndarray, labels: np.ndarray, reader: str | BaseEstimator = "rbf", seed: int = 0) -> np.ndarray:
+    """Is each row's label [N] read rightly when it was held out? 1, 0, or NaN where its class has under five tracks."""
+    out, keep = np.full(len(labels), np.nan), _enough(labels)
     points, y = _readable(points, labels)
-    if len(np.unique(y)) < 2:
-        return float("nan")
-    return float(accuracy_score(y, _held_out(reader, points, y, seed)))
+    if len(np.unique(y)) >= 2:
+        out[keep] = _held_out(reader, points, y, seed) == y
+    return out
 
 
 def _held_out(reader: str | BaseEstimator, points: np.ndarray, y: np.ndarray, seed: int, **how: str) -> np.ndarray:
@@ -86,9 +93,14 @@ def online_code(points: np.ndarray, labels: np.ndarray, seed: int = 0, steps: in
 
 def _readable(points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Points and class numbers of the classes with at least five tracks."""
-    names, counts = np.unique(labels, return_counts=True)
-    keep = np.isin(labels, names[counts >= 5])
+    keep = _enough(labels)
     return points[keep], np.unique(labels[keep], return_inverse=True)[1]
+
+
+def _enough(labels: np.ndarray) -> np.ndarray:
+    """Which rows [N] are of a class with at least five."""
+    names, counts = np.unique(labels, return_counts=True)
+    return np.isin(labels, names[counts >= 5])
 
 
 def folds(seed: int) -> StratifiedKFold:

@@ -19,6 +19,7 @@ from lib.store.errors import Problem
 from lib.store.series import NOTEBOOKS
 
 PROFILES = NOTEBOOKS / "profiles"
+GTZAN = ("gtzan", "gtzan_logmel")  # corpora of its tracks
 
 
 class Settings(BaseModel):
@@ -33,6 +34,7 @@ class Settings(BaseModel):
     lyrics: str = Field("", description="lyrics of a real corpus: a table, or a folder of text files (.txt, .lrc ...)")
     labels: str = Field("", description="labels of a real corpus: TABLE:COLUMN or tags:genre; empty: names of folders")
     duplicates: Literal["keep", "drop"] = Field("keep", description="exact copies: keep all, or one of each")
+    faults: Literal["keep", "drop"] = Field("keep", description="GTZAN's known faults: keep them, or leave them out")
     max_tracks: int = Field(0, ge=0, description="real corpora: analyse a random subset of this size; 0 for all")
     min_seconds: float = Field(3.0, gt=0, description="shorter clips are skipped, seconds")
     max_seconds: float = Field(30.0, gt=1, description="of longer clips the middle is analysed, seconds")
@@ -93,6 +95,8 @@ class Settings(BaseModel):
         names = {"corpus", "source", "lyrics", "labels", "duplicates", "max_tracks", "min_seconds", "max_seconds"}
         if self.corpus == "controlled":
             names |= {"n_tracks", "seconds", "lyrics_information", "seed"}
+        elif self.corpus in GTZAN:
+            names |= {"faults"}
         elif self.corpus == "log_mel":
             names |= {"log_mel_unit", "log_mel_sample_rate", "log_mel_frame_rate"}
         if self.max_tracks and self.corpus != "controlled":
@@ -127,7 +131,7 @@ def load(
 ) -> Settings:
     """Settings of a run: a profile, then the corpus, then overrides.
 
-    Raises `Problem` for an unknown profile, an unknown name or a value out of range.
+    Raises `Problem` for an unknown profile, an unknown name, a value out of range, or faults of another corpus.
     """
     path, known = PROFILES / f"{profile}.yaml", sorted(p.stem for p in PROFILES.glob("*.yaml"))
     if profile not in known:
@@ -137,7 +141,7 @@ def load(
     values["labels"] = str(labels)
     values |= settings or {}
     try:
-        return Settings(**values)
+        found = Settings(**values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -146,6 +150,10 @@ def load(
             hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(Settings.model_fields)}"
             raise Problem(f"there is no setting '{name}'; {hint}") from None
         raise Problem(f"setting '{name}': {first['msg']} (got {first['input']!r})") from None
+    if found.faults == "drop" and found.corpus not in GTZAN:
+        raise Problem(f"faults=drop leaves out known faults of GTZAN, and the corpus is '{found.corpus}': leave it away, "
+                      f"or choose --corpus {' or '.join(GTZAN)}")
+    return found
 
 
 def to_json(value: Any) -> str:

@@ -20,11 +20,14 @@ def test_at_least_one(n):
 
 
 def test_copies_count_what_the_other_setting_would_leave(prepared_run):
-    rows = [("a", "t1", 2, True), ("a", "t2", 2, True), ("b", "t3", 2, False), ("b", "t4", 2, False)]
+    rows = [("a", "t1", 2, True, "x/2.wav"), ("a", "t2", 2, True, "x/1.wav"), ("b", "t3", 2, False, "x/3.wav"),
+            ("b", "t4", 2, False, "y/3.wav")]
     run, *_ = prepared_run
-    artifacts.save(run, "duplicates", pd.DataFrame(rows, columns=["group", "track", "n", "labels_agree"]))
+    artifacts.save(run, "duplicates", pd.DataFrame(rows, columns=["group", "track", "n", "labels_agree", "file"]))
     found = checks.copies(run, 10)
     assert (found["groups"], found["across"], found["other"]) == (2, 1, "drop would leave 7")
+    listed = checks.copies_listed(run)
+    assert listed.to_numpy().tolist() == [["x/1.wav = x/2.wav", True], ["x/3.wav = y/3.wav", False]]
 
 
 def test_one_track_of_each_label():

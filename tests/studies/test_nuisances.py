@@ -9,7 +9,8 @@ import yaml
 
 from lib.features import audio
 from lib.models import theory
-from lib.scores import grouping, nulls, properties
+from lib.scores import grouping, nulls, properties, units
+from lib.scores.intervals import LEAST_UNITS
 from lib.scores.intervals import Estimate, interval
 from lib.store import artifacts, labels
 from lib.store.series import NOTEBOOKS
@@ -94,7 +95,8 @@ def test_the_built_in_corpus_gives_planted_nuisances_a_table_its_columns_and_els
     artifacts.save(run, "columns", pd.DataFrame({"singer": singer, "file": [f"f{i}" for i in range(n)]}, x.index))
     tried, left = found.nuisances(run, x)
     assert [one.name for one in tried] == ["singer"] and left["nuisance"].tolist() == ["file"]
-    assert found.units(run, x.index)[0] == "singer" and found.units(run, x.index)[1].nunique() == 12
+    name, sampled = units.units(run, x.index)
+    assert name == "singer" and sampled.nunique() == 12 and protocol().least_groups == LEAST_UNITS
     planted = pd.DataFrame(rng.standard_normal((n, 3)), x.index, list(found.PLANTED))
     artifacts.save(run, "factors", planted)
     names = {one.name for one in found.nuisances(run, x)[0]}

@@ -32,6 +32,13 @@ def copies(run: Run, n: int) -> dict[str, int | str]:
             "other": f"drop would leave {n - dropped}" if keep else "copies dropped"}
 
 
+def copies_listed(run: Run) -> pd.DataFrame:
+    """A row per group of exact duplicates: the files, and whether they have the same label."""
+    found = artifacts.load(run, "duplicates").groupby("group", sort=False)
+    rows = [(" = ".join(sorted(group["file"])), bool(group["labels_agree"].iloc[0])) for _, group in found]
+    return pd.DataFrame(sorted(rows), columns=["files", "same label"])
+
+
 def accounts(files: pd.DataFrame, from_files: bool) -> dict[str, int | str]:
     """The sums of the table `files` (group, what, files) that a sentence says."""
     of = files.groupby("group")["files"].sum()

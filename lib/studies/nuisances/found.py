@@ -101,21 +101,6 @@ def explained(x: np.ndarray, groups: np.ndarray) -> float:
     return float(1 - within * (len(x) - 1) / max(len(x) - len(np.unique(groups)), 1))
 
 
-def units(run: Run, tracks: pd.Index) -> tuple[str, pd.Series]:
-    """What was sampled: the column that names most things which come back (artist, singer), else recordings, copies
-    together. Its name, and each track's unit [track]."""
-    recordings = artifacts.load(run, "tracks")["group"].loc[tracks]
-    if not artifacts.has(run, "columns"):
-        return "recording", recordings
-    columns = grouping.typed(artifacts.load(run, "columns").loc[tracks])
-    names = [name for name in columns if not pd.api.types.is_numeric_dtype(columns[name])
-             and protocol().least_groups <= columns[name].nunique() <= 0.8 * len(tracks)]
-    if not names:
-        return "recording", recordings
-    most = max(names, key=lambda name: columns[name].nunique())
-    return str(most), columns[most].astype(object).where(columns[most].notna(), recordings).astype(str)
-
-
 def shown(name: str) -> str:
     """A nuisance or a rung, for readers."""
     return glossary.shown(name, (*glossary.ID_COLUMNS["nuisance"], *glossary.ID_COLUMNS["rung"]))

@@ -15,9 +15,8 @@ import xarray as xr
 from lib.models import training
 from lib.models.latents import Setting, stacked_latents
 from lib.models.vae import ModelConfig
-from lib.scores import agreement, clustering
+from lib.scores import agreement, jackknife
 from lib.store import artifacts
-from lib.store.remembering import remembered
 from lib.store.runs import Run
 from lib.studies.nuisances import protocol, removal
 from lib.studies.nuisances.found import Nuisance
@@ -103,15 +102,6 @@ def as_latents(values: np.ndarray, rows: list[np.ndarray], seeds: list[int], tra
 
 
 # --- clusters, and what they agree with ------------------------------------------------------------------------------
-@remembered
-def clusters(run: Run, latents: xr.Dataset, k: int, draws: int) -> pd.DataFrame:
-    """k-means clusters of mu: [track, (seed, draw)], `draws` clustering seeds nested in each training seed."""
-    found = {f"{seed} {draw}": clustering.cluster(latents.mu.sel(seed=seed).values.astype(float), k,
-                                                  seed=1000 * seed + draw)
-             for seed in latents.seed.values.tolist() for draw in range(draws)}
-    return pd.DataFrame(found, index=latents.track.values.astype(str))
-
-
 class Clustered(NamedTuple):
     """Clusters of several latents of the same tracks, to be compared with codes of those tracks."""
 
@@ -132,6 +122,6 @@ def clustered(run: Run, latents: Mapping[Any, xr.Dataset], k: int) -> Clustered:
     """Clusters of every latent."""
     draws, found = run.settings.n_cluster_seeds, {}
     for name, one in latents.items():
-        table = clusters(run, one, min(k, one.sizes["track"] - 1), draws)
+        table = jackknife.clusters(run, one, min(k, one.sizes["track"] - 1), draws)
         found[name] = table.to_numpy().T.reshape(one.sizes["seed"], draws, -1)
     return Clustered(found)
