@@ -59,6 +59,7 @@ def appendix(folder: Path) -> list[Block]:
 def _filled_in(s: Settings, about: dict[str, Any], record: dict[str, Any], records: dict[str, dict[str, Any]]) -> str:
     from lib.features import audio  # slow to import, and most calls of the runner need no appendix
     from lib.scores.information import ACTIVE_NATS
+    from lib.scores.intervals import LEAST_UNITS
 
     told = sorted({name for name, one in records.items() for opening in one.get("label_openings", [])
                    if opening["purpose"] in ("conditioning", "supervised_control")})
@@ -68,7 +69,8 @@ def _filled_in(s: Settings, about: dict[str, Any], record: dict[str, Any], recor
     words.filters["plain"] = "{:g}".format
     return words.from_string((Path(__file__).parent / "methods.md").read_text(encoding="utf-8")).render(
         s=s, about=about, record=record, versions=record.get("versions", {}), audio=audio, active_nats=ACTIVE_NATS,
-        told=told, held_out=f"{s.held_out:.0%}", n=about.get("n", "?"), unused=about.get("n_skipped", "?"))
+        least_units=LEAST_UNITS, told=told, held_out=f"{s.held_out:.0%}", n=about.get("n", "?"),
+        unused=about.get("n_skipped", "?"))
 
 
 def _block(text: str, tables: dict[str, tuple[Sequence[str], Sequence[Sequence[str]]]]) -> Block:

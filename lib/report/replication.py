@@ -15,7 +15,7 @@ import pandas as pd
 
 from lib.report.claims import registry
 from lib.report.output import table_html
-from lib.scores.intervals import Interval, holm, p_of_zero
+from lib.scores.intervals import LEAST_UNITS, Interval, holm, p_of_zero
 
 HOLDS, REVERSED, UNDECIDED, ABSENT = "holds", "reversed", "not decided", "–"
 FAMILY = 0.05  # Holm's level within a corpus
@@ -90,8 +90,10 @@ def section(runs: list[tuple[str, str, Mapping[str, dict[str, Any]]]], collectio
     if claims.empty:
         return []
     tried = {name: len(verdicts(findings)) for name, _, findings in runs}
-    said = (f"Each effect with its 95 % interval. A claim holds or is reversed on a run where its p, corrected by Holm "
-            f"over the claims tried there ({', '.join(f'{name}: {n}' for name, n in tried.items())}), is at most "
+    said = (f"Each effect, with an interval over training seeds and over units (artists, singers, songs, else "
+            f"recordings; networks and clusters stay as they are in it), not decided under {LEAST_UNITS} units. A "
+            f"claim holds or is reversed on a run where its p, corrected by Holm over the claims tried there "
+            f"({', '.join(f'{name}: {n}' for name, n in tried.items())}), is at most "
             f"{FAMILY:g}. The last column counts collections among those that decide.")
     groups: dict[str, list[str]] = {}
     for name, collection in collections.items():

@@ -47,13 +47,13 @@ def is_there(value: Any) -> bool:
 def changes(difference: Interval) -> Ruling:
     """Is a difference, paired by seed, resolved?"""
     words = "the 95 % interval of the paired difference excludes zero"
-    return ruling(difference.excludes_zero, words, difference=difference)
+    return ruling(difference.excludes_zero if np.isfinite(difference.low) else None, words, difference=difference)
 
 
 @rule
 def above_zero(difference: Interval) -> Ruling:
-    """Is a difference resolved, and positive? Not decided with fewer than two seeds."""
-    verdict = difference.low > 0 if difference.n > 1 else None
+    """Is a difference resolved, and positive? Not decided without an interval (few seeds or units)."""
+    verdict = difference.low > 0 if np.isfinite(difference.low) else None
     words = "the 95 % interval of the paired difference lies above zero"
     return ruling(verdict, words, difference=difference)
 
@@ -95,7 +95,7 @@ def below(value: float, limit: float) -> Ruling:
 @rule
 def significant(row: pd.Series) -> Ruling:
     """Is a comparison of a family (a row of `intervals.compare`) resolved? `outcome` says how, or why not."""
-    words = "Holm-corrected Wilcoxon p at most 0.05"
+    words = "Holm-corrected p at most 0.05"
     return ruling(row["verdict"] == "resolved", words, difference=row["difference"], outcome=row["verdict"])
 
 

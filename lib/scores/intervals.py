@@ -87,16 +87,18 @@ def paired(a: pd.Series, b: pd.Series) -> Interval:
     return over((a - b).dropna())
 
 
-def over(values: pd.Series) -> Interval:
-    """Interval of the mean of values [seed], or of replicates [(block, seed)] (`scores/jackknife.py`)."""
-    if BLOCK not in values.index.names:
-        return interval(values)
+def over(values: pd.Series, within: tuple[float, float] = ANY) -> Interval:
+    """Interval of the mean of values [seed], or of replicates [(block, seed)] (`scores/jackknife.py`), `within` the
+    range of the quantity."""
+    if BLOCK not in values.index.names or values.empty:
+        return interval(values, within=within)
     table = values.unstack(BLOCK).dropna()  # [seed, block]
-    return over_blocks(table[WHOLE].to_numpy(), table.drop(columns=WHOLE).to_numpy().T).interval
+    found = over_blocks(table[WHOLE].to_numpy(), table.drop(columns=WHOLE).to_numpy().T).interval
+    return found._replace(low=max(found.low, within[0]), high=min(found.high, within[1]))
 
 
-def whole(values: pd.Series) -> pd.Series:
-    """Values [seed] of all tracks; of replicates those without anything left out."""
+def whole(values: pd.Series | pd.DataFrame) -> pd.Series | pd.DataFrame:
+    """Values [seed, ...] of all tracks; of replicates those without anything left out."""
     return values.xs(WHOLE, level=BLOCK) if BLOCK in values.index.names else values
 
 
@@ -176,8 +178,8 @@ def over_blocks(values: np.ndarray, without: np.ndarray) -> Estimate:
     """The mean over training seeds of values [seed] of all tracks, from those `without` a block of units [block, seed].
 
     Variance: that over seeds, divided by their number, plus the jackknife of the mean over seeds (Tukey 1958). What
-    single tracks do in single seeds is in both, so that the interval is rather wide than narrow; taking it out (Cameron,
-    Gelbach and Miller 2011) covers too little with three seeds. t with the degrees of freedom of Welch and
+    single tracks do in single seeds is in both, so that the interval is rather wide than narrow; taking it out
+    (Cameron, Gelbach and Miller 2011) covers too little with three seeds. t with the degrees of freedom of Welch and
     Satterthwaite, at most blocks - 1. No interval below `LEAST_UNITS` units or two seeds.
     """
     n, nothing = len(without), float("nan")
@@ -199,15 +201,15 @@ def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) 
     """A family of paired comparisons, fixed in advance, with Holm's correction.
 
     `pairs` maps a name to two series [seed], compared by Wilcoxon's signed-rank test, or to replicates [(block, seed)],
-    by the t of their interval. A row is `resolved` when its corrected p is at most alpha. Where even the smallest p that
-    n seeds can give to Wilcoxon's, 2 / 2^n, corrected, exceeds alpha, or where the interval has too few units, the
+    by the t of their interval. A row is `resolved` when its corrected p is at most alpha. Where even the smallest p
+    that n seeds can give to Wilcoxon's, 2 / 2^n, corrected, exceeds alpha, or where the interval has too few units, the
     verdict is "too few seeds" or "too few units"; where there is nothing to compare, "no scores".
     """
     rows = []
     for name, (a, b) in pairs.items():
         difference = (a - b).dropna()
         if BLOCK in difference.index.names:
-            span, n = over(difference), whole(difference).size
+            span, n = over(difference), difference.index.get_level_values("seed").nunique()
             p = p_of_zero(span)
             rows.append({"comparison": name, "difference": span, "n": n, "p": p, "few": FEW_UNITS * (p != p)})
             continue

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from lib.scores import agreement, clustering, intervals, probes
-from lib.scores.intervals import BLOCK, WHOLE
+from lib.scores.intervals import BLOCK
 from lib.scores.units import units
 from lib.store.remembering import remembered
 from lib.store.runs import Run
@@ -38,7 +38,7 @@ def clusters(run: Run, latents: xr.Dataset, k: int, draws: int) -> pd.DataFrame:
 
 def of(run: Run, latents: xr.Dataset, labels: pd.Series, metric: str, k: int) -> pd.Series:
     """Replicates of a metric of k-means clusters (`METRICS`), clustering seeds averaged, or of the accuracy of a linear
-    probe for labels [track] (`probe_mu`, `probe_z`)."""
+    probe for labels [track] (`probe_mu`, `probe_z`), or of the error of held-out tracks (`error_held_out`)."""
     table = _of(run, latents, labels, metric, k)
     return table.set_index([BLOCK, "seed"])["value"]
 
@@ -55,6 +55,9 @@ def _of(run: Run, latents: xr.Dataset, labels: pd.Series, metric: str, k: int) -
             ids = [found[f"{seed} {draw}"].to_numpy() for draw in range(draws)]
             values[seed] = np.mean([silhouettes(points, one, block, seed) if metric == "silhouette"
                                     else _nmi(y, one, block) for one in ids], axis=0)
+        elif metric == "error_held_out":
+            one = latents.sel(seed=seed)
+            values[seed] = means(np.where(one.train.values, np.nan, one.error.values), block)
         else:
             points = latents[metric.removeprefix("probe_")].sel(seed=seed).values.astype(float)
             values[seed] = means(probes.right(points, y, "linear", seed), block)

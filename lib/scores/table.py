@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lib.scores import agreement, clustering, information, intervals, nulls
+from lib.scores import agreement, clustering, information, intervals, jackknife, nulls
 from lib.scores.probes import linear_probe
 from lib.scores.verdict import Evidence, shape_of
 from lib.store import artifacts
 from lib.store.remembering import remembered
 from lib.store.runs import Run
+from lib.store.series import NEEDS
 from lib.store.settings import from_json
 
 NULL_METRICS = {  # metric of each kind of null in the score table
@@ -51,6 +52,7 @@ def score(
     """
     y = _codes(latents, labels)
     k = min(n_clusters(run, labels), len(y) - 1)
+    kmeans = jackknife.clusters(run, latents, k, run.settings.n_cluster_seeds) if "kmeans" in clusterers else None
     rows: list[tuple] = []
     for i, seed in enumerate(latents.seed.values.tolist()):
         points = latents.mu.sel(seed=seed).values.astype(float)
@@ -58,7 +60,8 @@ def score(
             if method in clustering.PAIRWISE and len(y) > clustering.MANY:
                 continue
             for j in range(run.settings.n_cluster_seeds if method == "kmeans" else 1):
-                found = clustering.cluster(points, k, method, seed=1000 * seed + j)
+                found = (kmeans[f"{seed} {j}"].to_numpy() if method == "kmeans"
+                         else clustering.cluster(points, k, method, seed=1000 * seed + j))
                 values = agreement.external(y, found) | clustering.internal(points, found, seed)
                 rows += [(seed, method, j, name, value) for name, value in values.items()]
                 if method == "kmeans":
@@ -70,6 +73,23 @@ def score(
         rows += _null_rows(run, latents, k)
     table = pd.DataFrame(rows, columns=["seed", "clusterer", "clusterer_seed", "metric", "value"])
     return table.assign(corpus=run.settings.corpus, **described(latents))[artifacts.SCORE_COLUMNS]
+
+
+def replicates(run: Run, latents: xr.Dataset, labels: pd.Series, metric: str) -> pd.Series:
+    """A metric [(block, seed)] of one setting's latents with units left out (`jackknife.of`)."""
+    return jackknife.of(run, latents, labels, metric, n_clusters(run, labels))
+
+
+def keep_replicates(run: Run, found: Sequence[xr.Dataset], labels: pd.Series, metric: str = "nmi") -> None:
+    """Store this notebook's replicates of headline latents, for notebooks that compare them."""
+    tables = [jackknife.stored(each, metric, replicates(run, each, labels, metric)) for each in found]
+    artifacts.save(run, f"replicates/{run.notebook}", pd.concat(tables, ignore_index=True).rename_axis("row"))
+
+
+def load_replicates(run: Run) -> pd.DataFrame:
+    """What the notebooks of this run have kept with `keep_replicates`."""
+    names = [name for name in NEEDS if artifacts.has(run, f"replicates/{name}")]
+    return pd.concat([artifacts.load(run, f"replicates/{name}").rename_axis("row") for name in names])
 
 
 def described(latents: xr.Dataset) -> dict[str, str | float]:

@@ -151,8 +151,8 @@ def load(
             raise Problem(f"there is no setting '{name}'; {hint}") from None
         raise Problem(f"setting '{name}': {first['msg']} (got {first['input']!r})") from None
     if found.faults == "drop" and found.corpus not in GTZAN:
-        raise Problem(f"faults=drop leaves out known faults of GTZAN, and the corpus is '{found.corpus}': leave it away, "
-                      f"or choose --corpus {' or '.join(GTZAN)}")
+        raise Problem(f"faults=drop leaves out known faults of GTZAN, and the corpus is '{found.corpus}': leave it "
+                      f"away, or choose --corpus {' or '.join(GTZAN)}")
     return found
 
 

@@ -10,8 +10,7 @@ import yaml
 from lib.features import audio
 from lib.models import theory
 from lib.scores import grouping, nulls, properties, units
-from lib.scores.intervals import LEAST_UNITS
-from lib.scores.intervals import Estimate, interval
+from lib.scores.intervals import LEAST_UNITS, Estimate, interval
 from lib.store import artifacts, labels
 from lib.store.series import NOTEBOOKS
 from lib.studies.nuisances import (

@@ -14,7 +14,7 @@ from lib.models.vae import ModelConfig
 from lib.report.rules import Ruling
 from lib.scores import nulls
 from lib.scores import table as scores
-from lib.scores.intervals import Interval, interval
+from lib.scores.intervals import Interval, over
 from lib.scores.verdict import Evidence
 from lib.store.runs import Run
 from lib.studies.paradox import experiments, rules
@@ -57,25 +57,38 @@ def rows(tables: Mapping[Cell, pd.DataFrame]) -> pd.DataFrame:
                       for (beta, enc, dec), table in tables.items()])
 
 
-def effects(table: pd.DataFrame, metrics: Sequence[str], beta: float) -> pd.DataFrame:
-    """Main effects and interactions (rows) on metrics (columns) as intervals over seeds, from rows of the score
-    table; high beta is `beta`."""
-    return pd.DataFrame({metric: experiments.factorial_effects(experiments.design(table, metric, beta)).set_index(
-        "effect")["change"] for metric in metrics})
+def cells(run: Run, told: Mapping[Cell, xr.Dataset], genre: pd.Series, table: pd.DataFrame,
+          metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Metrics of the eight cells `told`: NMI, silhouette and its excess as replicates [(block, seed), cell] (the null
+    of the excess stays as it is), others [seed, cell] from rows of the score table."""
+    by_seed = {metric: experiments.design(table, metric, run.settings.beta) for metric in (*metrics, "silhouette")}
+    found = dict(by_seed)
+    for metric in {"silhouette", "nmi"} & {*found}:
+        parts = {cell: scores.replicates(run, told[cell[0], bool(cell[1]), bool(cell[2])], genre, metric)
+                 for cell in by_seed[metric].columns}
+        found[metric] = pd.DataFrame(parts).rename_axis(columns=by_seed[metric].columns.names)
+    if "excess" in found:
+        seeds, null = found["silhouette"].index.get_level_values("seed"), by_seed["silhouette"] - by_seed["excess"]
+        found["excess"] = found["silhouette"] - null.reindex(seeds).to_numpy()
+    return {metric: found[metric] for metric in metrics}
 
 
-def simple(table: pd.DataFrame, metrics: Sequence[str], beta: float) -> pd.DataFrame:
+def effects(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Main effects and interactions (rows) on metrics (columns) as intervals, from `cells`."""
+    return pd.DataFrame({metric: experiments.factorial_effects(one).set_index("effect")["change"]
+                         for metric, one in found.items()})
+
+
+def simple(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Simple effects (rows: beta without and with the label, the decoder's label at each beta) on metrics (columns) as
-    intervals over seeds."""
-    found = {metric: experiments.simple_effects(experiments.design(table, metric, beta)) for metric in metrics}
-    return pd.DataFrame({metric: {name: interval(change) for name, change in one.items()}
+    intervals, from `cells`."""
+    return pd.DataFrame({metric: {name: over(change) for name, change in experiments.simple_effects(one).items()}
                          for metric, one in found.items()}).rename_axis("effect")
 
 
-def excess_moved(table: pd.DataFrame, beta: float) -> dict[str, pd.Series]:
-    """What beta and what the label in the decoder change [seed] of the silhouette's excess over its null, averaged
-    over the other factors."""
-    cell = experiments.design(table, "excess", beta)
+def excess_moved(cell: pd.DataFrame, beta: float) -> dict[str, pd.Series]:
+    """What beta and what the label in the decoder change of the silhouette's excess over its null (of `cells`),
+    averaged over the other factors."""
     return {name: cell.xs(high, axis=1, level=name).mean(axis=1) - cell.xs(low, axis=1, level=name).mean(axis=1)
             for name, low, high in (("beta", 1.0, beta), ("dec", 0, 1))}
 

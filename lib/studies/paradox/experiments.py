@@ -17,7 +17,7 @@ from lib.models import training
 from lib.models.latents import mlp_latents, pca_latents, restore, schedule_of, sweep_latents
 from lib.models.vae import ModelConfig, StackedVAE
 from lib.report.rules import Ruling, above_zero
-from lib.scores import clustering, how_many, information, intervals, probes, properties
+from lib.scores import clustering, how_many, information, intervals, jackknife, probes, properties
 from lib.scores import table as scores
 from lib.store.labels import must_be_open
 from lib.store.remembering import remembered
@@ -56,13 +56,14 @@ def without_means(run: Run, x: pd.DataFrame, labels: pd.Series) -> xr.Dataset:
 
 
 @torch.no_grad()
-def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: int = 0) -> pd.DataFrame:
+def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: int = 0,
+                 block: np.ndarray | None = None) -> pd.DataFrame:
     """Held-out reconstruction error per run with the decoder told the right label, a wrong one, and a random one.
 
     latents of a conditional model, x [track, D] its raw features, labels [track]. Decoded is mu averaged over all
     labels at encoding: an encoder that was told one label corrects for what the decoder will add under it, so that
     even a meaningless label would be missed. Returns columns right, wrong, random (mean summed squared error), index
-    seed.
+    seed; with the `block` of units of each track (`jackknife.blocks`), replicates.
     """
     model, data, y, names = _reload(latents, x, labels)
     rng = stream(seed, "labels told to a decoder")
@@ -73,8 +74,11 @@ def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: 
     out = {}
     for name, code in told.items():
         error = (model.decode(mu, _codes(code, model)) - data).square().sum(-1)
-        out[name] = [float(error[r][held[r]].mean()) for r in range(model.n_runs)]
-    return pd.DataFrame(out, index=pd.Index(latents.seed.values, name="seed"))
+        error = error.masked_fill(~held, float("nan")).numpy().astype(float)
+        by_seed = dict(zip(latents.seed.values.tolist(), error, strict=True))
+        out[name] = jackknife.of_tracks(by_seed, np.zeros(len(y), int) if block is None else block)
+    found = pd.DataFrame(out)
+    return intervals.whole(found) if block is None else found
 
 
 @torch.no_grad()
@@ -181,9 +185,13 @@ def _read(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: lis
 
 
 @remembered
-def near(run: Run, told: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
-    """Accuracy of nearest neighbours [seed], of mu under the true and the averaged label: for `repeats_label`."""
-    return pd.DataFrame({name: accuracies(told[name], y, seeds) for name in ("true", "averaged")})
+def near(run: Run, told: Mapping[str, np.ndarray], labels: pd.Series, seeds: list[int]) -> pd.DataFrame:
+    """Accuracy of nearest neighbours as readers of labels [track], of mu under the true and the averaged label, as
+    replicates [(block, seed)]: for `repeats_label`."""
+    block, y = jackknife.blocks(run, labels.index), labels.to_numpy()
+    right = {name: {seed: probes.right(points.astype(float), y, "knn", seed)
+                    for seed, points in zip(seeds, told[name], strict=True)} for name in ("true", "averaged")}
+    return pd.DataFrame({name: jackknife.of_tracks(one, block) for name, one in right.items()})
 
 
 def close_genres(cost: pd.DataFrame) -> dict[str, Any]:
@@ -260,9 +268,9 @@ def against_earlier(design: pd.DataFrame) -> pd.DataFrame:
 def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:
     """Main effects and interactions of a full two-level design, seed by seed.
 
-    values [seed, cell], columns a MultiIndex of factor levels (two each). An effect is the mean over cells where the
-    product of the factors' signs (high +, low -) is positive, minus the mean where it is negative (Box, Hunter and
-    Hunter 2005, chapter 5). Returns columns effect ("beta", "beta x dec", ...) and change (an `Interval`).
+    values [seed, cell] or replicates [(block, seed), cell], columns a MultiIndex of factor levels (two each). An
+    effect is the mean over cells where the product of the factors' signs (high +, low -) is positive, minus the mean
+    where it is negative (Box, Hunter and Hunter 2005, chapter 5). Returns columns effect ("beta", "beta x dec", ...) and change (an `Interval`).
     """
     names = list(values.columns.names)
     codes = [np.unique(values.columns.get_level_values(name), return_inverse=True)[1] for name in names]
@@ -272,8 +280,8 @@ def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:
     for size in range(1, len(names) + 1):
         for factors in itertools.combinations(range(len(names)), size):
             sign = np.prod([2 * codes[f] - 1 for f in factors], axis=0)
-            change = (values.to_numpy() * sign).sum(1) / (len(sign) / 2)
-            rows.append({"effect": " x ".join(names[f] for f in factors), "change": intervals.interval(change)})
+            change = pd.Series((values.to_numpy() * sign).sum(1) / (len(sign) / 2), values.index)
+            rows.append({"effect": " x ".join(names[f] for f in factors), "change": intervals.over(change)})
     return pd.DataFrame(rows)
 
 
@@ -299,7 +307,7 @@ def controls(run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stor
     first, plain = of_setting(stored, "vae", "beta=1"), of_setting(stored, "beta_vae", f"beta={beta:g}")
     latents = mlp_latents(run, method, x, config(run, x.shape[1], given, beta=beta), run.seeds, labels=given)
     told, y = encode_under(latents, x, given, run.settings.seed), genre.loc[x.index].to_numpy()
-    neighbours = near(run, told, y, run.seeds)
+    neighbours = near(run, told, genre.loc[x.index], run.seeds)
     cells, effects = {(1.0, 0): first, (beta, 0): plain, (1.0, 1): low, (beta, 1): high}, []
     for metric in ("silhouette", "nmi"):
         table = pd.DataFrame({cell: value(rows, metric) for cell, rows in cells.items()})

@@ -66,7 +66,8 @@ def lost(conditional: pd.Series, plain: pd.Series, chance: float = 0.0) -> Rulin
     With ten seeds an interval excludes zero for changes that change nothing: shuffled labels cost 0.01 of NMI on GTZAN.
     """
     change = intervals.paired(conditional, plain)
-    return ruling(_by_interval(change, change.high < 0 and -change.mean >= GONE * (plain.mean() - chance)),
+    there = intervals.whole(plain).mean() - chance
+    return ruling(_by_interval(change, change.high < 0 and -change.mean >= GONE * there),
                   "the 95 % interval of the paired difference lies below zero, and at least "
                   f"{GONE:.0%} of what was there above chance is gone",
                   change=change)
@@ -88,7 +89,7 @@ def repeats_label(told: pd.Series, averaged: pd.Series) -> Ruling:
     the average over labels."""
     gap = intervals.paired(told, averaged)
     return ruling(_by_interval(gap, gap.low > 0), "the 95 % interval of the paired loss lies above zero", gap=gap,
-                  told=float(told.mean()), averaged=float(averaged.mean()))
+                  told=float(intervals.whole(told).mean()), averaged=float(intervals.whole(averaged).mean()))
 
 
 # --- 3: what do the clusters capture instead? ------------------------------------------------------------------------
@@ -234,8 +235,8 @@ def come_apart(simple: pd.DataFrame) -> Ruling:
 @rule
 def moves_more(first: pd.Series, second: pd.Series) -> Ruling:
     """Is the first change [seed] larger in size than the second?"""
-    a, b = intervals.interval(first), intervals.interval(second)
-    size = intervals.interval(np.sign(a.mean) * first - np.sign(b.mean) * second)
+    a, b = intervals.over(first), intervals.over(second)
+    size = intervals.over(np.sign(a.mean) * first - np.sign(b.mean) * second)
     return ruling(_by_interval(size, size.low > 0), "the 95 % interval of the difference in size lies above zero",
                   first=a, second=b)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from lib.models.vae import ModelConfig
 from lib.scores import agreement, clustering, disentanglement, intervals
 from lib.scores import table as scores
 from lib.scores.information import ACTIVE_NATS, label_entropy
+from lib.scores.intervals import Interval
 from lib.store import artifacts
 from lib.store.runs import Run
 
@@ -40,6 +42,12 @@ def sweep(run: Run, x: pd.DataFrame) -> Sweep:
     found |= {beta: mlp_latents(run, name, x, config(run, x.shape[1], beta), run.seeds)
               for beta, name in headline.items()}
     return dict(sorted(found.items()))
+
+
+def moved(run: Run, found: Sweep, genre: pd.Series, metrics: Sequence[str]) -> dict[str, Interval]:
+    """What the headline beta changes of metrics against beta 1, over seeds and units (`scores.replicates`)."""
+    return {metric: intervals.paired(*(scores.replicates(run, found[beta], genre, metric)
+                                       for beta in (run.settings.beta, 1.0))) for metric in metrics}
 
 
 def allowed(x: pd.DataFrame, betas: list[float], latent_dim: int) -> pd.DataFrame:

@@ -39,13 +39,12 @@ def dimensions(latents: xr.Dataset, x: pd.DataFrame) -> dict[str, Interval | int
     return {"active": intervals.interval(active_dimensions(latents.kl.values)), "dims": dims, "bound": bound}
 
 
-def family(own: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons of VAE (score table `own`) with PCA and autoencoder that were fixed in advance."""
-    metrics = (("nmi", "kmeans"), ("silhouette", "kmeans"), ("error_held_out", "none"), ("probe_mu", "none"))
-    return intervals.compare({
-        f"VAE - {name}: {metric}": (intervals.by_seed(own, metric, clusterer=clusterer),
-                                    intervals.by_seed(baseline, metric, method=name, clusterer=clusterer))
-        for name in ("pca", "ae") for metric, clusterer in metrics})
+def family(run: Run, models: dict[str, xr.Dataset], genre: pd.Series) -> pd.DataFrame:
+    """The comparisons of VAE with PCA and autoencoder (latents by "VAE", "pca", "ae") that were fixed in advance."""
+    found = {(name, metric): scores.replicates(run, one, genre, metric)
+             for name, one in models.items() for metric in ("nmi", "silhouette", "error_held_out", "probe_mu")}
+    return intervals.compare({f"VAE - {name}: {metric}": (found["VAE", metric], values)
+                              for (name, metric), values in found.items() if name != "VAE"})
 
 
 def rebuilt_spectra(x: pd.DataFrame, models: dict[str, xr.Dataset], bands: np.ndarray,
