@@ -64,6 +64,11 @@ def interval(values, level: float = 0.95, within: tuple[float, float] = ANY) -> 
     return Interval(mean, max(mean - half, within[0]), min(mean + half, within[1]), n)
 
 
+def of_metric(values, metric: str) -> Interval:
+    """The interval of a metric's values, within its range."""
+    return interval(values, within=RANGES.get(metric, ANY))
+
+
 def p_of_zero(span: Interval) -> float:
     """Two-sided p of the hypothesis that the mean is zero, of a t interval; NaN without one."""
     if span.n < 2 or not np.isfinite(span.low):
@@ -128,16 +133,18 @@ def subsamples(groups: np.ndarray | pd.Series, n: int, share: float = 0.5, seed:
     return [np.flatnonzero(np.isin(codes, rng.choice(len(names), size, replace=False))) for _ in range(n)]
 
 
-def over_tracks(statistic: Callable[[np.ndarray], float], groups: np.ndarray | pd.Series, n: int = 100) -> Interval:
+def over_tracks(statistic: Callable[[np.ndarray], float], groups: np.ndarray | pd.Series, n: int = 100,
+                within: tuple[float, float] = ANY) -> Interval:
     """Interval of a statistic of the tracks, for another sample of tracks like these: the delete-d jackknife.
 
     `statistic` takes row numbers. Its variance over subsamples of half the tracks is that of the whole (Shao and Wu
-    1989), for smooth statistics; `n` in the result counts the groups of duplicates [track].
+    1989), for smooth statistics, `within` their range; `n` in the result counts the groups of duplicates [track].
     """
     whole = float(statistic(np.arange(len(groups))))
     values = np.array([statistic(rows) for rows in subsamples(groups, n)])
     half = float(stats.norm.ppf(0.5 + 0.95 / 2) * values.std(ddof=1))
-    return Interval(whole, whole - half, whole + half, pd.Series(np.asarray(groups)).nunique())
+    low, high = max(whole - half, within[0]), min(whole + half, within[1])
+    return Interval(whole, low, high, pd.Series(np.asarray(groups)).nunique())
 
 
 class Estimate(NamedTuple):

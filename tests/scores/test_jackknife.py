@@ -82,3 +82,14 @@ def test_a_family_of_replicates_is_judged_by_their_intervals():
     few = jackknife.of_tracks(dict(enumerate(rng.standard_normal((3, 9)))), intervals.blocks(np.arange(9)))
     table = intervals.compare({"clear": (a, b), "same": (b, b + 0 * a), "few": (few, few * 2)}).set_index("comparison")
     assert table["verdict"].to_dict() == {"clear": "resolved", "same": "not resolved", "few": intervals.FEW_UNITS}
+
+
+def test_no_interval_leaves_the_range_of_its_quantity():
+    """Few units or seeds near an end of the range: every way to make an interval stays inside."""
+    block = intervals.blocks(np.arange(12))
+    near = jackknife.of_tracks({s: np.where(np.arange(12) < 11 - s, 1.0, 0.0) for s in range(2)}, block)
+    free, kept = intervals.over(near), intervals.over(near, intervals.SHARE)
+    assert free.high > 1 and kept.high == 1 and kept[:2] == free[:2]
+    assert intervals.of_metric([0.99, 0.4], "nmi")[1:3] == (0, 1)
+    over = intervals.over_tracks(lambda rows: float(rows.mean() / 11), np.arange(12), 20, (0.4, 0.6))
+    assert over.low == 0.4 and over.high == 0.6

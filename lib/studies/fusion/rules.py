@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lib.report.rules import Ruling, above_zero, rule, ruling
-from lib.scores.intervals import interval, paired
+from lib.scores.intervals import interval, of_metric, paired
 from lib.studies.fusion.methods import MEANING
 
 SEEDS = 5  # below which a simultaneous bound says nothing
@@ -80,4 +80,5 @@ def needs_information(reached: pd.Series, low: float, high: float) -> Ruling:
 @rule
 def reads_more(read: pd.Series, unread: pd.Series) -> Ruling:
     """Is more read from one latent than from another? Accuracies [seed] of the same reader."""
-    return above_zero(paired(read, unread)) | {"read": interval(read), "unread": interval(unread)}
+    accuracy = {name: of_metric(values, "accuracy") for name, values in (("read", read), ("unread", unread))}
+    return above_zero(paired(read, unread)) | accuracy

@@ -80,7 +80,7 @@ def gain_table(fused: Fused, beside: Mapping[str, Fused], first: First, permuted
     rows, chance = gain_rows(fused.nmi, len(MEANING)), agreement(fused.clusters, permuted)
     rows["permuted labels"] = [chance[method].mean() for method in rows["method"]]
     for which, one in beside.items():
-        rows[which] = [intervals.interval(one.nmi[method].dropna() if method in one.nmi else [])
+        rows[which] = [intervals.of_metric(one.nmi[method].dropna() if method in one.nmi else [], "nmi")
                        for method in rows["method"]]
     rows["over_better_tracks"] = [gain_over_tracks(fused, first.genre, method, groups) for method in rows["method"]]
     return rows
@@ -89,7 +89,7 @@ def gain_table(fused: Fused, beside: Mapping[str, Fused], first: First, permuted
 def score_table(second: Second, rows: pd.DataFrame, permuted: pd.Series) -> pd.DataFrame:
     """NMI of either modality alone and of each fusion (`gain_table`), beside controls."""
     chance = agreement(second.fused.clusters, permuted)
-    alone = pd.DataFrame([{"method": f"{title} alone", "nmi": intervals.interval(second.fused.nmi[step]),
+    alone = pd.DataFrame([{"method": f"{title} alone", "nmi": intervals.of_metric(second.fused.nmi[step], "nmi"),
                            "permuted labels": chance[step].mean()}
                           for step, title in (("audio", "audio"), ("second", second.name))])
     gained = ["over_audio", "over_better", "better", "bound", "over_better_tracks"]
@@ -112,8 +112,9 @@ def kept_without(first: First, second: Points, permuted: pd.Series) -> pd.DataFr
     rows = []
     for which, part in (("without", tracks.difference), ("with", tracks.intersection)):
         some = {seed: part(one.index) for seed, one in second.items()}
-        nmi = {step: intervals.interval([agreement({step: one.loc[some[s], [s]]}, labels).iloc[0, 0] for s in some])
-               for step, (one, labels) in judged.items()}
+        by_seed = {step: [agreement({step: one.loc[some[s], [s]]}, labels).iloc[0, 0] for s in some]
+                   for step, (one, labels) in judged.items()}
+        nmi = {step: intervals.of_metric(values, "nmi") for step, values in by_seed.items()}
         rows.append({"tracks": f"{which} second view", "n": len(next(iter(some.values())))} | nmi)
     return pd.DataFrame(rows)
 
@@ -130,7 +131,7 @@ def generator_gain(first: First, vectors: pd.DataFrame) -> pd.DataFrame:
 
 def judged(rows: pd.DataFrame, nmi: pd.DataFrame, method: str) -> pd.DataFrame:
     """The ranges that were expected of honest fusion beside one method: its score rows, and NMI [seed, step]."""
-    value = {metric: intervals.interval(intervals.by_seed(rows, metric, method=f"fusion_{method}"))
+    value = {metric: intervals.of_metric(intervals.by_seed(rows, metric, method=f"fusion_{method}"), metric)
              for metric in ("nmi", "ari", "purity")}
     value["more than audio"] = intervals.interval(nmi[method] / nmi["audio"] - 1)
     return pd.DataFrame([{"score": metric, "expected": f"{low} to {high}", "measured": value[metric],

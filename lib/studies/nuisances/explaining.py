@@ -38,7 +38,7 @@ def beside(run: Run, latents: Mapping[Rung, xr.Dataset], x: pd.DataFrame, tried:
             rows.append({
                 "nuisance": one.name, "beta": beta, "explained": one.explained,
                 "above": min(most, theory.predicted_active(values[shown(one.name)], beta)),
-                "active_dims": intervals.interval(information.active_dimensions(told.kl.values)),
+                "active_dims": intervals.of_metric(information.active_dimensions(told.kl.values), "active_dims"),
                 "leaves, theory": rate["total"] - rate[shown(one.name)],
                 "leaves": intervals.interval((plain.kl - told.kl).sum("latent").values),
             })

@@ -58,8 +58,8 @@ def rungs(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray, 
         over = gain(found, name, base_of(name), y, units)
         use = label_use(name.rung, associated.loc[name.nuisance, "goes with label"])
         rows.append(name._asdict() | {
-            "seeds": found.nmi(name, y).tolist(), "nmi": intervals.interval(found.nmi(name, y)),
-            "nmi_nuisance": intervals.interval(found.nmi(name, codes[name.nuisance])),
+            "seeds": found.nmi(name, y).tolist(), "nmi": intervals.of_metric(found.nmi(name, y), "nmi"),
+            "nmi_nuisance": intervals.of_metric(found.nmi(name, codes[name.nuisance]), "nmi"),
             "gain": over.interval, "p": over.p, "label_use": use})
     return pd.DataFrame(rows)
 
@@ -68,8 +68,8 @@ def without(found: Clustered, tried: Sequence[Nuisance], y: np.ndarray) -> pd.Da
     """NMI of the latents from which nothing is removed: network, NMI with labels y [track], and with each nuisance."""
     rows = []
     for name in (one for one in found.ids if one.rung == "nothing"):
-        values = {"network": name.network, "nmi": intervals.interval(found.nmi(name, y))}
-        rows.append(values | {one.name: intervals.interval(found.nmi(name, one.codes)) for one in tried})
+        values = {"network": name.network, "nmi": intervals.of_metric(found.nmi(name, y), "nmi")}
+        rows.append(values | {one.name: intervals.of_metric(found.nmi(name, one.codes), "nmi") for one in tried})
     return pd.DataFrame(rows)
 
 

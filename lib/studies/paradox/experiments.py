@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Mapping
 from typing import Any
@@ -154,7 +155,7 @@ def stability(run: Run, models: Mapping[str, xr.Dataset], groups: np.ndarray, k:
         seeds = how_many.seed_stability(points, k, n_nulls=3)
         tracks = how_many.subsample_stability(points[0], k, parts, n_nulls=3)
         over = intervals.over_tracks(lambda some, p=points[0], c=ids: clustering.silhouette(p[some], c[some]),
-                                     groups, 50)
+                                     groups, 50, intervals.RANGES["silhouette"])
         rows.append((name, *seeds[:2], *tracks[:2], over))
     names = ["latent", "seeds", "seeds, null", "tracks", "tracks, null", "silhouette over tracks"]
     return pd.DataFrame(rows, columns=names)
@@ -170,7 +171,9 @@ def readers(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: l
     """What readers get of labels y [track] from several latents (name -> [seed, track, latent]): a row each, with the
     interval over seeds of each reader's accuracy, and of what an online code saves in nats."""
     table = _read(run, sources, y, seeds).drop(columns="seed")
-    return table.groupby("read from", sort=False).agg(intervals.interval).reset_index()
+    within = {name: intervals.SHARE if name in probes.READERS else intervals.ANY for name in table.columns[1:]}
+    return table.groupby("read from", sort=False).agg(
+        {name: functools.partial(intervals.interval, within=limits) for name, limits in within.items()}).reset_index()
 
 
 @remembered
@@ -257,7 +260,7 @@ def against_earlier(design: pd.DataFrame) -> pd.DataFrame:
         cell = design[(design["beta"] == beta) & (design["enc"] == enc) & (design["dec"] == dec)]
         for metric, digits, value in zip(known["metrics"], known["digits"], values, strict=True):
             ends, half = value if isinstance(value, list) else [value], 0.5 * 10.0**-digits
-            here = intervals.interval(scores.of_seed(cell, metric))
+            here = intervals.of_metric(scores.of_seed(cell, metric), metric)
             miss = max(0.0, here.low - max(ends) - half, min(ends) - half - here.high) / ranges[metric]
             said = " to ".join(f"{end:.{digits}f}" for end in ends)
             about = {"beta": beta, "enc": enc, "dec": dec, "metric": metric, "earlier": said}
@@ -270,7 +273,8 @@ def factorial_effects(values: pd.DataFrame) -> pd.DataFrame:
 
     values [seed, cell] or replicates [(block, seed), cell], columns a MultiIndex of factor levels (two each). An
     effect is the mean over cells where the product of the factors' signs (high +, low -) is positive, minus the mean
-    where it is negative (Box, Hunter and Hunter 2005, chapter 5). Returns columns effect ("beta", "beta x dec", ...) and change (an `Interval`).
+    where it is negative (Box, Hunter and Hunter 2005, chapter 5).
+    Returns columns effect ("beta", "beta x dec", ...) and change (an `Interval`).
     """
     names = list(values.columns.names)
     codes = [np.unique(values.columns.get_level_values(name), return_inverse=True)[1] for name in names]

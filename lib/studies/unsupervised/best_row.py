@@ -67,7 +67,7 @@ def mteb(found: dict[str, xr.Dataset], genre: pd.Series) -> dict[str, Interval]:
         points = found[name].mu.sel(seed=seed).values.astype(float)
         return float(clustering.mteb(points[rows], y[rows], seed=seed).mean())
 
-    return {name: intervals.interval([value(name, seed) for seed in found["best"].seed.values.tolist()])
+    return {name: intervals.of_metric([value(name, seed) for seed in found["best"].seed.values.tolist()], "v_measure")
             for name in ("best", "single")}
 
 

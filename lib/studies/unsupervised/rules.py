@@ -50,7 +50,7 @@ def any_clusters(verdicts: pd.Series) -> Ruling:
 @rule
 def mostly_active(latents: xr.Dataset) -> Ruling:
     """Are at least 8 dimensions active, on average over seeds?"""
-    active = intervals.interval(active_dimensions(latents.kl.values))
+    active = intervals.of_metric(active_dimensions(latents.kl.values), "active_dims")
     words = "at least 8 active dimensions, mean over seeds"
     return ruling(active.mean >= 8, words, active=active, dims=latents.sizes["latent"])
 

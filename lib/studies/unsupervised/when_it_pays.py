@@ -36,7 +36,8 @@ def dimensions(latents: xr.Dataset, x: pd.DataFrame) -> dict[str, Interval | int
     """How many dimensions a VAE at beta 1 keeps (`active`, over seeds) of its `dims`, and what linear theory allows."""
     dims = latents.sizes["latent"]
     bound = int(beta_sweep.allowed(x, [1.0], dims)["above"][1.0])
-    return {"active": intervals.interval(active_dimensions(latents.kl.values)), "dims": dims, "bound": bound}
+    active = intervals.of_metric(active_dimensions(latents.kl.values), "active_dims")
+    return {"active": active, "dims": dims, "bound": bound}
 
 
 def family(run: Run, models: dict[str, xr.Dataset], genre: pd.Series) -> pd.DataFrame:
