@@ -7,6 +7,7 @@ import pytest
 from lib.report import replication
 from lib.report.replication import HOLDS, REVERSED, UNDECIDED
 from lib.scores.intervals import Interval, interval, p_of_zero
+from lib.store import runs
 
 CLEAR, UNCLEAR = (0.2, 0.15, 0.25, 10), (0.2, -0.1, 0.5, 10)
 
@@ -61,3 +62,12 @@ def test_the_table_names_what_was_tried():
 def test_every_general_claim_names_a_sign():
     for name, about in replication.general().items():
         assert about["sign"] in (1, -1) and about["says"].endswith("."), name
+
+
+def test_every_general_claim_is_judged_over_seeds_and_units(smoke):
+    """Its effect is recorded with degrees of freedom of its own: `intervals.over_blocks` made it."""
+    findings = {one["name"]: one for record in runs.load_records(smoke[0]).values() for one in record["findings"]}
+    said = {name: findings[name]["numbers"][about["effect"]] for name, about in replication.general().items()
+            if name in findings}
+    assert len(said) > 10
+    assert {name for name, effect in said.items() if Interval(*effect).freedom is None} == set()
