@@ -13,9 +13,10 @@ from lib.scores import agreement, clustering, information, intervals, jackknife,
 from lib.scores.probes import linear_probe
 from lib.scores.verdict import Evidence, shape_of
 from lib.store import artifacts
+from lib.store.errors import Problem
 from lib.store.remembering import remembered
 from lib.store.runs import Run
-from lib.store.series import NEEDS
+from lib.store.series import FILES, NEEDS
 from lib.store.settings import from_json
 
 NULL_METRICS = {  # metric of each kind of null in the score table
@@ -89,6 +90,9 @@ def keep_replicates(run: Run, found: Sequence[xr.Dataset], labels: pd.Series, me
 def load_replicates(run: Run) -> pd.DataFrame:
     """What the notebooks of this run have kept with `keep_replicates`."""
     names = [name for name in NEEDS if artifacts.has(run, f"replicates/{name}")]
+    if not names:
+        first = f"run notebooks/{FILES['baselines']}.ipynb first"
+        raise Problem(f"no scores with units left out are in {run.folder}: {first}")
     return pd.concat([artifacts.load(run, f"replicates/{name}").rename_axis("row") for name in names])
 
 
