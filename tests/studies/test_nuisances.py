@@ -95,7 +95,7 @@ def test_the_built_in_corpus_gives_planted_nuisances_a_table_its_columns_and_els
     tried, left = found.nuisances(run, x)
     assert [one.name for one in tried] == ["singer"] and left["nuisance"].tolist() == ["file"]
     name, sampled = units.units(run, x.index)
-    assert name == "singer" and sampled.nunique() == 12 and protocol().least_groups == LEAST_UNITS
+    assert name == "singer" and sampled.nunique() == 12 and protocol.protocol().least_groups == LEAST_UNITS
     planted = pd.DataFrame(rng.standard_normal((n, 3)), x.index, list(found.PLANTED))
     artifacts.save(run, "factors", planted)
     names = {one.name for one in found.nuisances(run, x)[0]}
