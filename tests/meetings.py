@@ -110,13 +110,14 @@ def kept(folder: Path) -> dict[int, dict[str, np.ndarray]]:
 
 def write(row: dict[str, object]) -> None:
     """A corpus's row in the results, in place of an earlier one; rows in the protocol's order."""
-    rows = {}
-    if study.RESULTS.is_file():
-        with study.RESULTS.open(newline="") as file:
-            rows = {one["name"]: one for one in csv.DictReader(file)}
-    rows[row["name"]] = row
-    table = pd.DataFrame([rows[name] for name in meetings() if name in rows])
-    files.write(study.RESULTS, lambda path: table.to_csv(path, index=False))
+    with files.locked(OUT):  # of several that meet a corpus each
+        rows = {}
+        if study.RESULTS.is_file():
+            with study.RESULTS.open(newline="") as file:
+                rows = {one["name"]: one for one in csv.DictReader(file)}
+        rows[row["name"]] = row
+        table = pd.DataFrame([rows[name] for name in meetings() if name in rows])
+        files.write(study.RESULTS, lambda path: table.to_csv(path, index=False))
 
 
 def meetings() -> dict[str, dict[str, str]]:

@@ -30,12 +30,12 @@ def test_the_cut_follows_the_majority_of_partitions():
     assert agreement.nmi(y, consensus.cut(consensus.coassociation(parts), 3, seed=0)) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("sizes, least", [([40, 40, 40, 40], 0.95), ([100, 40, 20, 12], 0.7)], ids=["equal", "unequal"])
+@pytest.mark.parametrize("sizes, least", [([40, 40, 40, 40], 0.95), ([100, 40, 20, 12], 0.8)], ids=["equal", "unequal"])
 def test_clouds_far_apart_are_recovered(sizes, least):
-    """Those of equal size all; of unequal ones the largest may be split, since heads like equal clusters."""
+    """The consensus finds them, though heads like clusters of equal size and agree less where they are not."""
     x, y = blobs(sizes)
     found, agreed = consensus.consensus(x, 4, seed=0, choice=SMALL)
-    assert agreement.nmi(y, found) > least and agreed > least
+    assert agreement.nmi(y, found) > 0.95 and agreed > least
 
 
 def test_heads_find_clouds_of_unequal_size_less_exactly_but_do_not_collapse():
