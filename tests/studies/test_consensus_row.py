@@ -15,7 +15,7 @@ from lib.store.series import NOTEBOOKS, ROOT
 from lib.studies.unsupervised import best_row, consensus
 from tests import meetings
 
-SMALL = protocol().model_dump() | {"n_umaps": 1, "n_heads": 2, "steps": 40, "null_seeds": 1}
+SMALL = protocol().model_dump() | {"n_umaps": 1, "n_heads": 2, "steps": 40}
 
 
 @pytest.fixture
