@@ -30,6 +30,7 @@ def test_the_cut_follows_the_majority_of_partitions():
     assert agreement.nmi(y, consensus.cut(consensus.coassociation(parts), 3, seed=0)) == pytest.approx(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes, least", [([40, 40, 40, 40], 0.95), ([100, 40, 20, 12], 0.8)], ids=["equal", "unequal"])
 def test_clouds_far_apart_are_recovered(sizes, least):
     """The consensus finds them, though heads like clusters of equal size and agree less where they are not."""
@@ -46,12 +47,14 @@ def test_heads_find_clouds_of_unequal_size_less_exactly_but_do_not_collapse():
     assert all(len(np.unique(part)) == 4 for part in parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [2, 3, 7])
 def test_there_are_k_clusters(k):
     x, _ = blobs([30, 30, 30])
     assert len(np.unique(consensus.consensus(x, k, 0, SMALL)[0])) == k
 
 
+@pytest.mark.slow
 def test_where_there_is_nothing_to_find_agreement_is_that_of_chance():
     x, y = blobs([50, 50, 50])
     found, agreed = consensus.of_nothing(x, 3, 0, SMALL)
@@ -68,6 +71,7 @@ def test_the_null_has_the_points_covariance_and_none_of_their_tracks(monkeypatch
     assert np.allclose(np.cov(met[0].T), np.cov(x.T), atol=1.5) and not np.isin(met[0], x).any()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_clusters_and_another_seed_other_parts():
     x, _ = blobs([40, 30, 20], apart=0.8)
     first, again, other = (consensus.partitions(x, 3, seed, SMALL) for seed in (0, 0, 1))
@@ -75,6 +79,7 @@ def test_the_same_seed_gives_the_same_clusters_and_another_seed_other_parts():
     assert (consensus.consensus(x, 3, 0, SMALL)[0] == consensus.consensus(x, 3, 0, SMALL)[0]).all()
 
 
+@pytest.mark.slow
 def test_few_tracks_do():
     x, _ = blobs([6, 6])
     assert len(consensus.consensus(x, 2, 0, SMALL)[0]) == 12

@@ -27,6 +27,7 @@ def points(prepared_run):
     return xr.Dataset({"x": (("seed", "track", "column"), drawn)}, {"seed": [0, 1], "track": x.index.to_numpy()})
 
 
+@pytest.mark.slow
 def test_labels_that_are_clusters_are_found_and_permuted_ones_are_not(prepared_run, points):
     run, _, labels = prepared_run
     rows = consensus.score(run, points, labels, SMALL)
@@ -37,12 +38,14 @@ def test_labels_that_are_clusters_are_found_and_permuted_ones_are_not(prepared_r
     assert len(shown) == 1 and shown["seeds"][0] == 2
 
 
+@pytest.mark.slow
 def test_the_order_of_tracks_of_the_labels_changes_nothing(prepared_run, points):
     run, _, labels = prepared_run
     once = consensus.score(run, points, labels, SMALL)
     pd.testing.assert_frame_equal(once, consensus.score(run, points, labels.iloc[::-1], SMALL))
 
 
+@pytest.mark.slow
 def test_on_the_built_in_corpus_the_row_is_marked_as_tuned_there(prepared_run, points):
     run, _, labels = prepared_run
     assert run.settings.corpus == "controlled"
