@@ -144,6 +144,8 @@ def main() -> None:
                 found = meet(run, scores.n_clusters(run, labels), seed, choice)
                 files.write(path, lambda path, found=found: np.savez(path, **found))
             found = kept(run.folder)
+            if len(found) < 2:  # one seed has no interval
+                continue
             tracks = next(iter(found.values()))["track"]
             about = {"name": name, "protocol": study.digest()} | wanted[name]
             units_of = units(run, about.pop("units"), tracks)

@@ -101,6 +101,10 @@ def test_the_protocol_is_older_than_its_results():
     assert all(committed("cat-file", "-t", one) == "blob" for one in code)
 
 
+def test_before_the_first_meeting_the_table_is_empty(tmp_path):
+    assert consensus.meetings(tmp_path / "none.csv").empty
+
+
 def test_meetings_are_shown_as_they_are_written():
     written, shown = results(), consensus.meetings()
     assert shown["corpus"].tolist() == written["corpus"].tolist()

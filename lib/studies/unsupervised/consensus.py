@@ -76,9 +76,10 @@ def digest(path: Path = PROTOCOL) -> str:
 def meetings(path: Path = RESULTS) -> pd.DataFrame:
     """The meetings with real corpora so far, one a row, as they are shown: `INTERVALS` over seeds, the last one over
     seeds and groups of tracks."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    shown = []
+    rows, shown = [], []
+    if path.is_file():  # there is none before the first meeting
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
     for row in rows:
         spans = {name: Interval(*(float(row[name + end]) for end in ("", "_low", "_high")), int(row["seeds"]))
                  for name in INTERVALS}
@@ -86,4 +87,5 @@ def meetings(path: Path = RESULTS) -> pd.DataFrame:
         nulls = {name: float(row[name]) for name in ("nmi_null", "nmi_gaussian", "part_nmi", "part_nmi_null")}
         shown.append({"corpus": row["corpus"], "seen": row["seen"], **plain, **spans, **nulls})
     names = {"old": "NMI, row without it", "gain_over_tracks": "gain, seeds and groups"}
-    return pd.DataFrame(shown).rename(columns=names)
+    columns = ["corpus", "seen", "tracks", "clusters", "seeds", *INTERVALS]
+    return pd.DataFrame(shown or None, columns=None if shown else columns).rename(columns=names)
