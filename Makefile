@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help report test fast check shape env lab explore bench audit-power mutants torture clean
+.PHONY: help report test fast check shape env lab explore bench audit-power mutants torture meetings clean
 
 help:
 	@echo "make report   run the series on the built-in synthetic corpus and make its HTML book"
@@ -25,6 +25,7 @@ help:
 	@echo "make audit-power  how far the audit of arrays can be trusted: public runs, innocent folders, planted faults"
 	@echo "make mutants  break each test of that audit in turn, and name the test of ours that fails"
 	@echo "make torture  kill a run 30 times at random moments, complete it, and compare it with an undisturbed one"
+	@echo "make meetings  the consensus row meets real corpora by its protocol (LATENT_GENRE_DATA names their folder)"
 	@echo "make env      only prepare the environment in $(VENV); the others do it when needed"
 	@echo "make clean    remove runs (build/) and caches; downloads and $(VENV) stay"
 
@@ -61,6 +62,9 @@ mutants: env
 
 torture: env
 	@$(BIN)/python tests/torture.py $(ARGS)
+
+meetings: env
+	@$(BIN)/python tests/meetings.py $(ARGS)
 
 clean:
 	rm -rf build data/cache .pytest_cache .hypothesis .ruff_cache notebooks/.ruff_cache

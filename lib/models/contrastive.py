@@ -260,15 +260,20 @@ def best_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Prot
 
 
 def _join(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol, groups: np.ndarray) -> xr.Dataset:
+    # UMAP's documentation advises a minimum distance of zero before clustering
+    found = [umap.umap(points, choice.umap_dim, [seed], min_dist=0.0)[0]
+             for seed, points in zip(seeds, joined(run, log_mel, seeds, choice), strict=True)]
+    return training.as_latents(seeds, mu=found, z=found)
+
+
+def joined(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol) -> np.ndarray:
+    """What `best_latents` embeds [seed, track, d]: `choice.members` networks' mu in equal parts, and as much of the
+    crops' mean statistics."""
     networks = contrastive_latents(run, log_mel, numbers(seeds, choice), choice)
     blocks = crop_statistics(log_mel.to_numpy(), _rate(log_mel), choice.crop_seconds, choice.n_crops)
     clip = balanced([block.mean(0) for block in blocks], np.arange(log_mel.sizes["track"]))
-    found = []
-    for seed in seeds:
-        mine = networks.mu.sel(seed=numbers([seed], choice)).values
-        points = side_by_side([side_by_side(list(mine)), clip])
-        found.append(umap.umap(points, choice.umap_dim, [seed], min_dist=0.0)[0])  # its advice before clustering
-    return training.as_latents(seeds, mu=found, z=found)
+    mine = [networks.mu.sel(seed=numbers([seed], choice)).values for seed in seeds]
+    return np.stack([side_by_side([side_by_side(list(one)), clip]) for one in mine])
 
 
 def side_by_side(parts: list[np.ndarray]) -> np.ndarray:

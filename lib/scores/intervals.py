@@ -36,9 +36,9 @@ class Interval(NamedTuple):
 
 ANY, NOT_NEGATIVE, SHARE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)
 RANGES = {  # of metrics: what no interval may leave
-    **dict.fromkeys(("nmi", "nmi_null", "purity", "inverse_purity", "homogeneity", "completeness", "v_measure", "noise",
-                     "accuracy", "probe_mu", "probe_z", "probe_mu_null", "probe_z_null", "dip_component_p",
-                     "dip_distances_p"), SHARE),
+    **dict.fromkeys(("nmi", "nmi_null", "part_nmi", "part_nmi_null", "purity", "inverse_purity", "homogeneity",
+                     "completeness", "v_measure", "noise", "accuracy", "probe_mu", "probe_z", "probe_mu_null",
+                     "probe_z_null", "dip_component_p", "dip_distances_p"), SHARE),
     **dict.fromkeys(("silhouette", "silhouette_null", "silhouette_null_copula", "silhouette_null_isotropic",
                      "ari", "ami"), (-1.0, 1.0)),
     **dict.fromkeys(("active_dims", "kl", "error", "error_train", "error_held_out", "n_clusters", "davies_bouldin",
