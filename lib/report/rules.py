@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.scores.intervals import Interval
+from lib.scores.intervals import COMPATIBLE, MISSED, Interval
 from lib.scores.nulls import ALPHA, Excess
 
 Ruling = dict[str, Any]
@@ -108,10 +108,13 @@ def above_null(found: Excess) -> Ruling:
 
 
 @rule
-def all_inside(inside: Any) -> Ruling:
-    """Does every value of several lie within its limits?"""
-    inside = np.asarray(inside, dtype=bool)
-    return ruling(inside.all(), "every {value} meets {limit}", n=len(inside), out=int((~inside).sum()))
+def all_inside(found: Iterable[str]) -> Ruling:
+    """Does every value of several lie within its limits (`intervals.in_window`)? Not decided where none lies outside,
+    but an interval reaches beyond its window."""
+    found = list(found)
+    n, out, apart = len(found), found.count(MISSED), found.count(COMPATIBLE)
+    verdict = False if out else None if apart else True
+    return ruling(verdict, "every {value} lies inside {limit}", n=n, out=out, inside=n - out - apart, compatible=apart)
 
 
 @rule

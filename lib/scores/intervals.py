@@ -62,6 +62,21 @@ def interval(values, level: float = 0.95, within: tuple[float, float] = ANY) -> 
     return Interval(mean, max(mean - half, within[0]), min(mean + half, within[1]), n)
 
 
+MET, COMPATIBLE, MISSED = "met", "compatible", "not met"
+
+
+def in_window(value: float | Interval, low: float, high: float) -> str:
+    """Does a number lie from `low` to `high`? An interval meets the window only where all of it lies inside, else noise
+    would help: it is compatible where a part of it does, or where there is none and the mean does."""
+    if not isinstance(value, Interval):
+        return MET if low <= value <= high else MISSED
+    if value.n < 2 or not np.isfinite(value.low):
+        return COMPATIBLE if low <= value.mean <= high else MISSED
+    if low <= value.low and value.high <= high:
+        return MET
+    return COMPATIBLE if value.low <= high and value.high >= low else MISSED
+
+
 def p_of_zero(span: Interval) -> float:
     """Two-sided p of the hypothesis that the mean is zero, of a t interval with n - 1 degrees of freedom; NaN without
     one."""

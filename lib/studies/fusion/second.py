@@ -134,7 +134,7 @@ def judged(rows: pd.DataFrame, nmi: pd.DataFrame, method: str) -> pd.DataFrame:
              for metric in ("nmi", "ari", "purity")}
     value["more than audio"] = intervals.interval(nmi[method] / nmi["audio"] - 1)
     return pd.DataFrame([{"score": metric, "expected": f"{low} to {high}", "measured": value[metric],
-                          "inside": bool(low <= value[metric].mean <= high)} for metric, low, high in RANGES])
+                          "met": intervals.in_window(value[metric], low, high)} for metric, low, high in RANGES])
 
 
 def best_reached(methods: Mapping[str, pd.DataFrame]) -> pd.Series:
