@@ -138,9 +138,9 @@ def dose_curve(modalities: Mapping[float, pd.DataFrame], labels: Mapping[float, 
                first: pd.DataFrame | None = None, seed: int = 0) -> tuple[Result, pd.DataFrame]:
     """Genre in a modality against the information that is known to be in it; and the curve, a row per dose.
 
-    `modalities` maps a dose, I(content; genre) in nats as stated by whoever made the content and realised in these very
     `modalities` maps a dose to the modality [track, dim] built from it: I(content; genre) in nats as stated by whoever
-    made the content, and as realised in these very tracks (a sample may hold more than what it was drawn from).
+    made the content, and as realised in these very tracks (a sample may hold more than what it was drawn from). At no
+    dose may the modality's clusters know more than the dose (`information_excess`); at 0 that
     means nothing. With a `first` modality [track, dim], the curve has what fusion with it scores, and gains over it
     alone.
     """
