@@ -1,4 +1,4 @@
-"""The riddles on one page: made from the score table of a whole run."""
+"""The two odd results on one page: made from the score table of a whole run."""
 
 from __future__ import annotations
 
