@@ -8,13 +8,13 @@ the claim's sentences may print. Wordings may leave nouns open, `{value}` or `{l
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lib.scores.intervals import COMPATIBLE, MISSED, Interval
+from lib.scores.intervals import COMPATIBLE, MISSED, SIGNIFICANT, Interval
 from lib.scores.nulls import ALPHA, Excess
 
 Ruling = dict[str, Any]
@@ -93,10 +93,10 @@ def below(value: float, limit: float) -> Ruling:
 
 
 @rule
-def significant(row: pd.Series) -> Ruling:
-    """Is a comparison of a family (a row of `intervals.compare`) resolved? `outcome` says how, or why not."""
+def significant(row: Mapping[str, Any]) -> Ruling:
+    """Is a comparison of a family (a row of `intervals.compare`) significant? `outcome` says how, or why not."""
     words = "Holm-corrected Wilcoxon p at most 0.05"
-    return ruling(row["verdict"] == "resolved", words, difference=row["difference"], outcome=row["verdict"])
+    return ruling(row["verdict"] == SIGNIFICANT, words, difference=row["difference"], outcome=row["verdict"])
 
 
 @rule

@@ -62,6 +62,7 @@ def interval(values, level: float = 0.95, within: tuple[float, float] = ANY) -> 
     return Interval(mean, max(mean - half, within[0]), min(mean + half, within[1]), n)
 
 
+SIGNIFICANT = "significant"  # verdict of a comparison in a family
 MET, COMPATIBLE, MISSED = "met", "compatible", "not met"
 
 
@@ -182,8 +183,8 @@ def over_seeds_and_groups(statistic: Callable[[np.ndarray], np.ndarray], groups:
 def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) -> pd.DataFrame:
     """A family of paired comparisons, fixed in advance: Wilcoxon signed-rank with Holm's correction.
 
-    `pairs` maps a name to two series [seed]. A row is `resolved` when its corrected p is at most alpha. Where even the
-    smallest p that n seeds can give, 2 / 2^n, corrected, exceeds alpha, the verdict is "too few seeds"; where there is
+    `pairs` maps a name to two series [seed]. A row is `SIGNIFICANT` when its corrected p is at most alpha. Where even
+    the     smallest p that n seeds can give, 2 / 2^n, corrected, exceeds alpha, the verdict is "too few seeds"; where there is
     nothing to compare, "no scores".
     """
     rows = []
@@ -198,7 +199,7 @@ def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) 
         return table
     table["p_holm"] = holm(table["p"].to_numpy())
     table["verdict"] = np.select([table["n"] == 0, ~table["attainable"], table["p_holm"] <= alpha],
-                                 ["no scores", "too few seeds", "resolved"], "not resolved")
+                                 ["no scores", "too few seeds", SIGNIFICANT], f"not {SIGNIFICANT}")
     return table.drop(columns="attainable")
 
 

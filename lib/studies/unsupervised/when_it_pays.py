@@ -39,13 +39,14 @@ def dimensions(latents: xr.Dataset, x: pd.DataFrame) -> dict[str, Interval | int
     return {"active": intervals.interval(active_dimensions(latents.kl.values)), "dims": dims, "bound": bound}
 
 
-def family(own: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons of VAE (score table `own`) with PCA and autoencoder that were fixed in advance."""
-    metrics = (("nmi", "kmeans"), ("silhouette", "kmeans"), ("error_held_out", "none"), ("probe_mu", "none"))
-    return intervals.compare({
-        f"VAE - {name}: {metric}": (intervals.by_seed(own, metric, clusterer=clusterer),
-                                    intervals.by_seed(baseline, metric, method=name, clusterer=clusterer))
-        for name in ("pca", "ae") for metric, clusterer in metrics})
+def differences(own: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
+    """How the VAE (score table `own`) differs from PCA and autoencoder, paired by seed: a row for each of them, a
+    column per metric. Nothing is judged here (`comparison.planned` does)."""
+    metrics = (("nmi", "kmeans"), ("probe_mu", "none"), ("error_held_out", "none"), ("silhouette", "kmeans"))
+    return pd.DataFrame([{"comparison": f"vae - {name}"} | {
+        metric: intervals.paired(intervals.by_seed(own, metric, clusterer=clusterer),
+                                 intervals.by_seed(baseline, metric, method=name, clusterer=clusterer))
+        for metric, clusterer in metrics} for name in ("pca", "ae")])
 
 
 def rebuilt_spectra(x: pd.DataFrame, models: dict[str, xr.Dataset], bands: np.ndarray,
