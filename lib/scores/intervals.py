@@ -184,8 +184,8 @@ def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) 
     """A family of paired comparisons, fixed in advance: Wilcoxon signed-rank with Holm's correction.
 
     `pairs` maps a name to two series [seed]. A row is `SIGNIFICANT` when its corrected p is at most alpha. Where even
-    the     smallest p that n seeds can give, 2 / 2^n, corrected, exceeds alpha, the verdict is "too few seeds"; where there is
-    nothing to compare, "no scores".
+    the smallest p that n seeds can give, 2 / 2^n, corrected, exceeds alpha, the verdict is "too few seeds"; where there
+    is nothing to compare, "no scores".
     """
     rows = []
     for name, (a, b) in pairs.items():

@@ -275,3 +275,12 @@ def turned(true: Mapping[str, Ruling], placebo: Mapping[str, Ruling], gaussian: 
                   "yes under true labels; about the label no under shuffled ones, about beta yes; about the separation "
                   "no for Gaussian features",
                   n=len(must), wrong="; ".join(wrong) or "none")
+
+
+@rule
+def by_construction(table: pd.DataFrame) -> Ruling:
+    """Does what the clusters capture change with the ranges of the corpus's factors? Table of `variants.captured`."""
+    names = table["most between clusters"]
+    said = "; ".join(f"{factor} ({', '.join(part['variant'])})" for factor, part in table.groupby(names, sort=False))
+    return ruling(names.nunique() > 1, "not every variant has the same factor first", n=names.nunique(),
+                  all=len(table), said=said)
