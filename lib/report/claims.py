@@ -2,7 +2,8 @@
 
 The file has a part per notebook with its `claims`, and the captions of its `figures` and `tables`. A claim says:
 `question`; `rule`, the name of the rule that decides it (`report/rules.py`, or a study's own); `where`, what the rule's
-wording is about; and the sentences `yes` and `no`. A claim without a rule is a description: it has `says`.
+wording is about; and the sentences `yes`, `no` and, where there is more to say than that nothing is decided, `open`. A
+claim without a rule is a description: it has `says`.
 """
 
 from __future__ import annotations
@@ -85,21 +86,21 @@ def claim(run: Run, name: str, ruling: Ruling | None = None, of: str = "", **num
     words = {"label": label} | numbers
     where = {key: value.format(**words) for key, value in entry.get("where", {}).items()}
     rule = ruling["rule"].format(**words | where)
-    yes, no = entry.get("yes", entry.get("says", "")), entry.get("no", "")
-    state(run, f"{name} {of}".strip(), (yes, no), ruling["verdict"], rule, words, numbers, claim=name)
+    sentences = (entry.get("yes", entry.get("says", "")), entry.get("no", ""), entry.get("open", ""))
+    state(run, f"{name} {of}".strip(), sentences, ruling["verdict"], rule, words, numbers, claim=name)
 
 
-def state(run: Run, name: str, templates: tuple[str, str], verdict: bool | None, rule: str, words: dict[str, Any],
+def state(run: Run, name: str, templates: tuple[str, ...], verdict: bool | None, rule: str, words: dict[str, Any],
           numbers: dict[str, Any], **about: str) -> None:
-    """Show and record one sentence of the two, filled with words, and the numbers that it is made of.
+    """Show and record one sentence (yes, no, and perhaps one for not decided), filled with words, and its numbers.
 
     Where there is no verdict, or a number that the sentence would print is not there, the sentence is that nothing is
     decided, and why.
     """
-    chosen = templates[0 if verdict else 1]
+    chosen = templates[{True: 0, False: 1, None: -1}[verdict]]
     printed = (re.split(r"[.\[]", field)[0] for _, field, _, _ in string.Formatter().parse(chosen) if field)
     missing = not all(is_there(words.get(field)) for field in printed)
-    if verdict is None or missing:
+    if missing or (verdict is None and not (len(templates) > 2 and chosen)):
         missing = missing or not all(map(is_there, numbers.values()))
         why = (MISSING if missing else UNCOVERED.format(rule=rule)) + _too_few(run)
         text, verdict = UNDECIDED.format(name=name.replace("_", " "), why=why), None

@@ -8,13 +8,13 @@ the claim's sentences may print. Wordings may leave nouns open, `{value}` or `{l
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lib.scores.intervals import Interval
+from lib.scores.intervals import COMPATIBLE, MISSED, SIGNIFICANT, Interval
 from lib.scores.nulls import ALPHA, Excess
 
 Ruling = dict[str, Any]
@@ -93,10 +93,10 @@ def below(value: float, limit: float) -> Ruling:
 
 
 @rule
-def significant(row: pd.Series) -> Ruling:
-    """Is a comparison of a family (a row of `intervals.compare`) resolved? `outcome` says how, or why not."""
+def significant(row: Mapping[str, Any]) -> Ruling:
+    """Is a comparison of a family (a row of `intervals.compare`) significant? `outcome` says how, or why not."""
     words = "Holm-corrected p at most 0.05"
-    return ruling(row["verdict"] == "resolved", words, difference=row["difference"], outcome=row["verdict"])
+    return ruling(row["verdict"] == SIGNIFICANT, words, difference=row["difference"], outcome=row["verdict"])
 
 
 @rule
@@ -108,10 +108,13 @@ def above_null(found: Excess) -> Ruling:
 
 
 @rule
-def all_inside(inside: Any) -> Ruling:
-    """Does every value of several lie within its limits?"""
-    inside = np.asarray(inside, dtype=bool)
-    return ruling(inside.all(), "every {value} meets {limit}", n=len(inside), out=int((~inside).sum()))
+def all_inside(found: Iterable[str]) -> Ruling:
+    """Does every value of several lie within its limits (`intervals.in_window`)? Not decided where none lies outside,
+    but an interval reaches beyond its window."""
+    found = list(found)
+    n, out, apart = len(found), found.count(MISSED), found.count(COMPATIBLE)
+    verdict = False if out else None if apart else True
+    return ruling(verdict, "every {value} lies inside {limit}", n=n, out=out, inside=n - out - apart, compatible=apart)
 
 
 @rule

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lib.scores import agreement, clustering, probes, properties
-from lib.scores.intervals import Interval, interval
+from lib.scores.intervals import in_window, interval
 from lib.store.arithmetic import standardised
 
 
@@ -15,8 +15,8 @@ def difficulty(mfcc: np.ndarray, labels: np.ndarray, vae_active: np.ndarray | No
     """How hard the corpus is, beside the window of GTZAN that it is matched to (at 1000 tracks of 30 s).
 
     `mfcc` [track, 40]: mean and standard deviation over time of 20 MFCCs; `labels` [track]; active dimensions [seed]
-    that a VAE and a CVAE keep at beta 4, where they are known. Columns: quantity, value, low, high, inside (is the
-    value, or some of its 95 % interval over seeds, in the window?).
+    that a VAE and a CVAE keep at beta 4, where they are known. Columns: quantity, value, low, high, met
+    (`intervals.in_window`, of the 95 % interval over seeds where there is one).
     """
     x, y = standardised(np.asarray(mfcc, dtype=float)), np.unique(labels, return_inverse=True)[1]
     nmi = [agreement.nmi(y, clustering.cluster(x, y.max() + 1, seed=seed, n_init=10)) for seed in range(3)]
@@ -32,10 +32,4 @@ def difficulty(mfcc: np.ndarray, labels: np.ndarray, vae_active: np.ndarray | No
         rows += [("active dimensions of a VAE at beta 4", interval(vae_active), 3, 4),
                  ("active dimensions of a CVAE at beta 4", interval(cvae_active), 1.5, 2.5)]
     table = pd.DataFrame(rows, columns=["quantity", "value", "low", "high"])
-    inside = []
-    for _, value, low, high in rows:
-        ends = [value, value]
-        if isinstance(value, Interval):  # the mean where there are too few seeds for an interval
-            ends = [value.mean if np.isnan(end) else end for end in (value.low, value.high)]
-        inside.append(bool(ends[0] <= high and ends[1] >= low))
-    return table.assign(inside=inside)
+    return table.assign(met=[in_window(*row[1:]) for row in rows])

@@ -69,6 +69,22 @@ def of_metric(values, metric: str) -> Interval:
     return interval(values, within=RANGES.get(metric, ANY))
 
 
+SIGNIFICANT = "significant"  # verdict of a comparison in a family
+MET, COMPATIBLE, MISSED = "met", "compatible", "not met"
+
+
+def in_window(value: float | Interval, low: float, high: float) -> str:
+    """Does a number lie from `low` to `high`? An interval meets the window only where all of it lies inside, else noise
+    would help: it is compatible where a part of it does, or where there is none and the mean does."""
+    if not isinstance(value, Interval):
+        return MET if low <= value <= high else MISSED
+    if value.n < 2 or not np.isfinite(value.low):
+        return COMPATIBLE if low <= value.mean <= high else MISSED
+    if low <= value.low and value.high <= high:
+        return MET
+    return COMPATIBLE if value.low <= high and value.high >= low else MISSED
+
+
 def p_of_zero(span: Interval) -> float:
     """Two-sided p of the hypothesis that the mean is zero, of a t interval; NaN without one."""
     if span.n < 2 or not np.isfinite(span.low):
@@ -208,7 +224,7 @@ def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) 
     """A family of paired comparisons, fixed in advance, with Holm's correction.
 
     `pairs` maps a name to two series [seed], compared by Wilcoxon's signed-rank test, or to replicates [(block, seed)],
-    by the t of their interval. A row is `resolved` when its corrected p is at most alpha. Where even the smallest p
+    by the t of their interval. A row is `SIGNIFICANT` when its corrected p is at most alpha. Where even the smallest p
     that n seeds can give to Wilcoxon's, 2 / 2^n, corrected, exceeds alpha, or where the interval has too few units, the
     verdict is "too few seeds" or "too few units"; where there is nothing to compare, "no scores".
     """
@@ -229,7 +245,7 @@ def compare(pairs: dict[str, tuple[pd.Series, pd.Series]], alpha: float = 0.05) 
         return table
     table["p_holm"] = holm(table["p"].fillna(1).to_numpy())
     table["verdict"] = np.select([table["n"] == 0, table["few"] != "", table["p_holm"] <= alpha],
-                                 ["no scores", table["few"], "resolved"], "not resolved")
+                                 ["no scores", table["few"], SIGNIFICANT], f"not {SIGNIFICANT}")
     return table.drop(columns="few")
 
 

@@ -74,9 +74,9 @@ class Excess(NamedTuple):
 def draw_null(points: np.ndarray, kind: str, rng: np.random.Generator, n_active: int | None = None) -> np.ndarray:
     """One cloud without clusters, shaped as points [N, D].
 
-    `gaussian`: the data's covariance. `copula`: the data's own marginals, joined by a Gaussian copula with its rank
-    correlation (clusters that one coordinate alone shows are therefore in this null). `isotropic`: a unit Gaussian in
-    `n_active` dimensions (default D).
+    `gaussian`: the data's covariance, as in SigClust (Liu et al. 2008). `copula`: the data's own marginals, joined by a
+    Gaussian copula with its rank correlation (clusters that one coordinate alone shows are therefore in this null).
+    `isotropic`: a unit Gaussian in `n_active` dimensions (default D).
     """
     n, d = points.shape
     if kind == "isotropic":

@@ -203,6 +203,21 @@ def summary(scores: pd.DataFrame, metrics: Sequence[str], by: Sequence[str] = ("
     return pd.DataFrame(out)
 
 
+def every_clusterer(scores: pd.DataFrame, metrics: Sequence[str], by: Sequence[str]) -> pd.DataFrame:
+    """`summary` of k-means, and of each other clusterer where its mean NMI is higher than k-means' on the same setting;
+    a column `clusterer`, highest mean NMI first."""
+    kmeans = summary(scores, metrics, by).assign(clusterer="kmeans")
+    parts, floor = [kmeans], kmeans.set_index(list(by))["nmi"].map(lambda value: value.mean)
+    for name in sorted(set(scores["clusterer"]) - {"kmeans", "none"}):
+        rows = scores[scores["clusterer"].isin([name, "none"])]
+        with_it = rows[rows["clusterer"] == name][list(by)].drop_duplicates()
+        other = summary(rows.merge(with_it), metrics, by, name).assign(clusterer=name)
+        least = floor.reindex(pd.MultiIndex.from_frame(other[list(by)])).fillna(-np.inf).to_numpy()
+        parts.append(other[np.array([value.mean for value in other["nmi"]]) > least])
+    found = pd.concat(parts, ignore_index=True)
+    return found.iloc[np.argsort([-value.mean for value in found["nmi"]], kind="stable")]
+
+
 def _beside_all(group: pd.DataFrame, metric: str) -> pd.Series:
     """One setting's metric [seed]; a null of the silhouette as if its seed had the mean silhouette of all."""
     values = intervals.by_seed(group, metric)

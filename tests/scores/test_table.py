@@ -252,7 +252,7 @@ def test_compare_says_when_seeds_are_too_few():
         a, b = pd.Series(np.arange(n) + 10.0), pd.Series(np.arange(n) * 1.01)
         return intervals.compare({"x": (a, b), "y": (a, a + np.resize([1, -1], n))})
     assert set(family(4)["verdict"]) == {"too few seeds"}
-    assert family(10).set_index("comparison")["verdict"].to_dict() == {"x": "resolved", "y": "not resolved"}
+    assert family(10).set_index("comparison")["verdict"].to_dict() == {"x": "significant", "y": "not significant"}
 
 
 def test_by_seed_nests_clustering_seeds():

@@ -8,10 +8,15 @@ from lib.store import artifacts
 from lib.studies.corpus import checks
 
 
-@pytest.mark.parametrize("inside, verdict, out", [([True, True], True, 0), ([True, False], False, 1)])
-def test_all_inside(inside, verdict, out):
-    ruling = rules.all_inside(pd.Series(inside))
-    assert (ruling["verdict"], ruling["n"], ruling["out"]) == (verdict, 2, out)
+@pytest.mark.parametrize("met, verdict", [
+    (["met", "met"], True), (["met", "not met"], False), (["met", "compatible"], None),
+    (["compatible", "not met"], False),
+])
+def test_windows_are_met_only_where_every_interval_lies_inside(met, verdict):
+    ruling = rules.all_inside(pd.Series(met))
+    assert ruling["verdict"] is verdict
+    assert [ruling[name] for name in ("n", "out", "compatible", "inside")] == [2, *map(met.count, (
+        "not met", "compatible", "met"))]
 
 
 @pytest.mark.parametrize("n", [0, 2])

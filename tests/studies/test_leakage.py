@@ -16,7 +16,7 @@ from lib.corpora import folder, lyrics_matching, lyrics_reading
 from lib.corpora.items import Item
 from lib.corpora.synthetic import lyrics as synthetic_lyrics
 from lib.features import lyrics
-from lib.scores import nulls
+from lib.scores import information, nulls
 from lib.store import series
 from lib.store.labels import for_control
 from lib.studies.leakage import audit, ceiling, copies, generators, permuted_corpus, rebuilding, relabelling, shuffles
@@ -370,7 +370,7 @@ def test_a_view_that_says_more_than_the_label_is_no_proxy():
 def test_clusters_know_at_most_what_was_put_in(dose):
     labels = for_control(pd.Series([f"genre {i % 10}" for i in range(600)], [f"t{i:04d}" for i in range(600)]))
     texts, known = generators.dosed_texts(labels, dose)
-    assert known == pytest.approx(dose, abs=1e-6)
+    assert known == pytest.approx(dose, abs=0.15)  # a draw of 600 tracks scatters around what was asked for
     view = lyrics.embed(texts, 16)
     assert shuffles.dose_curve({known: view}, labels)[0].verdict == "clear"
     assert shuffles.dose_curve({max(known - 0.4, 0): view}, labels)[0].verdict == ("proxy" if dose >= 0.5 else "clear")
@@ -378,7 +378,18 @@ def test_clusters_know_at_most_what_was_put_in(dose):
 
 def test_full_dose_is_the_entropy_of_the_labels():
     labels = for_control(pd.Series([f"genre {i % 3}" for i in range(30)], [f"t{i:04d}" for i in range(30)]))
-    assert generators.dosed_texts(labels, np.log(len(synthetic_lyrics.TOPICS)))[1] == pytest.approx(np.log(3))
+    assert generators.dosed_texts(labels, np.log(len(synthetic_lyrics.TOPICS)))[1] == pytest.approx(
+        np.log(3) - information.beyond_chance(np.arange(30) % 3, np.arange(30) % 3)[1].mean())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_clusters_never_know_more_than_the_dose_that_the_draw_holds(seed):
+    """The dose that was asked for is exceeded in some draws; that of the topics that were drawn in none."""
+    labels = for_control(pd.Series([f"genre {i % 10}" for i in range(400)], [f"t{i:04d}" for i in range(400)]))
+    for asked in (0.0, 1.5):
+        texts, known = generators.dosed_texts(labels, asked, seed)
+        found, error, _ = shuffles.information_excess(lyrics.embed(texts, 16, seed), labels, known, seed)
+        assert found <= known + (0.01 if asked else 3 * error)
 
 
 @pytest.mark.parametrize("kind", ["flat", "one", "heavy", "forty"])

@@ -88,6 +88,20 @@ def test_mu_of_an_encoder_that_was_told_nothing_repeats_nothing(rings):
         assert rules.repeats_label(*near)["verdict"] is told, near
 
 
+def test_what_is_left_in_mu_is_said_only_above_chance():
+    assert rules.still_read(contrary.seeds(0.27), contrary.seeds(0.56), 0.1)["verdict"] is True
+    assert rules.still_read(contrary.seeds(0.1), contrary.seeds(0.56), 0.1)["verdict"] is False
+    assert rules.still_read(contrary.seeds(0.27)[:1], contrary.seeds(0.56)[:1], 0.1)["verdict"] is None
+
+
+@pytest.mark.parametrize("averaged, verdict, share", [(0.41, True, 0.68), (0.3, False, 0.24), (0.23, False, 0.0)])
+def test_the_encoders_own_label_is_what_returns_when_it_is_averaged_out(averaged, verdict, share):
+    plain, given = (contrary.seeds(value, 1e-3) for value in (0.48, 0.24))
+    ruling = rules.encoders_own(plain, given, contrary.seeds(averaged, 1e-3))
+    assert ruling["verdict"] is verdict and ruling["share"] == pytest.approx(share, abs=0.1)
+    assert rules.encoders_own(plain, plain, contrary.seeds(averaged, 1e-3))["verdict"] is None  # nothing is lost
+
+
 # --- 3: what do the clusters capture instead? ---
 
 
@@ -514,7 +528,7 @@ def test_with_shuffled_labels_what_is_said_of_the_label_turns_and_what_is_said_o
     placebo = experiments.controls(run, x, nulls.permuted_labels(genre, run.settings.seed), genre, stored,
                                    "cvae_placebo")
     question = "separation: more than a Gaussian has"
-    repeats = "label: mu repeats what it was told"  # not here: see notebook 09 for corpora where it does
+    repeats = "label: mu repeats what its encoder is given"  # not here: see notebook 09 for corpora where it does
     assert true.pop(repeats)["verdict"] is placebo.pop(repeats)["verdict"] is False
     true[question] = rules.beyond_gaussian(scores.evidence(experiments.of_setting(stored, "cvae",
                                                                                   "beta=4 enc=1 dec=1")))

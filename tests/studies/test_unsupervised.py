@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from lib.scores import jackknife
+from lib.scores import intervals, jackknife
 from lib.scores.intervals import Interval
 from lib.scores.verdict import VERDICTS
 from lib.store import artifacts
@@ -46,9 +46,29 @@ def kept() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def test_only_what_was_planned_is_compared(kept):
-    family = comparison.planned(kept).set_index("comparison")
-    assert (family["verdict"] == "resolved").all()
+def test_probe_and_error_stand_beside_nmi(table, kept):
+    more = [rows(method, 0.0).assign(metric=metric, value=value, clusterer="none") for method, value in
+            (("vae", 0.5), ("pca", 0.4)) for metric in ("probe_mu", "error_held_out")]
+    family = comparison.planned(kept, pd.concat([table, *more]), beta=4).set_index("comparison")
+    for metric in ("probe_mu", "error_held_out"):
+        assert family.loc["vae - pca", metric].mean == pytest.approx(0.1)
+
+
+def test_a_ranking_names_its_clusterer_and_has_better_rows_with_another(table):
+    other = [rows(method, value).assign(clusterer=name) for method, value, name in
+             (("raw", 0.95, "spectral"), ("pca", 0.2, "spectral"), ("vae", 0.6, "mixture"))]
+    found = comparison.ranked(comparison.methods(pd.concat([table, *other])), beta=4)
+    named = list(zip(found["method"], found["clusterer"], strict=True))
+    assert named[0] == ("raw", "spectral") and ("vae", "mixture") in named and ("raw", "kmeans") in named
+    assert ("pca", "spectral") not in named  # worse than k-means
+    assert not found.loc[found["clusterer"] != "kmeans", "headline"].any()
+    assert overview.best(pd.concat([table, *other]), 1)["clusterer"].tolist() == ["spectral"]
+
+
+def test_only_what_was_planned_is_compared(table, kept):
+    family = comparison.planned(kept, table, beta=4).set_index("comparison")
+    assert (family["verdict"] == intervals.SIGNIFICANT).all()
+    assert family["error_held_out"].map(lambda span: span.n).eq(0).all()  # the toy has none: a dash, no verdict
     assert len(family) == 9 and family.loc["beta_vae - pca", "difference"].mean == pytest.approx(0.2, abs=0.01)
 
 
@@ -56,9 +76,9 @@ def test_methods_are_ranked_and_headline_settings_marked(table, kept):
     scored = comparison.methods(table)
     found = comparison.ranked(scored, beta=4)
     assert "fusion_cca" not in set(found["method"]) and found["rank_by"].is_monotonic_decreasing
-    said = comparison.with_outcomes(found, comparison.planned(kept))
+    said = comparison.with_outcomes(found, comparison.planned(kept, scored, beta=4))
     said = said.set_index(["method", "setting"])["difference in NMI"]
-    assert said["beta_vae", "method 4"] == "pca: resolved; vae: resolved"
+    assert said["beta_vae", "method 4"] == "pca: significant; vae: significant"
     assert said["beta_vae", "method 16"] == said["cvae", "method 1"] == "not planned"
 
 

@@ -5,6 +5,10 @@ real music. Each track takes its rules from its genre, except that each componen
 is borrowed from another genre with a chance of `BORROW_CHANCE`. How it was recorded (key, melody instrument, loudness,
 drive, bandwidth, noise, EQ, reverb, compression) is drawn from a random stream of its own that never sees the genre.
 
+The ranges in `recording` were tuned by trial until the corpus came near the windows of `scores.difficulty`: a CVAE of
+beta 4 keeps two dimensions, and one factor, `bandwidth_hz`, dominates the features. So what a CVAE's clusters capture
+there is by construction (`lib.studies.paradox.variants`).
+
 The instruments come from TimGM6mb.sf2 by Tim Brechbill (GNU General Public Licence, version 2), as it lies in the
 `pretty_midi` wheel; symusic plays them.
 """

@@ -139,8 +139,7 @@ def hardness(run: Run, x: pd.DataFrame, labels: pd.Series, given: pd.Series) -> 
     vae = mlp_latents(run, "beta_vae", x, ModelConfig(**shape), run.seeds)
     cvae = mlp_latents(run, "cvae", x, ModelConfig(**shape | reads), run.seeds, labels=given)
     active = [information.active_dimensions(model.kl.values) for model in (vae, cvae)]
-    found = difficulty.difficulty(x.to_numpy(), labels.loc[x.index].to_numpy(), *active)
-    return found.rename(columns={"inside": "met"})
+    return difficulty.difficulty(x.to_numpy(), labels.loc[x.index].to_numpy(), *active)
 
 
 def sizes(run: Run, n: int) -> dict[str, float]:

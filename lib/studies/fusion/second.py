@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from lib.corpora.synthetic.lyrics import topic_given_genre
 from lib.features import blocks
 from lib.models import multimodal
-from lib.scores import intervals, nulls
+from lib.scores import information, intervals, nulls
 from lib.store import artifacts
-from lib.store.arithmetic import mutual_information
 from lib.store.runs import Run
 from lib.studies.fusion import known_modality
 from lib.studies.fusion.doses import Dose, First, each
@@ -56,11 +55,13 @@ def own(run: Run, first: First, stand_in: Fused) -> Second:
 
 
 def text_dose(run: Run, second: Second, genre: pd.Series) -> float | None:
-    """The most that written lyrics know of labels, nats, by the topic grammar; None of other second modalities."""
+    """What the topics of written lyrics, as they were drawn, know of labels [track], nats, corrected for chance: the
+    most that the texts can know. None of other second modalities."""
     if not second.is_text or run.settings.corpus != "controlled":
         return None
-    given = topic_given_genre(run.settings.lyrics_information)[:, : genre.nunique()]
-    return mutual_information(given * genre.value_counts(normalize=True).to_numpy())
+    topics = artifacts.load(run, "factors")["topic"].loc[genre.index]
+    codes = (np.unique(values.to_numpy().astype(str), return_inverse=True)[1] for values in (topics, genre))
+    return max(0.0, information.beyond_chance(*codes, run.settings.seed)[0])
 
 
 def controls(first: First, second: Points, told_audio: Points) -> dict[str, Fused]:
@@ -135,7 +136,7 @@ def judged(rows: pd.DataFrame, nmi: pd.DataFrame, method: str) -> pd.DataFrame:
              for metric in ("nmi", "ari", "purity")}
     value["more than audio"] = intervals.interval(nmi[method] / nmi["audio"] - 1)
     return pd.DataFrame([{"score": metric, "expected": f"{low} to {high}", "measured": value[metric],
-                          "inside": bool(low <= value[metric].mean <= high)} for metric, low, high in RANGES])
+                          "met": intervals.in_window(value[metric], low, high)} for metric, low, high in RANGES])
 
 
 def best_reached(methods: Mapping[str, pd.DataFrame]) -> pd.Series:

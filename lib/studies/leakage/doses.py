@@ -21,27 +21,28 @@ class Curves(NamedTuple):
 
     outcome: Result  # of the audit's test, on the first draw
     table: pd.DataFrame  # of the first draw, a row per dose (`shuffles.dose_curve`)
-    nmi: dict[str, pd.DataFrame]  # "text alone" and "audio and text": [dose, draw]
+    nmi: dict[str, pd.DataFrame]  # "text alone" and "audio and text": [mean dose, draw]
     reference: dict[str, float]  # audio alone, and with the label itself
 
 
-def texts(labels: pd.Series, draws: list[int]) -> dict[int, dict[float, pd.Series]]:
-    """Texts [track] made up from `labels` [track]: draw -> nats that are in them -> texts."""
-    return {seed: {nats: words for words, nats in (generators.dosed_texts(labels, asked, seed) for asked in ASKED)}
-            for seed in draws}
+def texts(labels: pd.Series, draws: list[int]) -> dict[int, list[tuple[pd.Series, float]]]:
+    """Texts [track] made up from `labels` [track]: draw -> for each of `ASKED` the texts, and the nats in them."""
+    return {seed: [generators.dosed_texts(labels, asked, seed) for asked in ASKED] for seed in draws}
 
 
-def curves(made: Mapping[int, Mapping[float, pd.Series]], labels: pd.Series, audio: pd.DataFrame, dim: int,
+def curves(made: Mapping[int, list[tuple[pd.Series, float]]], labels: pd.Series, audio: pd.DataFrame, dim: int,
            leak: pd.DataFrame) -> Curves:
     """Embed every text in `dim` dimensions, and hold it, alone and joined with `audio` [track, D] in equal blocks,
     against `labels` [track]; `leak` [track, dim] is joined with audio for comparison."""
-    found = {seed: shuffles.dose_curve({nats: embed(words, dim, seed) for nats, words in some.items()}, labels, audio,
-                                       seed) for seed, some in made.items()}
+    found = {seed: shuffles.dose_curve({nats: embed(words, dim, seed) for words, nats in some}, labels, audio, seed)
+             for seed, some in made.items()}
     first = next(iter(found))
     outcome, table = found[first]
     columns = {"text alone": "nmi_alone", "audio and text": "nmi_fused"}
-    nmi = {name: pd.DataFrame({seed: curve.set_index("dose")[column] for seed, (_, curve) in found.items()})
-           for name, column in columns.items()}
+    place = pd.DataFrame({seed: [nats for _, nats in some] for seed, some in made.items()})  # [asked, draw]
+    at = place.mean(axis=1).rename("dose")
+    nmi = {name: pd.DataFrame({seed: curve.set_index("dose")[column].loc[place[seed]].to_numpy()
+                               for seed, (_, curve) in found.items()}, at) for name, column in columns.items()}
     full = shuffles.agreement(weighted_blocks(audio, leak), labels, first)
     reference = {"audio alone": float(table["nmi_first"].mean()), "audio and the label (first generator)": full}
     return Curves(outcome, table, nmi, reference)

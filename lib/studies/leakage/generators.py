@@ -9,27 +9,27 @@ import pandas as pd
 from sklearn.preprocessing import normalize
 
 from lib.corpora.synthetic import lyrics
-from lib.store.arithmetic import mutual_information
+from lib.scores.information import beyond_chance
 from lib.store.labels import must_be_open
 from lib.store.streams import stream
 
 
 # --- made-up text of known information ---------------------------------------------------------------------------
 def dosed_texts(labels: pd.Series, information: float, seed: int = 0) -> tuple[pd.Series, float]:
-    """Synthetic texts [track] whose topic tells about `labels` [track] a set amount, and that amount in nats.
+    """Synthetic texts [track] whose topic tells about `labels` [track] a set amount, and the nats of this draw.
 
     The topic grammar of the controlled corpus (`lib.corpora.synthetic.lyrics`), asked for `information` nats with ten
-    labels that are equally common. With others the amount differs, so it is computed from how common they are. It
-    bounds what anything made from the texts can know, but for chance.
+    labels that are equally common. With others, and in a finite draw, the amount differs: so it is that of the topics
+    drawn, corrected for chance (`information.beyond_chance`). Nothing made from them can know more, but for chance.
     """
     must_be_open(labels, "supervised_control")
     kinds, codes = np.unique(labels.to_numpy(), return_inverse=True)
     given = lyrics.topic_given_genre(information)[:, np.arange(len(kinds)) % len(lyrics.TOPICS)]
     rng = stream(seed, "topics of dosed texts")
     topics = list(lyrics.TOPICS)
-    drawn = [topics[rng.choice(len(topics), p=given[:, code])] for code in codes]
-    texts = pd.Series([lyrics.write(rng, topic) for topic in drawn], labels.index)
-    return texts, mutual_information(given * np.bincount(codes) / len(codes))
+    drawn = np.array([rng.choice(len(topics), p=given[:, code]) for code in codes])
+    texts = pd.Series([lyrics.write(rng, topics[topic]) for topic in drawn], labels.index)
+    return texts, max(0.0, beyond_chance(drawn, codes, seed)[0])
 
 
 # --- the earlier study's embeddings, for the leakage audit -------------------------------------------------------

@@ -20,7 +20,7 @@ def dose_curves(nmi: dict[str, pd.DataFrame], reference: dict[str, float]) -> Fi
     _, ax = new(COLUMN * 1.3)
     for i, (name, (low, high)) in enumerate(EXPECTED.items()):
         ax.axhspan(low, high, color=PALETTE[2 + i], alpha=0.18, lw=0, label=name)
-    return plots.curves(nmi, "information put into the text, nats", "NMI with {label}", ax, lines=reference,
+    return plots.curves(nmi, "information about {label} in the text, nats", "NMI with {label}", ax, lines=reference,
                         within=SHARE)
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.metrics import normalized_mutual_info_score
 
 from lib.features import blocks
-from lib.scores import clustering, nulls
+from lib.scores import clustering, information, nulls
 from lib.scores.agreement import counted
 from lib.store import arithmetic
 from lib.store.arithmetic import mutual_information
@@ -112,11 +112,9 @@ def information_excess(table: pd.DataFrame, labels: pd.Series, dose: float,
     table = table.dropna()
     y = np.unique(labels.loc[table.index].to_numpy(), return_inverse=True)[1]
     found = clustering.cluster(table.to_numpy(float), y.max() + 1, seed=seed, n_init=3)
-    rng = stream(seed, "permuted labels of clusters")
-    null = np.array([mutual_information(arithmetic.joint(rng.permutation(y), found)) for _ in range(50)])
+    value, null = information.beyond_chance(found, y, seed)
     joint = arithmetic.joint(y, found)
     error = _information_error(joint, len(y))
-    value = mutual_information(joint) - float(null.mean())
     if value > dose:
         independent = joint.sum(1, keepdims=True) * joint.sum(0)
         low, high = 0.0, 1.0
@@ -140,8 +138,9 @@ def dose_curve(modalities: Mapping[float, pd.DataFrame], labels: Mapping[float, 
                first: pd.DataFrame | None = None, seed: int = 0) -> tuple[Result, pd.DataFrame]:
     """Genre in a modality against the information that is known to be in it; and the curve, a row per dose.
 
-    `modalities` maps a dose, I(content; genre) in nats as stated by whoever made the content, to the modality [track,
-    dim] built from it. At no dose may the modality's clusters know more than the dose (`information_excess`); at 0 that
+    `modalities` maps a dose to the modality [track, dim] built from it: I(content; genre) in nats as stated by whoever
+    made the content, and as realised in these very tracks (a sample may hold more than what it was drawn from). At no
+    dose may the modality's clusters know more than the dose (`information_excess`); at 0 that
     means nothing. With a `first` modality [track, dim], the curve has what fusion with it scores, and gains over it
     alone.
     """

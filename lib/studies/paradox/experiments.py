@@ -167,17 +167,18 @@ def accuracies(points: np.ndarray, y: np.ndarray, seeds: list[int], reader: str 
     return pd.Series(found, pd.Index(seeds, name="seed"))
 
 
-def readers(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
-    """What readers get of labels y [track] from several latents (name -> [seed, track, latent]): a row each, with the
-    interval over seeds of each reader's accuracy, and of what an online code saves in nats."""
-    table = _read(run, sources, y, seeds).drop(columns="seed")
+def over_seeds(read: pd.DataFrame) -> pd.DataFrame:
+    """The table of `readers` with intervals over seeds: a row per latent."""
+    table = read.drop(columns="seed")
     within = {name: intervals.SHARE if name in probes.READERS else intervals.ANY for name in table.columns[1:]}
     return table.groupby("read from", sort=False).agg(
         {name: functools.partial(intervals.interval, within=limits) for name, limits in within.items()}).reset_index()
 
 
 @remembered
-def _read(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+def readers(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: list[int]) -> pd.DataFrame:
+    """What probes read of labels y [track] from several latents (name -> [seed, track, latent]): a row per latent and
+    seed, with each probe's accuracy, and what an online code saves in nats."""
     tables = []
     for name, points in sources.items():
         columns = {reader: accuracies(points, y, seeds, reader).to_numpy() for reader in probes.READERS}
@@ -320,9 +321,10 @@ def controls(run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stor
     return {
         "label: a sample says nothing about {label}": rules.silent(value(high, "information_z"),
                                                                  information.label_entropy(y)),
-        "label: {label} leaves mu": rules.lost(value(high, "probe_mu"), value(plain, "probe_mu"), chance),
+        "label: a linear probe reads less {label} from mu": rules.lost(value(high, "probe_mu"),
+                                                                     value(plain, "probe_mu"), chance),
         "label: {label} leaves the clusters": rules.lost(value(high, "ami"), value(plain, "ami")),
-        "label: mu repeats what it was told": rules.repeats_label(neighbours["true"], neighbours["averaged"]),
+        "label: mu repeats what its encoder is given": rules.repeats_label(neighbours["true"], neighbours["averaged"]),
         "label: the decoder uses it": rules.uses_label(decode_under(latents, x, given, run.settings.seed)),
         "label: it is a cause of its own": rules.two_causes(*effects, "label"),
         "beta: it raises the silhouette": above_zero(intervals.paired(value(high, "silhouette"),

@@ -1,4 +1,4 @@
-"""The riddles on one page: made from the score table of a whole run."""
+"""The two odd results on one page: made from the score table of a whole run."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ def paradox(cells: pd.DataFrame) -> Figure:
 
 
 def best(all_scores: pd.DataFrame, n: int) -> pd.DataFrame:
-    """The `n` settings that read no labels with the highest NMI."""
+    """The `n` settings that read no labels with the highest NMI, each with its clusterer (`scores.every_clusterer`)."""
     free = all_scores[(all_scores["label_use"] == "none") & ~all_scores["role"].isin(["control", scores.TUNED])]
-    found = scores.summary(free, ["nmi", "nmi_null", "ami", "silhouette", "silhouette_null"],
-                           by=("method", "features", "setting"))
-    order = pd.Series([-value.mean for value in found["nmi"]], found.index).sort_values().index
-    return found.loc[order].head(n)
+    metrics = ["nmi", "nmi_null", "ami", "silhouette", "silhouette_null"]
+    found = scores.every_clusterer(free, metrics, ("method", "features", "setting")).head(n)
+    return found[["method", "features", "setting", "clusterer", "seeds", *(name for name in metrics if name in found)]]

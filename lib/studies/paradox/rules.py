@@ -74,6 +74,28 @@ def lost(conditional: pd.Series, plain: pd.Series, chance: float = 0.0) -> Rulin
 
 
 @rule
+def still_read(linear: pd.Series, curved: pd.Series, chance: float) -> Ruling:
+    """Is the label still read from mu? Accuracies [seed] of a linear probe where the decoder alone is given the label,
+    and of one with an RBF kernel where both sides are; `chance` is that under permuted labels."""
+    a, b = intervals.interval(linear), intervals.interval(curved)
+    return ruling(_by_interval(a, min(a.low, b.low) > chance),
+                  "both intervals lie above the accuracy under permuted labels", linear=a,
+                  curved=b, chance=chance)
+
+
+@rule
+def encoders_own(plain: pd.Series, given: pd.Series, averaged: pd.Series) -> Ruling:
+    """Is most of what a linear probe of mu loses with the label on both sides the encoder's own label? Accuracies
+    [seed] without a label, with it on both sides, and there with the encoder's label averaged over all labels. Not
+    decided where nothing is lost."""
+    drop, back = intervals.paired(given, plain), intervals.paired(averaged, given)
+    beyond = intervals.interval(((averaged - given) - HALF * (plain - given)).dropna())
+    return ruling(_by_interval(beyond, beyond.low > 0) if drop.high < 0 else None,
+                  "averaging the encoder's label over all labels gives back more than half, by the 95 % interval",
+                  drop=drop, back=back, share=back.mean / -drop.mean if drop.mean else float("nan"))
+
+
+@rule
 def within_bound(read: Mapping[str, pd.Series], spent: Mapping[str, pd.Series]) -> Ruling:
     """Does no sample say more about genre than the KL that was spent? Nats [seed] by model, read from one sample."""
     room = {name: (spent[name] - read[name]).dropna() for name in read}
@@ -254,3 +276,12 @@ def turned(true: Mapping[str, Ruling], placebo: Mapping[str, Ruling], gaussian: 
                   "yes under true labels; about the label no under shuffled ones, about beta yes; about the separation "
                   "no for Gaussian features",
                   n=len(must), wrong="; ".join(wrong) or "none")
+
+
+@rule
+def by_construction(table: pd.DataFrame) -> Ruling:
+    """Does what the clusters capture change with the ranges of the corpus's factors? Table of `variants.captured`."""
+    names = table["most between clusters"]
+    said = "; ".join(f"{factor} ({', '.join(part['variant'])})" for factor, part in table.groupby(names, sort=False))
+    return ruling(names.nunique() > 1, "not every variant has the same factor first", n=names.nunique(),
+                  all=len(table), said=said)

@@ -8,9 +8,9 @@ from lib.scores import intervals, jackknife
 from lib.scores import table as scores
 
 BY = ("method", "features", "setting", "label_use")
-SHOWN = ["method", "features", "setting", "n_tracks", "seeds", "nmi", "nmi_null", "ami", "ari", "accuracy", "purity",
-         "inverse_purity"]
-METRICS = [name for name in SHOWN[3:] if name != "seeds"] + ["silhouette", "silhouette_null", "active_dims"]
+SHOWN = ["method", "features", "setting", "clusterer", "n_tracks", "seeds", "nmi", "nmi_null", "ami", "ari", "accuracy",
+         "purity", "inverse_purity"]
+METRICS = [name for name in SHOWN[4:] if name != "seeds"] + ["silhouette", "silhouette_null", "active_dims"]
 PLANNED = ("raw", "ae", "beta_vae", "conv_vae")  # methods compared with both references
 
 
@@ -24,29 +24,40 @@ def headline(table: pd.DataFrame, beta: float) -> pd.Series:
     return table["features"].isin(["mfcc", "log_mel"]) & ((table["method"] != "beta_vae") | (table["beta"] == beta))
 
 
-def planned(kept: pd.DataFrame) -> pd.DataFrame:
+def planned(kept: pd.DataFrame, table: pd.DataFrame, beta: float) -> pd.DataFrame:
     """Paired differences in NMI that were fixed in advance: headline methods against PCA and VAE, VAE against PCA; from
-    their replicates (`scores.load_replicates`)."""
+    their replicates (`scores.load_replicates`).
+
+    The one place where they are judged. Beside NMI of k-means with as many clusters as labels stand, over seeds, the
+    same differences in accuracy of a linear probe of mu (`probe_mu`) and, on the same features, in squared error of
+    held-out tracks (`error_held_out`; smaller is better), where both have them.
+    """
+    rows = table[headline(table, beta) & table["clusterer"].isin(["kmeans", "none"])]
     nmi = {name: jackknife.read(kept, "nmi", method=name) for name in (*PLANNED, "pca", "vae")}
     pairs = [(name, other) for name in PLANNED for other in ("pca", "vae")] + [("vae", "pca")]
-    return intervals.compare({f"{name} - {other}": (nmi[name], nmi[other]) for name, other in pairs})
+    family = intervals.compare({f"{name} - {other}": (nmi[name], nmi[other]) for name, other in pairs})
+    for metric, some in (("probe_mu", rows), ("error_held_out", rows[rows["features"] == "mfcc"])):
+        family[metric] = [intervals.paired(*(intervals.by_seed(some, metric, method=one) for one in pair))
+                          for pair in pairs]
+    return family
 
 
 def outcomes(family: pd.DataFrame) -> dict[str, float]:
-    """How many comparisons of a family that have scores (`all`) are resolved (`n`), and have too `few` seeds to be; NaN
+    """How many comparisons of a family that have scores (`all`) are significant (`n`), and have too `few` seeds; NaN
     where none has scores."""
     counts = family["verdict"].value_counts()
     scored = len(family) - int(counts.get("no scores", 0))
-    return {"n": int(counts.get("resolved", 0)) if scored else float("nan"), "all": scored,
+    return {"n": int(counts.get(intervals.SIGNIFICANT, 0)) if scored else float("nan"), "all": scored,
             "few": int(counts.get("too few seeds", 0))}
 
 
 def ranked(table: pd.DataFrame, beta: float) -> pd.DataFrame:
-    """One row per setting, highest mean NMI first: `METRICS` as intervals over seeds, `rank_by`, and whether the
-    setting is a headline one."""
-    found = scores.summary(table, METRICS, by=BY)
+    """One row per setting and clusterer (`scores.every_clusterer`), highest mean NMI first: `METRICS` as intervals over
+    seeds, `rank_by`, and whether the setting is a headline one with k-means."""
+    found = scores.every_clusterer(table, METRICS, BY)
     found = found.merge(table.groupby(list(BY), as_index=False)[["beta", "role"]].first(), how="left")
-    found = found.assign(n_tracks=[int(value.mean) for value in found["n_tracks"]], headline=headline(found, beta),
+    planned_with = headline(found, beta) & (found["clusterer"] == "kmeans")
+    found = found.assign(n_tracks=[int(value.mean) for value in found["n_tracks"]], headline=planned_with,
                          rank_by=[value.mean for value in found["nmi"]])
     return found.sort_values("rank_by", ascending=False)
 

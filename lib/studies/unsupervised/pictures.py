@@ -198,7 +198,7 @@ def feature_gains(paid: pd.DataFrame) -> Figure:
 # --- the final comparison --------------------------------------------------------------------------------------------
 def best_settings(rows: pd.DataFrame) -> Figure:
     """NMI of settings (of `comparison.ranked`), hollow where labels were given."""
-    names = rows["method"] + " · " + rows["setting"] + " · " + rows["features"]
+    names = rows["method"] + " · " + rows["setting"] + " · " + rows["features"] + " · " + rows["clusterer"]
     return beside_null(rows, list(names))
 
 
@@ -207,6 +207,7 @@ def silhouette_against_nmi(free: pd.DataFrame, told: pd.DataFrame) -> Figure:
     """A point per setting that has a silhouette, hollow where labels were given."""
     figure, ax = new()
     for name, group, face in (("no labels", free, PALETTE[0]), ("saw labels", told, "white")):
+        group = group[group["clusterer"] == "kmeans"]
         means = group.dropna(subset="silhouette")[["silhouette", "nmi"]].map(lambda value: value.mean)
         ax.plot(means["silhouette"], means["nmi"], "o", color=PALETTE[0], mfc=face, label=name)
         say(ax, f"{name}: {len(means)} settings, rank correlation {means.corr('spearman').iloc[0, 1]:.2f}")

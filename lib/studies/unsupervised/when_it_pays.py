@@ -40,12 +40,14 @@ def dimensions(latents: xr.Dataset, x: pd.DataFrame) -> dict[str, Interval | int
     return {"active": active, "dims": dims, "bound": bound}
 
 
-def family(run: Run, models: dict[str, xr.Dataset], genre: pd.Series) -> pd.DataFrame:
-    """The comparisons of VAE with PCA and autoencoder (latents by "VAE", "pca", "ae") that were fixed in advance."""
-    found = {(name, metric): scores.replicates(run, one, genre, metric)
-             for name, one in models.items() for metric in ("nmi", "silhouette", "error_held_out", "probe_mu")}
-    return intervals.compare({f"VAE - {name}: {metric}": (found["VAE", metric], values)
-                              for (name, metric), values in found.items() if name != "VAE"})
+def differences(run: Run, models: dict[str, xr.Dataset], genre: pd.Series) -> pd.DataFrame:
+    """How the VAE differs from PCA and autoencoder (latents by "vae", "pca", "ae"), over seeds and units: a row for
+    each of them, a column per metric. Nothing is judged here (`comparison.planned` does)."""
+    found = {metric: {name: scores.replicates(run, one, genre, metric) for name, one in models.items()}
+             for metric in ("nmi", "probe_mu", "error_held_out", "silhouette")}
+    return pd.DataFrame([{"comparison": f"vae - {name}"} | {
+        metric: intervals.paired(values["vae"], values[name]) for metric, values in found.items()}
+        for name in ("pca", "ae")])
 
 
 def rebuilt_spectra(x: pd.DataFrame, models: dict[str, xr.Dataset], bands: np.ndarray,
