@@ -59,7 +59,8 @@ def neighbours_in_order(name: str, x: np.ndarray, y: np.ndarray, seed: int = 0, 
     test, z = "neighbours in order", standardised(np.asarray(x, float), drop=True)
     following = np.flatnonzero(y[1:] == y[:-1])
     if len(following) < 20 or not z.shape[1]:
-        return finding(test, name, None, EVIDENCE, "fewer than 20 rows have their label's next row after them", {})
+        said = "fewer than 20 rows have their label's next row after them" if z.shape[1] else "no column varies"
+        return finding(test, name, None, EVIDENCE, said, {})
     logs = _log_distance(z, following, following + 1)
     value = float(np.nanmean(logs))
     rng = stream(seed, "orders within labels")
