@@ -59,7 +59,7 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     tracks, duplicates = identify(found, run.settings.duplicates)
     registry.check_counts([track.item.label for track in tracks], run.settings, "usable ")
     ids = [track.track for track in tracks]
-    artifacts.save_corpus(run, ids, _about(run, corpus, tracks, len(skipped)))
+    artifacts.save_corpus(run, ids, _about(run, corpus, tracks, len(skipped), extracted.left_out))
     labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))
     artifacts.save(run, "features", _features(tracks, extracted, corpus))
     registry.forget(corpus)
@@ -76,13 +76,13 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     return artifacts.load_corpus(run)
 
 
-def _about(run: Run, corpus: Corpus, tracks: list[Track], n_skipped: int) -> dict[str, Any]:
+def _about(run: Run, corpus: Corpus, tracks: list[Track], n_skipped: int, left_out: int) -> dict[str, Any]:
     """What is known of a corpus beside its tracks."""
     sizes = Counter(track.item.label for track in tracks)
     return {
         "corpus": corpus.name,
         "title": corpus.title,
-        "description": corpus.description,
+        "description": corpus.description + (f" {len(tracks)} of them were drawn at random." if left_out else ""),
         "synthetic": corpus.synthetic,
         "has_audio": corpus.has_audio,
         "has_lyrics": any(track.item.lyrics for track in tracks),

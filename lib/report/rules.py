@@ -144,10 +144,11 @@ def judge(prediction: str, change: Interval) -> bool | None:
 
 @rule
 def predictions_hold(table: pd.DataFrame) -> Ruling:
-    """Did every prediction hold? The table of `judged`; `failed` names those that did not."""
+    """Did every prediction hold? The table of `judged`; `failed` names those that did not; `n` counts the decided."""
     failed, held = table[table["held"].eq(False)], table["held"].eq(True)
     names = "; ".join(f"{a} ({m} {p})" for a, m, p in failed[["name", "metric", "predicted"]].itertuples(index=False))
     decided = table["held"].notna()
     return ruling(failed.empty if decided.all() or len(failed) else None,
-                  "each interval of the paired change lies where it was predicted", n=len(table), held=int(held.sum()),
-                  failed=names or "none")
+                  "each interval of the paired change lies where it was predicted", n=int(decided.sum()),
+                  held=int(held.sum()), failed=names or "none",
+                  rest="" if decided.all() else f"; {int((~decided).sum())} are not decided")
