@@ -123,7 +123,7 @@ def test_duplicates_with_their_labels():
     x[50], x[51] = x[52] + 0.001, x[53] + 0.001
     _, exact, near = repeats.duplicates("x", x, y)
     assert (exact.numbers["pairs"], exact.numbers["across_labels"]) == (2, 0)
-    assert near.numbers["pairs"] == 2
+    assert near.verdict == "found" and near.numbers["pairs"] == 2
     y[0] = "b"
     assert repeats.duplicates("x", x, y)[1].numbers["rows_across"] == [(0, 10)]
     assert repeats.duplicates("codes", rng.integers(0, 2, (200, 6)).astype(float), y) == []
