@@ -90,8 +90,8 @@ def neighbours_in_order(name: str, x: np.ndarray, y: np.ndarray, seed: int = 0, 
                 "too_good": too_good}
     said = (f"next rows are {ratio:.2f} times as far apart as other rows of their label, and rows are alike up to "
             f"{'at least ' if size >= LAGS else ''}{size} apart, as where they belong together (segments of a "
-            f"recording, an artist, an album); a nearest-neighbour reader gets {random.mean():.3f} of labels right on rows held "
-            f"out at random, {together.mean():.3f} when blocks of {size} rows are held out together")
+            f"recording, an artist, an album); a nearest-neighbour reader gets {random.mean():.3f} of labels right on "
+            f"rows held out at random, {together.mean():.3f} when blocks of {size} rows are held out together")
     said += ": scores on rows held out at random are too good" if too_good else ""
     return finding(test, name, True, EVIDENCE if too_good else OBSERVED, said, numbers)
 
