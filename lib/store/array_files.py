@@ -40,7 +40,8 @@ def read(path: Path) -> list[Stored]:
     ending = path.suffix.lower()
     reader = {".npy": _npy, ".npz": _npz, ".parquet": _parquet, ".pt": _torch, ".pth": _torch}.get(ending, _table)
     try:
-        start = path.open("rb").read(200)
+        with path.open("rb") as file:
+            start = file.read(200)
         if start.startswith(b"version https://git-lfs"):
             raise Unusable("is a Git LFS pointer, not the array: run git lfs pull where it came from")
         if not start:

@@ -129,7 +129,8 @@ def choose_labels(folder: ArrayFolder) -> tuple[str, np.ndarray]:
         names = [name for name in level if name in readable]
         if len(names) > 1 and any(not _same(readable[names[0]], readable[other]) for other in names[1:]):
             listed = ", ".join(f"{name} ({folder.files[name]})" for name in names)
-            raise Problem(f"{folder.path} has several label arrays: {listed}; save the one to judge by as y.npy")
+            raise Problem(f"{folder.path} has several label arrays: {listed}; save the one to judge by as y.npy"
+                          + (", and move the others out of the folder" if rank == 0 else ""))
         if names:
             return names[0], readable[names[0]]
     text = [name for name in readable if folder.arrays[name].dtype.kind in "US" and _rank(name) is None
@@ -182,6 +183,9 @@ def as_labels(values: np.ndarray) -> np.ndarray:
     if values.ndim != 1 or values.dtype.kind not in "iubfUS":
         raise Unusable(f"must hold one label per row: it has shape {values.shape} of {values.dtype}")
     if values.dtype.kind == "f":
+        if missing := int((~np.isfinite(values)).sum()):
+            raise Unusable(f"has no label in {missing} of {len(values)} rows (NaN): leave these rows out of all "
+                           "arrays, or give them a label of their own, -1 say, which is then named as one")
         if not np.array_equal(values, np.round(values)):
             raise Unusable("holds numbers that are no whole labels: audit works on classes")
         values = values.astype(np.int64)

@@ -21,7 +21,8 @@ CLEAR = {  # what holds of an array in which a test finds nothing
     "equals the labels": "fewer than 98 % of the rows lie in the groups that go with the labels best, or k-means "
                          "gives it",
     "nothing agrees": "neighbours share labels more often than chance allows",
-    "unknown as a class": "no label reads like none known, and none has most of the rows",
+    "unknown as a class": "no label reads like none known, and none has more than half of the rows (of two labels: two "
+                          "thirds)",
     "failed join": "no block of five or more rows is identical",
     "neighbours in order": f"next rows are no nearer than rows of one label dealt anew, at {100 * LEVEL:g} %",
     "test among training rows": "no row of test or validation is a row of training",

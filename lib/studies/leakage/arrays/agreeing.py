@@ -14,14 +14,15 @@ from sklearn.neighbors import NearestNeighbors
 from lib.scores import clustering
 from lib.store.arithmetic import standardised
 from lib.store.streams import stream
-from lib.studies.leakage.arrays import relations
+from lib.studies.leakage.arrays import reading, relations
 from lib.studies.leakage.arrays.reading import Arrays
-from lib.studies.leakage.arrays.report import EVIDENCE, LEVEL, OBSERVED, PROOF, Finding, finding
+from lib.studies.leakage.arrays.report import ASSUMING, EVIDENCE, LEVEL, OBSERVED, PROOF, Finding, finding
 
 NEIGHBOURS = 10
 SMALL = 0.1  # chance-corrected agreement below Cohen's (1988) smallest effect of a table, w = 0.1
 SHIFTS = 50  # rows by which labels may have slipped
 SAME, SAME_RAND = 0.98, 0.95  # share of rows and adjusted Rand index from which a grouping equals the labels
+CLUSTERING = re.compile(r"cluster|group|assign|k_?means|dbscan|agglo|gmm|mixture|spectral|partition|communit")
 READABLE = 0.95  # R^2 with which columns give back the label
 UNKNOWN = re.compile(r"-1(\.0)?|-?nan|none|null|n/?a|unknown|unk|undefined|missing|unlabel+ed|no[ _]genre||\?", re.I)
 
@@ -158,33 +159,44 @@ def _together(name: str, names: list[str], related: dict[str, dict[str, float]])
 
 # --- labels in other clothes --------------------------------------------------------------------------------------
 def equals_labels(arrays: Arrays, seed: int = 0) -> list[Finding]:
-    """Does a grouping of rows equal the labels, permuted or in nearly all rows? An array's own k-means acquits."""
+    """Does a grouping of rows equal the labels, permuted or in nearly all rows?
+
+    An array that gives it without a label acquits. Labels are often saved twice (text and numbers, a file per seed), so
+    that it is a fault only if it is a clustering: an assumption, unless its own name says so.
+    """
     y, out = np.unique(arrays.labels, return_inverse=True)[1], []
     for name, codes in arrays.clusters.items():
         table = np.zeros((codes.max() + 1, y.max() + 1))
         np.add.at(table, (codes, y), 1)
         share = float(table[linear_sum_assignment(-table)].sum() / len(y))
         rand = float(adjusted_rand_score(y, codes))
-        found = share >= SAME and rand >= SAME_RAND
+        found, called = share >= SAME and rand >= SAME_RAND, CLUSTERING.search(name.lower())
         said = f"{100 * share:.1f} % of its rows are those of a label each, adjusted Rand index {rand:.3f}"
         if found:
             source = _clustered(arrays, codes, seed)
-            said += (f"; k-means of {source} gives it, so no label is needed" if source else
-                     ": a copy of the labels, or a clustering that equals them; scores of it say nothing")
+            said += (f"; {source} gives it, so no label is needed" if source else
+                     ": it is called a clustering, and equals the labels; scores of it say nothing" if called else
+                     ": the labels saved again, or, if it is a clustering, one that was given them and whose scores "
+                     "say nothing")
             found = None if source else True
-        kind = PROOF if share == 1.0 else EVIDENCE
+        kind = ASSUMING if not called else PROOF if share == 1.0 else EVIDENCE
         out.append(finding("equals the labels", name, found, kind, said, {"share": share, "ari": rand}))
     return out
 
 
 def _clustered(arrays: Arrays, codes: np.ndarray, seed: int) -> str:
-    """The array whose k-means clusters are a grouping, if there is one."""
+    """What gives a grouping without labels, in words, if anything does: k-means of an array, or the gaps in it."""
+    some = np.linspace(0, len(codes) - 1, min(len(codes), reading.MANY)).astype(int)
     for name, x in arrays.points.items():
         for points in (x, standardised(x, drop=True)):
-            if points.shape[1]:
-                again = clustering.cluster(points.astype(np.float32), codes.max() + 1, seed=seed, n_init=4)
-                if adjusted_rand_score(codes, again) > SAME_RAND:
-                    return name
+            if not points.shape[1]:
+                continue
+            again = clustering.cluster(points.astype(np.float32), codes.max() + 1, seed=seed, n_init=4)
+            if adjusted_rand_score(codes, again) > SAME_RAND:
+                return f"k-means of {name}"
+        nearest = NearestNeighbors(n_neighbors=1).fit(x[some]).kneighbors()[1][:, 0]
+        if (codes[some][nearest] == codes[some]).mean() >= SAME:
+            return f"a clusterer that walks from neighbour to neighbour in {name}"
     return ""
 
 
@@ -235,4 +247,5 @@ def unknown_class(y: np.ndarray) -> Finding:
                  "reads like no label known: scores then tell known from unknown")
     if share > 0.5:
         said += f"; accuracy and purity are {share:.3f} for anything that puts all rows together"
-    return finding("unknown as a class", "y", bool(strange) or share > 0.5, OBSERVED, said, numbers)
+    most = share > (0.5 if len(names) > 2 else 2 / 3)  # of two labels one has half of the rows anyhow
+    return finding("unknown as a class", "y", bool(strange) or most, OBSERVED, said, numbers)

@@ -94,7 +94,7 @@ def _of_rows(arrays: Arrays, less: Arrays, derived: set[str], seed: int) -> list
         if name in derived:
             continue
         out += repeats.duplicates(name, x, arrays.labels)
-        out.append(order.neighbours_in_order(name, less.points[name], less.labels, seed))
+        out.append(order.neighbours_in_order(name, less.points[name], less.labels, seed, len(arrays.points)))
         if arrays.parts is not None and (split := repeats.test_among_training(name, x, arrays.parts)):
             out.append(split)
     return out

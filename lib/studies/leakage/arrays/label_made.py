@@ -9,7 +9,7 @@ from lib.scores import nulls, properties
 from lib.store.arithmetic import standardised
 from lib.studies.leakage import shuffles
 from lib.studies.leakage.arrays.reading import Arrays
-from lib.studies.leakage.arrays.report import EVIDENCE, PROOF, Finding, finding
+from lib.studies.leakage.arrays.report import EVIDENCE, OBSERVED, PROOF, Finding, finding
 
 ISOTROPIC = 0.9  # of the participation ratio of independent columns: from here a residual counts as isotropic noise
 UNRELATED = 0.05  # largest cross-validated R^2 from any other array that still counts as none
@@ -137,7 +137,9 @@ def second_modality(arrays: Arrays, about: pd.DataFrame, carriers: set[str], rel
         first = max(others, key=lambda b: nmi[b])
         modalities = pd.DataFrame(standardised(arrays.points[first], drop=True), track), pd.DataFrame(x, track)
         outcome = shuffles.modality_within_shuffle(*modalities, pd.Series(y, track), seed)
-        out.append(finding("shuffle within labels", name, outcome.verdict == "proxy",
-                           EVIDENCE, f"fused with {first}, {outcome.sentence}",
+        proxy = outcome.verdict == "proxy"
+        said = f"fused with {first}, {outcome.sentence}"
+        said += " (an honest one acts so too, where nothing but the label links the two)" if proxy else ""
+        out.append(finding("shuffle within labels", name, proxy, OBSERVED, said,
                            {"first": first, "value": outcome.value}))
     return out

@@ -6,7 +6,7 @@ import numpy as np
 
 from lib.scores import information, nulls
 from lib.scores.verdict import examine
-from lib.studies.leakage.arrays.report import ASSUMING, EVIDENCE, OBSERVED, Finding, finding
+from lib.studies.leakage.arrays.report import ASSUMING, OBSERVED, Finding, finding
 
 DEAD = 0.01  # of the largest variance: Burda et al.'s (2016) limit for an active unit, on a scale of the array's own
 FLOAT_NATS = 32 * np.log(2)  # a number in single precision, sent as it is
@@ -104,6 +104,6 @@ def silhouette_explained(name: str, x: np.ndarray, k: int, seed: int = 0, n_null
             f"({100 * share:.0f} %, excess {one.excess:+.3f}, z {one.z:.1f}), an isotropic one in "
             f"{max(1, round(ratio))} dimensions {round_.null_mean:.3f}; by the rule of "
             f"lib.scores.verdict {evidence.verdict}")
-    return finding("silhouette", name, share > 0.5, EVIDENCE, said, {
+    return finding("silhouette", name, share > 0.5, OBSERVED, said, {
         "silhouette": one.value, "null": one.null_mean, "explained": share, "z": one.z, "isotropic": round_.null_mean,
         "verdict": evidence.verdict, "k": k})

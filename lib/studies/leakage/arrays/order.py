@@ -50,16 +50,19 @@ def _changes(y: np.ndarray) -> tuple[int, float, int, float]:
     return changes, expected, len(shares) - 1, float(stats.norm.cdf((changes - expected) / max(spread, 1e-9)))
 
 
-def neighbours_in_order(name: str, x: np.ndarray, y: np.ndarray, seed: int = 0, draws: int = 99) -> Finding:
+def neighbours_in_order(name: str, x: np.ndarray, y: np.ndarray, seed: int = 0, tried: int = 1,
+                       draws: int = 99) -> Finding:
     """Are rows next to each other in the file nearer than other rows of their label?
 
     The null deals rows anew among those of one label, so that an order by label does not count. Rows in question: those
-    whose next row has the same label. Equal neighbours are left out (they are counted as duplicates).
+    whose next row has the same label. Equal neighbours are left out (they are counted as duplicates). Both tests are
+    corrected for the number of arrays `tried` (Bonferroni).
     """
     test, z = "neighbours in order", standardised(np.asarray(x, float), drop=True)
     following = np.flatnonzero(y[1:] == y[:-1])
     if len(following) < 20 or not z.shape[1]:
-        return finding(test, name, None, EVIDENCE, "fewer than 20 rows have their label's next row after them", {})
+        said = "fewer than 20 rows have their label's next row after them" if z.shape[1] else "no column varies"
+        return finding(test, name, None, EVIDENCE, said, {})
     logs = _log_distance(z, following, following + 1)
     value = float(np.nanmean(logs))
     rng = stream(seed, "orders within labels")
@@ -72,7 +75,7 @@ def neighbours_in_order(name: str, x: np.ndarray, y: np.ndarray, seed: int = 0, 
         null.append(float(np.nanmean(_log_distance(z, order[following], order[following + 1]))))
     ratio = float(np.exp(value - np.mean(null)))
     spread = max(np.std(null, ddof=1), 1e-9) * np.sqrt(1 + 1 / draws)
-    p = float(stats.t.cdf((value - np.mean(null)) / spread, draws - 1))
+    p = min(1.0, tried * float(stats.t.cdf((value - np.mean(null)) / spread, draws - 1)))
     numbers = {"ratio": ratio, "p": p, "pairs": len(following)}
     if p >= LEVEL or ratio >= 1:
         return finding(test, name, False, EVIDENCE, f"next rows are {ratio:.2f} times as far apart as rows of one "
@@ -80,14 +83,15 @@ def neighbours_in_order(name: str, x: np.ndarray, y: np.ndarray, seed: int = 0, 
                        numbers)
     size = _group_size(z, y, np.mean(null))
     random, together = _held_together(z, y, size, seed)
+    # McNemar's test
     lost, won = int((random & ~together).sum()), int((together & ~random).sum())
-    too_good = lost > won and stats.binomtest(lost, lost + won, alternative="greater").pvalue < LEVEL  # McNemar
+    too_good = bool(lost > won and tried * stats.binomtest(lost, lost + won, alternative="greater").pvalue < LEVEL)
     numbers |= {"group": size, "accuracy": random.mean(), "accuracy_held_together": together.mean(),
                 "too_good": too_good}
     said = (f"next rows are {ratio:.2f} times as far apart as other rows of their label, and rows are alike up to "
-            f"{'at least ' if size >= LAGS else ''}{size} apart: they belong together (segments of a recording, an "
-            f"artist, an album); a nearest-neighbour reader gets {random.mean():.3f} of labels right on rows held "
-            f"out at random, {together.mean():.3f} when blocks of {size} rows are held out together")
+            f"{'at least ' if size >= LAGS else ''}{size} apart, as where they belong together (segments of a "
+            f"recording, an artist, an album); a nearest-neighbour reader gets {random.mean():.3f} of labels right on "
+            f"rows held out at random, {together.mean():.3f} when blocks of {size} rows are held out together")
     said += ": scores on rows held out at random are too good" if too_good else ""
     return finding(test, name, True, EVIDENCE if too_good else OBSERVED, said, numbers)
 

@@ -48,11 +48,13 @@ def load(folder: Path | ArrayFolder, y: tuple[str, np.ndarray] | None = None) ->
         except Unusable as error:
             skipped.append((found.files[name] if found.files[name] != name else name, f"{name}: {error}"))
             continue
-        kinds[name] = kind
-        (clusters if array.ndim == 1 else points)[name] = array
+        home = clusters if array.ndim == 1 else points
+        twin = next((b for b, other in home.items() if np.array_equal(other, array)), "")
+        kinds[name] = kind + (f", the same as {twin}" if twin else "")
+        home[name] = array
     if not points and not clusters:
         why = "; ".join(f"{file}: {reason}" for file, reason in skipped[:3]) or "there are no other arrays"
-        raise Problem(f"no array in {found.path} has the {len(y)} rows of its labels ({name_of_labels}): {why}")
+        raise Problem(f"no array in {found.path} can be audited beside its {len(y)} labels ({name_of_labels}): {why}")
     parts = found.parts.get(name_of_labels)
     return Arrays(str(found.path), y, points, clusters, found.tables, skipped, kinds, parts)
 
@@ -61,12 +63,14 @@ def sort(values: np.ndarray, n: int) -> tuple[str, np.ndarray]:
     """What an array of n rows is, and it: real numbers [n, d], or groups of rows [n]. Raises `Unusable` with a reason.
 
     Whole numbers, text and one-hot rows are groups if they repeat; real numbers of any shape are points, an image or a
-    sequence per row laid flat, a stack [k, n, d] by its first layer.
+    sequence per row laid flat, a stack [k, n, d] by its first layer, a table [d, n] turned.
     """
     values = np.asarray(values) if values.dtype.kind != "f" or values.dtype.itemsize > 2 else values.astype(np.float32)
     layer = ""
     if values.ndim == 3 and values.shape[0] != n and values.shape[1] == n:
         values, layer = values[0], f"the first of {values.shape[0]} layers of "
+    if values.ndim == 2 and values.shape[0] != n and values.shape[1] == n:
+        values, layer = values.T, "turned, a column became a row: "
     if values.shape[:1] != (n,):
         raise Unusable(f"shape {values.shape}: the labels have {n} rows")
     if values.dtype.kind in "US":
@@ -76,9 +80,13 @@ def sort(values: np.ndarray, n: int) -> tuple[str, np.ndarray]:
     if not values.size:
         raise Unusable("has no columns")
     flat = values.reshape(n, -1)
+    if (flat == flat[0]).all():
+        raise Unusable("is constant, all rows are the same: it tells nothing of any track")
     if values.dtype.kind == "f":
         if not np.isfinite(flat).all():
-            raise Unusable(f"{int((~np.isfinite(flat)).any(1).sum())} rows are not finite")
+            rows = int((~np.isfinite(flat)).any(1).sum())
+            raise Unusable(f"has values that are not finite (NaN or infinite) in {rows} of {n} rows: leave these rows "
+                           "out of all arrays, or fill them in, to have it audited")
         if float(np.abs(flat).max()) > LARGEST:
             raise Unusable(f"holds values of {np.abs(flat).max():.0e}, whose squares overflow")
     if flat.shape[1] == 1 and np.array_equal(flat, np.round(flat)):
@@ -87,7 +95,7 @@ def sort(values: np.ndarray, n: int) -> tuple[str, np.ndarray]:
         return _groups(flat.argmax(1), f"one column of {flat.shape[1]} per row")
     if flat.shape == (n, n) and np.allclose(flat, flat.T):
         raise Unusable("is symmetric, a row per row: distances or affinities, not looked at")
-    shown = f"{layer}{' x '.join(map(str, values.shape[1:])) or 1} real numbers a row"
+    shown = f"{layer}{' x '.join(map(str, values.shape[1:])) or 1} real number{'s' * (flat.shape[1] > 1)} a row"
     if flat.shape[1] > WIDEST:
         return f"{shown}, by their {WIDEST} leading principal components", _leading(flat)
     return shown, flat if flat.dtype.kind == "f" else flat.astype(float)

@@ -34,9 +34,11 @@ def within_labels(points: dict[str, np.ndarray], y: np.ndarray, seed: int = 0) -
             values, vectors = np.linalg.eigh(x[train].T @ x[train])
             turned = vectors.T @ (x[train].T @ targets[train])
             seen = x[test] @ vectors
+            own, cross, squares = seen.T @ seen, seen.T @ targets[test], (targets[test] ** 2).sum(0)
             for i, penalty in enumerate(PENALTIES):
-                wrong = targets[test] - seen @ (turned / (np.maximum(values, 0) + penalty)[:, None])
-                left[i] += np.add.reduceat((wrong**2).sum(0), edges[:-1])
+                weights = turned / (np.maximum(values, 0) + penalty)[:, None]
+                wrong = squares + (weights * (own @ weights - 2 * cross)).sum(0)  # of squared residuals, without them
+                left[i] += np.add.reduceat(wrong, edges[:-1])
         best = np.maximum(0, 1 - left.min(0) / total)
         for name, r2 in zip(names, best, strict=True):
             if name != source:

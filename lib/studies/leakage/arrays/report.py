@@ -70,7 +70,8 @@ class ArrayReport(NamedTuple):
         """The report in one sentence."""
         proofs = [f for f in self.accusations if f.kind == PROOF]
         hints = [f for f in self.accusations if f.kind == EVIDENCE]
-        looked = f"{len(self.findings)} looks at {len(self.kinds) or len(self.arrays)} arrays of {self.n} rows"
+        count = len(self.kinds) or len(self.arrays)
+        looked = f"{len(self.findings)} looks at {count} array{'s' * (count > 1)} of {self.n} rows"
         if not self.accusations:
             return f"In {looked} nothing was found that speaks against them; that is no proof that they are clean."
         parts = [f"{len(group)} {word} ({', '.join(dict.fromkeys(f.test for f in group))})"
