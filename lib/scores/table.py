@@ -45,8 +45,8 @@ def score(
 ) -> pd.DataFrame:
     """Every score of one setting's latents, as tidy rows (`artifacts.SCORE_COLUMNS`).
 
-    Clusters are found in mu [seed, track, latent], then compared with `labels` [track], joined by track id; k-means
-    rows come with `nmi_null` (permuted labels). With `nulls` there are silhouettes of clouds without clusters as well
+    Clusters are found in mu [seed, track, latent], then compared with `labels` [track], joined by track id, beside
+    `nmi_null` (permuted labels). With `nulls` there are silhouettes of clouds without clusters as well
     (`NULL_METRICS`), drawn per setting, each from the next seed's latents; and the first seeds with what else
     `verdict.Evidence` needs. With `probes`, a linear probe reads the labels from mu and from one sample z; its
     permutation null is drawn for the first seeds.
@@ -64,10 +64,8 @@ def score(
                 found = (kmeans[f"{seed} {j}"].to_numpy() if method == "kmeans"
                          else clustering.cluster(points, k, method, seed=1000 * seed + j))
                 values = agreement.external(y, found) | clustering.internal(points, found, seed)
+                values["nmi_null"] = agreement.nmi_null(y, found, np.random.default_rng([seed, j]), 1)[0]
                 rows += [(seed, method, j, name, value) for name, value in values.items()]
-                if method == "kmeans":
-                    null = agreement.nmi_null(y, found, np.random.default_rng([seed, j]), 1)[0]
-                    rows.append((seed, method, j, "nmi_null", null))
         found = _alone(latents.sel(seed=seed), y, seed, probes, n_permutations=1 if i < SHAPE_SEEDS else 0)
         rows += [(seed, "none", "", name, value) for name, value in found]
     if nulls and "kmeans" in clusterers:

@@ -50,7 +50,7 @@ def score(run: Run, points: xr.Dataset, labels: pd.Series, constants: dict, null
         x = points.x.sel(seed=seed).values
         found, agreed = consensus.consensus(x, k, seed, choice)
         null = agreement.nmi_null(y, found, np.random.default_rng([seed, 0]), 1)[0]
-        values = agreement.external(y, found) | {"nmi_null": null, "part_nmi": agreed}
+        values = {"n_tracks": float(len(y)), **agreement.external(y, found), "nmi_null": null, "part_nmi": agreed}
         if i < null_seeds:
             values["part_nmi_null"] = consensus.of_nothing(x, k, seed, choice)[1]
         rows += [(seed, "consensus", "", name, value) for name, value in values.items()]
