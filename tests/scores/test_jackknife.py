@@ -81,7 +81,9 @@ def test_a_family_of_replicates_is_judged_by_their_intervals():
     a, b = (jackknife.of_tracks(dict(enumerate(rng.standard_normal((3, 40)) + up)), block) for up in (3, 0))
     few = jackknife.of_tracks(dict(enumerate(rng.standard_normal((3, 9)))), intervals.blocks(np.arange(9)))
     table = intervals.compare({"clear": (a, b), "same": (b, b + 0 * a), "few": (few, few * 2)}).set_index("comparison")
-    assert table["verdict"].to_dict() == {"clear": "resolved", "same": "not resolved", "few": intervals.FEW_UNITS}
+    assert table["verdict"].to_dict() == {
+        "clear": intervals.SIGNIFICANT, "same": "not significant", "few": intervals.FEW_UNITS,
+    }
 
 
 def test_no_interval_leaves_the_range_of_its_quantity():

@@ -33,7 +33,7 @@ def test_variants_have_the_ranges_that_they_are_named_for(factors):
 @pytest.mark.parametrize("second, verdict", [("loudness_db", True), ("bandwidth_hz", False)])
 def test_by_construction_is_said_only_where_the_answer_differs(factors, second, verdict):
     genre = pd.Series((np.arange(300) % 3).astype(str), factors.index)
-    run = types.SimpleNamespace(settings=types.SimpleNamespace(n_clusters=0, seed=0))
+    run = types.SimpleNamespace(settings=types.SimpleNamespace(n_clusters=0, seed=0, n_permutations=99))
 
     def latents(name: str, part: pd.Index) -> xr.Dataset:
         mu = factors.loc[part, [name]].rank(pct=True).to_numpy()
@@ -45,3 +45,13 @@ def test_by_construction_is_said_only_where_the_answer_differs(factors, second, 
     assert table["most between clusters"].tolist() == ["bandwidth_hz", second]
     assert all(0.7 < share.mean <= 1 for share in table["share"])
     assert rules.by_construction(table)["verdict"] is verdict
+
+
+def test_clusters_of_noise_capture_nothing_and_decide_nothing(factors):
+    genre = pd.Series((np.arange(300) % 3).astype(str), factors.index)
+    run = types.SimpleNamespace(settings=types.SimpleNamespace(n_clusters=0, seed=0, n_permutations=99))
+    noise = xr.Dataset({"mu": (("seed", "track", "latent"), np.random.default_rng(1).standard_normal((2, 300, 2)))},
+                       {"seed": [0, 1], "track": factors.index.to_numpy()})
+    table = variants.captured(run, {"one": noise}, factors, genre)
+    assert table["most between clusters"].tolist() == [rules.NOTHING] and table["p"].min() > 0.05
+    assert rules.by_construction(table)["verdict"] is None

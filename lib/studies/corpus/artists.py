@@ -43,8 +43,8 @@ def shares(labels: pd.Series, artist: pd.Series) -> pd.DataFrame:
 def splits(y: np.ndarray, artist: np.ndarray, seed: int) -> dict[str, Split]:
     """Folds of labels y [N]: tracks apart, and all tracks of an artist [N] in one fold; no more folds than artists."""
     n = min(FOLDS, len(np.unique(artist)))
-    return {name: list(kind(n, shuffle=True, random_state=seed).split(y, y, artist))
-            for name, kind in ((APART, StratifiedKFold), (TOGETHER, StratifiedGroupKFold))}
+    apart, together = (kind(n, shuffle=True, random_state=seed) for kind in (StratifiedKFold, StratifiedGroupKFold))
+    return {APART: list(apart.split(y, y)), TOGETHER: list(together.split(y, y, artist))}
 
 
 def effect(run: Run, x: pd.DataFrame, labels: pd.Series, artist: pd.Series) -> tuple[pd.DataFrame, Interval] | None:

@@ -19,7 +19,9 @@ from lib.scores.intervals import Interval, interval
 from lib.store.runs import Run
 from lib.store.streams import stream
 from lib.studies.paradox import experiments
+from lib.studies.paradox.rules import NOTHING
 
+LEVEL_OF_P = 0.05
 EDGE, LEVEL = "bandwidth_hz", "loudness_db"  # the factor that dominates as composed, and another that then can
 
 
@@ -42,29 +44,34 @@ def drawn(factors: pd.DataFrame, seed: int) -> dict[str, pd.Index]:
 
 
 def latents(run: Run, x: pd.DataFrame, labels: pd.Series, parts: Mapping[str, pd.Index]) -> dict[str, xr.Dataset]:
-    """The CVAE of the headline beta trained on each part of x [track, D] alone: two seeds, half the epochs."""
+    """The CVAE of the headline beta trained on each part of x [track, D] alone: two seeds."""
     config = experiments.config(run, x.shape[1], labels, beta=run.settings.beta)
-    half = schedule_of(run)._replace(epochs=max(2, run.settings.epochs // 2))
     return {name: sweep_latents(run, "cvae_variant", x.loc[sorted(part)], config, [config.beta],
-                                run.settings.seeds(2), labels=labels, schedule=half)[config.beta]
+                                run.settings.seeds(2), labels=labels, schedule=schedule_of(run))[config.beta]
             for name, part in parts.items()}
 
 
 def captured(run: Run, found: Mapping[str, xr.Dataset], factors: pd.DataFrame, genre: pd.Series) -> pd.DataFrame:
     """What the clusters of each variant capture: its tracks, the factor whose variance within labels lies most between
-    clusters (mean over seeds) and that share, and the share of the band edge and of level."""
+    clusters (mean over seeds), that share and its p, and the share of the band edge and of level.
+
+    p is that of tracks permuted within labels, corrected for the number of factors, the larger of the two seeds'; where
+    it is above 0.05, the clusters capture `NOTHING`.
+    """
     numbers, rows = factors.select_dtypes("number"), []
     for name, one in found.items():
         tracks = one.track.values
         k = min(scores.n_clusters(run, genre), len(tracks) // 4)
         some, y = properties.indicators(numbers.loc[tracks]), genre.loc[tracks].to_numpy()
-        shares = pd.DataFrame({seed: properties.association(
+        by_seed = {seed: properties.association(
             np.eye(k)[clustering.cluster(one.mu.sel(seed=seed).values.astype(float), k, seed=run.settings.seed)], some,
-            y, 0)["within"] for seed in one.seed.values.tolist()})
+            y, run.settings.n_permutations) for seed in one.seed.values.tolist()}
+        shares, p = (pd.DataFrame({seed: table[of] for seed, table in by_seed.items()}) for of in ("within", "p"))
         first = shares.mean(axis=1).idxmax()
-        rows.append({"variant": name, "tracks": len(tracks), "most between clusters": first,
-                     "share": _over_seeds(shares.loc[first])} | {of: _over_seeds(shares.loc[of])
-                                                                 for of in (EDGE, LEVEL)})
+        chance = p.loc[first].max()
+        rows.append({"variant": name, "tracks": len(tracks), "most between clusters": first if chance <= LEVEL_OF_P
+                     else NOTHING, "share": _over_seeds(shares.loc[first]), "p": chance}
+                    | {of: _over_seeds(shares.loc[of]) for of in (EDGE, LEVEL)})
     return pd.DataFrame(rows)
 
 
