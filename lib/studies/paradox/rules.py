@@ -287,5 +287,5 @@ def by_construction(table: pd.DataFrame) -> Ruling:
     names = table["most between clusters"]
     found = set(names) - {NOTHING}
     said = "; ".join(f"{factor} ({', '.join(part['variant'])})" for factor, part in table.groupby(names, sort=False))
-    words = "two variants have different factors first, each with p at most 0.05 by permutation within labels in both seeds"
+    words = "two variants have different factors first, each with p at most 0.05 by permutation within labels"
     return ruling(len(found) > 1 if found else None, words, n=len(found), all=len(table), said=said)
