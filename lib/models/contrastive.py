@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from lib.models import training, umap
-from lib.models.latents import stored
+from lib.models.latents import stored, with_clouds
 from lib.models.vae import kl_per_dimension, sample
 from lib.store.arithmetic import modulation
 from lib.store.runs import Run
@@ -261,9 +261,10 @@ def best_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Prot
 
 def _join(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol, groups: np.ndarray) -> xr.Dataset:
     # UMAP's documentation advises a minimum distance of zero before clustering
-    found = [umap.umap(points, choice.umap_dim, [seed], min_dist=0.0)[0]
-             for seed, points in zip(seeds, joined(run, log_mel, seeds, choice), strict=True)]
-    return training.as_latents(seeds, mu=found, z=found)
+    points = dict(zip(seeds, joined(run, log_mel, seeds, choice), strict=True))
+    found = [umap.umap(points[seed], choice.umap_dim, [seed], min_dist=0.0)[0] for seed in seeds]
+    clouds = [umap.of_nothing(points[seed], choice.umap_dim, seed, min_dist=0.0) for seed in seeds[: umap.CLOUDS]]
+    return with_clouds(training.as_latents(seeds, mu=found, z=found), clouds)
 
 
 def joined(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol) -> np.ndarray:

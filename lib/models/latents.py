@@ -240,7 +240,7 @@ def umap_latents(
     """UMAP (see `lib.models.umap`) of the standardised features, in the form of `mlp_latents`.
 
     Minimum distance 0, as its documentation advises before clustering. It embeds the tracks it is fitted on, so nothing
-    is held out and there is no error.
+    is held out and there is no error. `clouds` are UMAP's of Gaussian clouds (`with_clouds`).
     """
     setting = f"dim={dim} neighbours={umap.NEIGHBOURS}"
     about = {"method": "umap", "setting": setting, "features": features, "label_use": "none"}
@@ -248,10 +248,17 @@ def umap_latents(
 
     def make(groups: np.ndarray) -> xr.Dataset:
         points = training.standardise(x.to_numpy(), np.arange(len(x)), weights)
-        mu = umap.umap(points, dim, seeds, min_dist=0.0, n_epochs=200, init="pca")
-        return training.as_latents(seeds, mu=mu, z=mu)
+        options = {"min_dist": 0.0, "n_epochs": 200, "init": "pca"}
+        mu = umap.umap(points, dim, seeds, **options)
+        return with_clouds(training.as_latents(seeds, mu=mu, z=mu),
+                           [umap.of_nothing(points, dim, seed, **options) for seed in seeds[: umap.CLOUDS]])
 
     return stored(run, made_of, seeds, about, x.index, make)
+
+
+def with_clouds(latents: xr.Dataset, clouds: list[np.ndarray]) -> xr.Dataset:
+    """The latents with `clouds` [cloud, track, latent]: what their first seeds make of clouds without clusters."""
+    return latents.assign(clouds=(("cloud", "track", "latent"), np.stack(clouds)))
 
 
 def stored(run: Run, made_of: dict, seeds: list[int], about: dict, tracks, make) -> xr.Dataset:

@@ -11,9 +11,12 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from lib.scores import nulls
 from lib.store import runs
+from lib.store.streams import stream
 
 NEIGHBOURS = 15  # UMAP's own default; not tuned
+CLOUDS = 3  # Gaussian clouds that are embedded beside the tracks
 
 
 def umap(points: np.ndarray, dim: int, seeds: list[int], **options: float | str) -> np.ndarray:
@@ -31,6 +34,15 @@ def umap(points: np.ndarray, dim: int, seeds: list[int], **options: float | str)
             found = [UMAP(**options, random_state=seeds[0]).fit_transform(points)]
         found += [UMAP(**options, random_state=seed).fit_transform(points) for seed in seeds[1:]]
     return np.stack(found).astype(np.float32)
+
+
+def of_nothing(points: np.ndarray, dim: int, seed: int, **options: float | str) -> np.ndarray:
+    """`umap` [track, dim] of a Gaussian cloud of the points' covariance: the null of what follows.
+
+    It is drawn before UMAP, which draws neighbours together and so makes clusters of a cloud that has none.
+    """
+    cloud = nulls.draw_null(points.astype(float), "gaussian", stream(seed, "clouds to embed"))
+    return umap(cloud, dim, [seed], **options)[0]
 
 
 @contextlib.contextmanager

@@ -143,7 +143,8 @@ def _null_rows(run: Run, latents: xr.Dataset, k: int) -> list[tuple]:
     """Silhouettes of null clouds, and dips and separation of the first seeds.
 
     The verdict's null, `gaussian`, gets all `n_nulls` draws, the others half. The isotropic null has the seed's active
-    dimensions by KL, or by participation ratio where there is no KL.
+    dimensions by KL, or by participation ratio where there is no KL. Where the latents come with `clouds` of their own,
+    made of a Gaussian like the tracks (UMAP's), these are the null, and there is no other.
     """
     seeds = latents.seed.values.tolist()
     points = {seed: latents.mu.sel(seed=seed).values.astype(float) for seed in seeds}
@@ -151,7 +152,11 @@ def _null_rows(run: Run, latents: xr.Dataset, k: int) -> list[tuple]:
     if "kl" in latents and float(latents.kl.sum()) > 0:
         active = {seed: max(1, int(information.active_dimensions(latents.kl.sel(seed=seed).values))) for seed in seeds}
     rows = []
-    for kind, metric in NULL_METRICS.items():
+    if "clouds" in latents:
+        for seed, cloud in zip(seeds, latents.clouds.values.astype(float), strict=False):
+            value = clustering.silhouette(cloud, clustering.cluster(cloud, k, seed=1000 * seed))
+            rows.append((seed, "kmeans", f"null {seed}", NULL_METRICS["gaussian"], value))
+    for kind, metric in NULL_METRICS.items() if "clouds" not in latents else ():
         draws = run.settings.n_nulls if kind == "gaussian" else max(3, run.settings.n_nulls // 2)
         copied = seeds[: max(1, draws // 2)]  # at least two draws of each, for a spread within seeds
         for i in range(draws):
@@ -245,7 +250,8 @@ def evidence(scores: pd.DataFrame) -> Evidence:
     """One setting's evidence for clusters: silhouettes beside nulls, medians over seeds of dips and separation."""
     middle = {name: float(intervals.by_seed(scores, name).median())
               for name in ("dip_component_p", "dip_distances_p", "separation")}
-    return Evidence({kind: silhouette_excess(scores, kind) for kind in NULL_METRICS}, **middle)
+    there = [kind for kind, metric in NULL_METRICS.items() if scores["metric"].eq(metric).any()]
+    return Evidence({kind: silhouette_excess(scores, kind) for kind in there}, **middle)
 
 
 def verdicts(scores: pd.DataFrame, by: Sequence[str] = ("method", "features", "setting", "label_use")) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from lib.features import blocks
 from lib.models import theory
-from lib.models.latents import mlp_latents
+from lib.models.latents import mlp_latents, umap_latents
 from lib.models.vae import ModelConfig
 from lib.scores import (
     agreement,
@@ -389,3 +389,18 @@ def test_clusters_are_as_many_as_labels_that_count(prepared_run):
     sizes = {(10, 9, 2): 2, (10, 9, 5): 3, (4, 4, 4): 3, (31, 1): 2}
     for counts, k in sizes.items():
         assert scores.n_clusters(run, pd.Series(np.repeat(np.arange(len(counts)), counts))) == k
+
+
+@pytest.mark.slow
+def test_the_null_of_umap_is_drawn_before_it(prepared_run):
+    """UMAP makes clusters of a Gaussian cloud: beside what it makes of another such cloud there are none."""
+    run, x, labels = prepared_run
+    cloud = pd.DataFrame(np.random.default_rng(0).standard_normal(x.shape), x.index, x.columns)
+    found = umap_latents(run, cloud, 2, [0, 1, 2])
+    assert found.clouds.shape == (3, len(x), 2)
+    rows = scores.score(run, found, labels)
+    after = scores.score(run, found.drop_vars("clouds"), labels)
+    excess, before = (scores.silhouette_excess(table).excess for table in (rows, after))
+    assert abs(excess) < 0.05 and before > abs(excess)
+    assert set(rows["metric"]) & set(scores.NULL_METRICS.values()) == {"silhouette_null"}
+    assert scores.verdicts(rows)["gaussian null"].notna().all()  # and the other nulls are not missed
