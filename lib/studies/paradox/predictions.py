@@ -7,12 +7,14 @@ import yaml
 
 from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
-from lib.report.rules import judge
+from lib.report.rules import MARGIN, judge
 from lib.scores import intervals
 from lib.scores import table as scores
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
 from lib.studies.paradox import experiments
+
+MARGINS = {"nmi": MARGIN, "silhouette": MARGIN, "active_dims": 0.5, "kl": 0.1}  # changes up to which are none; kl: nats
 
 
 def written(kind: str) -> list[dict]:
@@ -61,7 +63,7 @@ def judged(kind: str, tables: dict[str, pd.DataFrame], base: pd.DataFrame) -> pd
     """
     rows = []
     for entry in written(kind):
-        for metric in [m for m in ("nmi", "silhouette", "active_dims", "kl") if m in entry]:
+        for metric in [m for m in MARGINS if m in entry]:
             change = intervals.paired(scores.of_seed(tables[entry["name"]], metric), scores.of_seed(base, metric))
-            rows.append((entry["name"], metric, entry[metric], change, judge(entry[metric], change)))
+            rows.append((entry["name"], metric, entry[metric], change, judge(entry[metric], change, MARGINS[metric])))
     return pd.DataFrame(rows, columns=["name", "metric", "predicted", "change", "held"])
