@@ -157,6 +157,6 @@ def predictions_hold(table: pd.DataFrame) -> Ruling:
     names = "; ".join(f"{a} ({m} {p})" for a, m, p in failed[["name", "metric", "predicted"]].itertuples(index=False))
     decided = table["held"].notna()
     return ruling(failed.empty if decided.all() or len(failed) else None,
-                  "each interval of the paired change lies where it was predicted (within a margin: none)", n=int(decided.sum()),
-                  held=int(held.sum()), failed=names or "none",
+                  "each interval of the paired change lies where it was predicted (within a margin: none)",
+                  n=int(decided.sum()), held=int(held.sum()), failed=names or "none",
                   rest="" if decided.all() else f"; {int((~decided).sum())} are not decided")
