@@ -8,13 +8,13 @@ the claim's sentences may print. Wordings may leave nouns open, `{value}` or `{l
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lib.scores.intervals import COMPATIBLE, MISSED, SIGNIFICANT, Interval
+from lib.scores.intervals import COMPATIBLE, FEW_SEEDS, FEW_UNITS, MISSED, SIGNIFICANT, Interval
 from lib.scores.nulls import ALPHA, Excess
 
 Ruling = dict[str, Any]
@@ -94,10 +94,16 @@ def below(value: float, limit: float) -> Ruling:
 
 
 @rule
-def significant(row: Mapping[str, Any]) -> Ruling:
-    """Is a comparison of a family (a row of `intervals.compare`) significant? `outcome` says how, or why not."""
-    words = "Holm-corrected p at most 0.05"
-    return ruling(row["verdict"] == SIGNIFICANT, words, difference=row["difference"], outcome=row["verdict"])
+def significant(family: pd.DataFrame) -> Ruling:
+    """Is any comparison of a family (`intervals.compare`) significant? `names` says which, each with its difference;
+    `few` counts those with too few seeds or units, `all` those that have scores."""
+    scored = family[family["verdict"] != "no scores"]
+    found = scored[scored["verdict"] == SIGNIFICANT]
+    pairs = zip(found["comparison"], found["difference"], strict=True)
+    names = "; ".join(f"{name} ({gap.mean:+.3f})" for name, gap in pairs)
+    few = int(scored["verdict"].isin([FEW_SEEDS, FEW_UNITS]).sum())
+    return ruling(len(found) > 0 if len(scored) > few else None, "Holm-corrected p at most 0.05", n=len(found),
+                  all=len(scored), few=few, names=names or "none")
 
 
 @rule

@@ -10,8 +10,8 @@ from lib.report import claims, rules, showing, style
 from lib.scores.intervals import Interval, compare, interval, paired
 from lib.store import artifacts, runs
 from lib.studies.fusion import rules as fusion
-from lib.studies.unsupervised import comparison, when_it_pays
 from lib.studies.unsupervised import rules as unsupervised
+from lib.studies.unsupervised import when_it_pays
 
 NOTHING = interval([])
 MISSING = [float("nan"), np.float32("nan"), float("inf"), -np.inf, NOTHING, Interval(np.nan, np.nan, np.nan, 3)]
@@ -74,7 +74,7 @@ def test_rules_do_not_decide_without_scores():
     found = [
         rules.changes(paired(gone, gone)), rules.above_zero(NOTHING), rules.any_above_zero([NOTHING, NOTHING]),
         rules.above(NOTHING, 0.1), rules.below(float("nan"), 1), rules.at_most(gone, 1), rules.at_most([1], [np.nan]),
-        rules.correlated_below(float("nan"), -0.7, 5), rules.significant(family.iloc[0]),
+        rules.correlated_below(float("nan"), -0.7, 5), rules.significant(family),
         fusion.some_lose(rows), fusion.none_gains(rows, 10), fusion.some_gain(rows, 10),
         fusion.acts_as_label(gone, gone), fusion.only_a_label(gone, gone), fusion.reads_more(gone, gone),
         unsupervised.pays(pd.Series({"better": 0, "not resolved": 0, "worse": 0})),
@@ -83,5 +83,4 @@ def test_rules_do_not_decide_without_scores():
     assert [one["verdict"] for one in found] == [None] * len(found)
     assert rules.at_most(1, np.inf)["verdict"] is True
     assert family["verdict"].tolist() == ["no scores"]
-    assert np.isnan(comparison.outcomes(family)["n"])
     assert np.isnan(when_it_pays.where_better(pd.DataFrame({"dim": [2], "VAE - PCA": [NOTHING]})))

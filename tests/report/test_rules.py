@@ -41,9 +41,10 @@ def test_one_rule_for_silhouette_and_null():
     assert [rules.above_null(drawn(0.31, n))["verdict"] for n in (6, 1000)] == [False, True]
 
 
-def test_a_comparison_is_significant_or_says_why_not():
+def test_a_family_says_which_comparisons_are_significant_and_which_cannot_be():
     a, b = pd.Series(np.arange(8.0)), pd.Series(np.zeros(8))
-    table = compare({"clear": (a + 1, b), "few": (a[:2], b[:2])}).set_index("comparison")
-    assert rules.significant(table.loc["clear"])["verdict"]
-    few = rules.significant(table.loc["few"])
-    assert not few["verdict"] and few["outcome"] == "too few seeds"
+    table = compare({"clear": (a + 1, b), "few": (a[:2], b[:2])})
+    found = rules.significant(table)
+    assert found["verdict"] is True and found["names"] == "clear (+4.500)" and (found["n"], found["few"]) == (1, 1)
+    assert rules.significant(table[table["comparison"] == "few"])["verdict"] is None
+    assert rules.significant(compare({"none": (b, b)}))["verdict"] is False

@@ -42,15 +42,6 @@ def planned(kept: pd.DataFrame, table: pd.DataFrame, beta: float) -> pd.DataFram
     return family
 
 
-def outcomes(family: pd.DataFrame) -> dict[str, float]:
-    """How many comparisons of a family that have scores (`all`) are significant (`n`), and have too `few` seeds or
-    units; NaN where none has scores."""
-    counts = family["verdict"].value_counts()
-    scored = len(family) - int(counts.get("no scores", 0))
-    return {"n": int(counts.get(intervals.SIGNIFICANT, 0)) if scored else float("nan"), "all": scored,
-            "few": int(counts.reindex([intervals.FEW_SEEDS, intervals.FEW_UNITS]).sum())}
-
-
 def ranked(table: pd.DataFrame, beta: float) -> pd.DataFrame:
     """One row per setting and clusterer (`scores.every_clusterer`), highest mean NMI first: `METRICS` as intervals over
     seeds, `rank_by`, and whether the setting is a headline one with k-means."""
