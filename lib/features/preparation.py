@@ -52,7 +52,7 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     if not extracted.paths:
         raise Problem(
             f"none of the {len(corpus.items)} tracks of {corpus.title} can be used; "
-            f"the first, {skipped['file'].iloc[0]}: {skipped['reason'].iloc[0]}"
+            f"the first, {extracted.skipped['file'].iloc[0]}: {extracted.skipped['reason'].iloc[0]}"
         )
     found = [Track("", corpus.items[i], extraction.load_clip(path, log_mel=False), i)
              for i, path in extracted.paths.items()]

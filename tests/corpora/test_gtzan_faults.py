@@ -55,7 +55,7 @@ def test_no_file_vanishes(tmp_path):
     faults = [name for name in names() if name.startswith("pop")][:3]
     source = str(collection(tmp_path / "music", faults))
     run = runs.open_run("data_preparation", "smoke", "gtzan", source, out=str(tmp_path / "run"),
-                        settings={"faults": "drop"})
+                        settings={"faults": "drop", "min_seconds": 1})
     about = preparation.prepare(run)
     files = artifacts.load(run, "files")
     assert about["n"] == 2 * SOUND and files["files"].sum() == about["n_files"] == 2 * SOUND + 3

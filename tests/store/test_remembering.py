@@ -145,7 +145,8 @@ def test_remembered_scores_are_the_scores(prepared_run, monkeypatch):
     monkeypatch.setenv(remembering.IN_RUN, "1")
     for _ in range(2):
         pd.testing.assert_frame_equal(scores.score(run, latents, genre, probes=True), plain, check_exact=True)
-    assert len(list((run.folder / "remembered").iterdir())) == 1
+    kept = sorted(path.name.partition("-")[0] for path in (run.folder / "remembered").iterdir())
+    assert kept == ["clusters", "score"]
     other = genre.sample(frac=1, random_state=0).set_axis(genre.index)
     assert not scores.score(run, latents, other, probes=True).equals(plain)
 
