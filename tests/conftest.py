@@ -29,9 +29,16 @@ def pytest_configure(config):
         extraction.warm()
 
 
+# Files that take minutes begin first, or a worker has nothing to do at the end; the first two make their runs at once
+LONGEST = ("test_few_tracks", "test_series", "test_book_in_browser", "test_explorer", "test_array_audit",
+           "test_paradox", "test_leakage", "test_extraction", "test_vae", "test_runner")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What uses a run that takes long to make is slow, and what uses a browser says so."""
+    """What uses a run that takes long to make is slow; what uses a browser says so; the longest files come first."""
+    place = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
     for item in items:
         if {"smoke", "small", "rings", "audited", "measured"} & set(item.fixturenames):
             item.add_marker("slow")
