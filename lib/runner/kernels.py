@@ -21,6 +21,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from multiprocessing import connection, forkserver, resource_tracker, util
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -34,6 +35,8 @@ from lib.store.series import PRELOADED, ROOT
 
 ENDED_UNSEEN = 255  # exit code of a process whose fork server has gone
 HOME = "latent-genre-"
+NEW = "new-"  # before its name, while nobody may have locked it yet: for milliseconds, never as long as
+UNLOCKED = 60.0  # seconds
 
 
 class Kernels:
@@ -177,18 +180,27 @@ class Kernels:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def sweep() -> None:
+    """Remove what runners that were killed have left in the temporary folder."""
+    for left in Path(_temporary()).glob(f"*{HOME}*"):
+        with contextlib.suppress(Timeout, OSError), FileLock(left / "lock", timeout=0):
+            if not left.name.startswith(NEW) or left.stat().st_mtime < time.time() - UNLOCKED:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _temporary() -> str:
+    short = tempfile.gettempdir()
+    return short if len(short) < 40 else "/tmp"  # a socket's path has about 100 characters
+
+
 @functools.cache
 def _home() -> Path:
     """The temporary folder of this process, made on first use, and removed at its end or by whoever starts later."""
-    short = tempfile.gettempdir()
-    short = short if len(short) < 40 else "/tmp"  # a socket's path has about 100 characters
-    for left in Path(short).glob(f"{HOME}*"):
-        with contextlib.suppress(Timeout, OSError), FileLock(left / "lock", timeout=0):
-            shutil.rmtree(left, ignore_errors=True)
-    made = Path(tempfile.mkdtemp(prefix=f"new-{HOME}", dir=short))
+    sweep()
+    made = Path(tempfile.mkdtemp(prefix=NEW + HOME, dir=_temporary()))
     lock = FileLock(made / "lock")
     lock.acquire()
-    home = made.rename(made.with_name(made.name.removeprefix("new-")))  # locked from the first moment
+    home = made.rename(made.with_name(made.name.removeprefix(NEW)))  # locked from the first moment
     util.Finalize(None, _leave_home, [home, lock], exitpriority=-200)  # after the server's socket has gone
     return home
 

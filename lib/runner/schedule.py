@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from lib.corpora import registry
 from lib.runner import keys, notebook
-from lib.runner.kernels import Kernels
+from lib.runner.kernels import Kernels, sweep
 from lib.runner.notebook import Failed
 from lib.runner.request import Request
 from lib.store import files, remembering, runs
@@ -89,6 +89,7 @@ def run_series(
     for text in only or []:
         series.find(text)
     files.remove_unfinished(folder, runs.cache_folder())
+    sweep()
     runs.claim_folder(folder, settings, replace=force)
     found, before = keys.keys(series, request), runs.read_record(folder)
     current = keys.up_to_date(folder, found, before)

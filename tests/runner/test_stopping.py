@@ -168,14 +168,29 @@ def test_who_wants_signals_ignored_is_obeyed(tmp_path):
 
 @pytest.mark.slow
 def test_what_killed_runners_left_in_the_temporary_folder_goes(temporary):
-    left, held = temporary / "latent-genre-left", temporary / "latent-genre-held"
-    for folder in (left, held):
+    left, held, old, young = (temporary / f"{name}" for name in (
+        "latent-genre-left", "latent-genre-held", "new-latent-genre-old", "new-latent-genre-young"))
+    for folder in (left, held, old, young):
         folder.mkdir()
         (folder / "lock").touch()
+    os.utime(old, (0, 0))
     program = "from lib.runner.kernels import _home; print(_home())"
     with FileLock(held / "lock"):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT,
                               env=os.environ | {"TMPDIR": str(temporary)})
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(temporary / "latent-genre-"))
-    assert [path.name for path in temporary.iterdir()] == ["latent-genre-held"]  # its own has gone with it
+    assert {path.name for path in temporary.iterdir()} == {held.name, young.name}  # its own has gone with it
+
+
+@pytest.mark.slow
+def test_a_runner_that_has_nothing_to_run_cleans_up_too(tmp_path, temporary, monkeypatch):
+    """The last of a row of killed runners may leave nothing to do, but its temporary folder."""
+    toys = series(tmp_path / "notebooks", a="")
+    notebook(toys.folder, "a", "1")
+    assert run(tmp_path / "out", toys) == 0
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    left = temporary / "latent-genre-left"
+    left.mkdir()
+    (left / "lock").touch()
+    assert run(tmp_path / "out", toys) == 0 and not left.exists()

@@ -502,6 +502,8 @@ def test_numbers_of_the_earlier_design_are_met_or_not():
     same, near, far = table(0.0), table(0.004), table(2.0)
     assert same["meets"].all() and near["meets"].all() and not far["meets"].any() and len(same) == 40
     assert (same["miss"] == 0).all() and rules.agrees(far, same)["verdict"] is True
+    assert rules.agrees(same.assign(reach=1.0), far)["verdict"] is None  # so wide an interval meets anything
+    assert rules.agrees(same.assign(reach=1.0), same)["verdict"] is True
     nmi = far[(far["metric"] == "nmi") & (far["beta"] == 1) & (far["enc"] == 0) & (far["dec"] == 0)].iloc[0]
     assert nmi["miss"] == pytest.approx((nmi["here"].low - 0.32 - 0.005) / (0.32 - 0.07))
     ruling = rules.agrees(far, far)

@@ -126,7 +126,7 @@ def against_earlier(run: Run, x: pd.DataFrame, labels: pd.Series, genre: pd.Seri
 
 def both_lengths(full: pd.DataFrame, half: pd.DataFrame) -> pd.DataFrame:
     """The two tables of `against_earlier` as one, for readers."""
-    return full.drop(columns="miss").assign(**{"half the epochs": half["here"], "meets ": half["meets"]})
+    return full.drop(columns=["miss", "reach"]).assign(**{"half the epochs": half["here"], "meets ": half["meets"]})
 
 
 # --- does each verdict turn when it must? ----------------------------------------------------------------------------

@@ -252,7 +252,8 @@ def against_earlier(design: pd.DataFrame) -> pd.DataFrame:
     """Rows of the score table with columns beta, enc and dec, beside the design as measured before on GTZAN.
 
     A row per cell and metric: the earlier value (or range), the interval here, whether they meet, rounding of the
-    earlier value included, and `miss`: how far they are apart, as a share of the metric's range over the earlier cells.
+    earlier value included, and as shares of the metric's range over the earlier cells `miss`, how far they are apart,
+    and `reach`, half the interval's width.
     """
     known, rows = yaml.safe_load((NOTEBOOKS / "gtzan_design.yaml").read_text()), []
     columns = zip(*(cell[3:] for cell in known["cells"]), strict=True)
@@ -265,7 +266,8 @@ def against_earlier(design: pd.DataFrame) -> pd.DataFrame:
             miss = max(0.0, here.low - max(ends) - half, min(ends) - half - here.high) / ranges[metric]
             said = " to ".join(f"{end:.{digits}f}" for end in ends)
             about = {"beta": beta, "enc": enc, "dec": dec, "metric": metric, "earlier": said}
-            rows.append(about | {"here": here, "meets": miss == 0, "miss": miss})
+            reach = (here.high - here.low) / 2 / ranges[metric]
+            rows.append(about | {"here": here, "meets": miss == 0, "miss": miss, "reach": reach})
     return pd.DataFrame(rows)
 
 

@@ -14,6 +14,7 @@ from lib.scores.verdict import RULE, VERDICTS, Evidence
 
 SILENT = 0.05  # share of H(label) below which a sample is said to carry none of it
 GONE = 0.25  # share of what was there above chance whose loss counts as one
+SHARP = 0.1  # share of a metric's range beyond which an interval is too wide for what it meets to mean anything
 HALF = 0.5  # share of an effect from which something counts as its cause, or below which it counts as another's
 
 
@@ -187,11 +188,17 @@ def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
 
 @rule
 def agrees(table: pd.DataFrame, shorter: pd.DataFrame) -> Ruling:
-    """Does every earlier number meet an interval here, after full training or after half of it? (`against_earlier`)"""
+    """Does every earlier number meet an interval here, after full training or after half of it? (`against_earlier`)
+
+    Not decided where intervals are so wide that they would meet much else.
+    """
     either = table["meets"] | shorter["meets"]
+    sharp = [one["meets"] & (one["reach"] <= SHARP) for one in (table, shorter)]
     away, miss = table[~either], np.minimum(table["miss"], shorter["miss"])
-    return ruling(bool(either.all()),
-                  "the earlier value, with its rounding, meets the 95 % interval over seeds at one of the two lengths",
+    known = not either.all() or (sharp[0] | sharp[1]).all()
+    return ruling(bool(either.all()) if known else None,
+                  "the earlier value, with its rounding, meets the 95 % interval over seeds at one of the two lengths, "
+                  f"and that reaches no farther than {SHARP:.0%} of the metric's range over the cells",
                   n=len(table), full=int(table["meets"].sum()), half=int(shorter["meets"].sum()), neither=len(away),
                   miss=float(miss.max()),
                   names="; ".join(f"{row.metric} at beta {row.beta:g} enc {row.enc} dec {row.dec}"
