@@ -60,5 +60,7 @@ def statuses(folder: Path) -> dict[str, str]:
 
 
 def interruptible() -> None:
-    """For `preexec_fn`: Ctrl-C reaches the child even where these tests are a background job, which ignores it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """For `preexec_fn`: signals reach the child even where these tests run under nohup or in the background, and ignore
+    them."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
