@@ -22,6 +22,7 @@ PARAMETERS = ["profile", "corpus", "source", "lyrics", "labels", "out", "setting
 WORDS = r"\b(six|seven|eight|nine|ten|eleven|twelve|twenty) (principal components|dimensions|seeds)\b"
 TYPED = re.compile(rf"\d|{WORDS}", re.I)
 CONSTANT = re.compile("|".join([  # numbers that no run changes
+    r"\[@[\w@; ]+\]",  # references
     r"\bR2\b|R²|\b95 %|\bbeta[ -]1\b|beta/2|variance 1\b|\bMFCC 0\b",
     r"\b0 (by chance|is worse)|\bAMI 0\b|\b2 % of the tracks|\b2 x 2 x 2\b",
     rf"{re.escape(f'{ACTIVE_NATS:g}')} nats",  # what an active dimension is
@@ -58,8 +59,10 @@ def sentences():
     for kind, entries in claims.registry().items():
         for name, entry in entries.items():
             texts = entry if isinstance(entry, dict) else {"caption": entry}
-            for key in sorted({"question", "yes", "no", "says", "caption"} & set(texts)):
+            for key in sorted({"question", "yes", "no", "open", "says", "caption"} & set(texts)):
                 yield pytest.param(re.sub(r"\{[^}]*\}", "", texts[key]), id=f"{kind} {name} {key}")
+            for key, text in texts.get("brief", {}).items():
+                yield pytest.param(re.sub(r"\{[^}]*\}", "", text), id=f"{kind} {name} brief {key}")
             for key, text in texts.get("where", {}).items():
                 yield pytest.param(re.sub(r"\{[^}]*\}", "", text), id=f"{kind} {name} {key}")
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
-from lib.report import latex
+from lib.report import latex, references
 from lib.report.output import table_html
 from lib.store import artifacts, labels, runs
 from lib.store.errors import Problem
@@ -67,10 +67,10 @@ def _filled_in(s: Settings, about: dict[str, Any], record: dict[str, Any], recor
              for key, value in about.items()}
     words = jinja2.Environment()
     words.filters["plain"] = "{:g}".format
-    return words.from_string((Path(__file__).parent / "methods.md").read_text(encoding="utf-8")).render(
+    return references.text(words.from_string((Path(__file__).parent / "methods.md").read_text(encoding="utf-8")).render(
         s=s, about=about, record=record, versions=record.get("versions", {}), audio=audio, active_nats=ACTIVE_NATS,
         least_units=LEAST_UNITS, told=told, held_out=f"{s.held_out:.0%}", n=about.get("n", "?"),
-        unused=about.get("n_skipped", "?"))
+        unused=about.get("n_skipped", "?")))
 
 
 def _block(text: str, tables: dict[str, tuple[Sequence[str], Sequence[Sequence[str]]]]) -> Block:

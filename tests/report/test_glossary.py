@@ -40,7 +40,8 @@ def test_ids_are_shown_by_name_alone_and_joined_and_other_words_as_they_are():
     assert shown["method"].tolist() == ["beta-VAE", "my method"]
     assert shown["features"].tolist() == ["MFCC + lyrics", "MFCC and deltas + modulation spectrum"]
     assert shown["p, Holm"].tolist() == ["vae", "0.1"], "only columns of ids hold ids"
-    assert glossary.shown("VAE - ae: nmi") == "VAE - autoencoder: NMI" and glossary.shown(3) == 3
+    assert glossary.shown("VAE - ae: nmi") == "VAE − autoencoder: NMI" and glossary.shown(3) == 3
+    assert glossary.shown("beta=4 enc=0 dec=1") == "beta 4, label in decoder" and glossary.shown("my=1") == "my=1"
 
 
 def test_terms_are_explained_where_a_page_names_them_first_and_nowhere_else():
@@ -49,6 +50,7 @@ def test_terms_are_explained_where_a_page_names_them_first_and_nowhere_else():
     before = page.get_text()
     glossary.explain(page)
     assert [tag.get_text() for tag in page.find_all("abbr")] == ["NMI", "VAE", "beta-VAE"]
+    assert page.p.a["href"].startswith("glossary.html#") and not page.table.a, "tables hold no links"
     assert page.get_text() == before and page.p.abbr["title"].startswith("Normalised mutual information")
 
 

@@ -69,7 +69,7 @@ def placebos_stay(table: pd.DataFrame, margin: float) -> Ruling:
     """Does every placebo stay within the margin? The table of `gains.placebo_gains`."""
     out = table[~table["within"]]
     counts = out["why"].value_counts(sort=False)
-    return ruling(out.empty, "every mean change of NMI lies within the margin that was committed before",
+    return ruling(out.empty, "every mean change of NMI lies within the margin, which was fixed in advance",
                   n=len(table), k=len(out), margin=margin, why="; ".join(f"{n} × {why}" for why, n in counts.items()),
                   unexplained=int(out["why"].eq(gains.UNEXPLAINED).sum()))
 
@@ -78,8 +78,9 @@ def placebos_stay(table: pd.DataFrame, margin: float) -> Ruling:
 def goes_along(associated: pd.DataFrame) -> Ruling:
     """Does any nuisance go with the label? The table of `gains.associations`."""
     found = associated[associated["goes with label"]]
-    return ruling(len(found) > 0, f"I(nuisance; label) above its permutation null, p at most {gains.ALPHA:g}",
-                  n=len(associated), k=len(found), names=", ".join(map(shown, found.index)) or "none")
+    words = f"mutual information with the label above its permutation null, p at most {gains.ALPHA:g}"
+    names = ", ".join(map(shown, found.index)) or "none"
+    return ruling(len(found) > 0, words, n=len(associated), k=len(found), names=names)
 
 
 @rule

@@ -67,7 +67,7 @@ class Steps(NamedTuple):
 
     def table(self) -> pd.DataFrame:
         return pd.DataFrame([{"code": name, "nmi": intervals.of_metric(values, "nmi"),
-                              "change from the row above": self.change.get(name, "")}
+                              "change from the line above": self.change.get(name, "")}
                              for name, values in self.nmi.items()])
 
 
