@@ -183,7 +183,7 @@ def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     names = nmi["name"][back]
     known = np.isfinite(taken.low) and all(np.isfinite(change.low) for change in nmi["change"])
     return ruling(bool(len(names)) if known else None,
-                  "the interval of the change in NMI lies above zero, its mean is at least half of that of conditioning",
+                  "the interval of the change in NMI lies above zero, it is at least half of what conditioning takes",
                   n=len(nmi), k=len(names), names=", ".join(names) or "none", taken=taken,
                   most=float(mean[~np.array(back)].max()) if not all(back) else 0.0)
 
