@@ -255,7 +255,8 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         pass  # notebook 01 has not run
     parts.append(f"profile {settings.get('profile', 'unknown')}")
     shown = {k: Path(v).name if k in ("source", "lyrics") and v else v for k, v in settings.items()}
-    times = {k: _duration(e["seconds"]) for k, e in record.get("notebooks", {}).items() if "seconds" in e}
+    times = {glossary.shown(k, ("notebooks",)): _duration(e["seconds"])
+             for k, e in record.get("notebooks", {}).items() if "seconds" in e}
     tables = {
         "Settings": {k: text(v) for k, v in shown.items()},
         "Seeds": {k: text(v) for k, v in record.get("seeds", {}).items()},

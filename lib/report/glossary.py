@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ ID_COLUMNS = {
     "method": ("methods",), "better": ("methods",), "worse": ("methods",), "features": ("features",),
     "metric": ("metrics",), "score": ("metrics", "columns"), "clusterer": ("clusterers",),
     "label_use": ("uses of labels",), "setting": ("constants", "methods"), "effect": ("columns",), "dims": ("columns",),
-    "view": ("modalities",), "tracks": ("methods",), "most between clusters": ("factors",),
+    "view": ("modalities",), "notebook": ("notebooks",), "tracks": ("methods",), "most between clusters": ("factors",),
     "purpose": ("purposes",), "descriptor": ("descriptors",), "factor": ("factors",),
     "property": ("descriptors", "factors"), "moves with": ("descriptors", "factors"),
     "comparison": ("methods", "metrics"), "array": ("features",),
@@ -49,8 +50,19 @@ def registry() -> dict[str, dict[str, Term]]:
     del found["forms"]
     terms = {kind: {name: Term(str(term[0]), str(term[1]), references.text(term[2])) for name, term in entries.items()}
              for kind, entries in found.items()}
-    return terms | {"settings": {name: Term(name, "", f"{about.description[0].upper()}{about.description[1:]}.")
-                                 for name, about in Settings.model_fields.items() if about.description}}
+    settings = {name: Term(name, "", f"{about.description[0].upper()}{about.description[1:]}.")
+                for name, about in Settings.model_fields.items() if about.description}
+    return terms | {"notebooks": _notebooks(), "settings": settings}
+
+
+def _notebooks() -> dict[str, Term]:
+    """Titles of the notebooks by file name, each with its question."""
+    found = {}
+    for path in sorted(NOTEBOOKS.glob("[0-9A]*.ipynb")):
+        first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+        title, _, rest = first.removeprefix("# ").partition("\n")
+        found[path.stem] = Term(title, "", " ".join(rest.split("**")[1].split()))
+    return found
 
 
 @functools.cache
@@ -149,6 +161,8 @@ def to_html(label: str = "genre") -> str:
     """The glossary as the body of a page of the book, whose labels are called `label`."""
     out = ["<h1>Glossary</h1>"]
     for kind, terms in registry().items():
+        if kind == "notebooks":
+            continue
         named = {name: called(one, label) for name, one in terms.items()}
         rows = pd.DataFrame([(one.name, one.unit, one.says, name) for name, one in named.items()],
                             columns=["name", "unit", "meaning", "id in scores.csv"])
