@@ -126,7 +126,9 @@ def against_earlier(run: Run, x: pd.DataFrame, labels: pd.Series, genre: pd.Seri
 
 def both_lengths(full: pd.DataFrame, half: pd.DataFrame) -> pd.DataFrame:
     """The two tables of `against_earlier` as one, for readers."""
-    return full.drop(columns="miss").assign(**{"half the epochs": half["here"], "within interval": half["meets"]})
+    names = {"here": "this run", "meets": "contains it"}
+    return full.drop(columns="miss").rename(columns=names).assign(**{"half of the epochs": half["here"],
+                                                                     "contains it, too": half["meets"]})
 
 
 # --- does each verdict turn when it must? ----------------------------------------------------------------------------

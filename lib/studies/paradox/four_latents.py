@@ -40,7 +40,7 @@ def scored(run: Run, found: Mapping[str, xr.Dataset], genre: pd.Series,
 
 def null_draws(evidence: Mapping[str, Evidence]) -> dict[str, tuple[float, np.ndarray]]:
     """Silhouette and null draws of each latent and kind of null, for `plots.null_strip`."""
-    return {f"{name}, {kind}": (excess.value, excess.draws)
+    return {f"{name}, {'Gaussian' if kind == 'gaussian' else kind}": (excess.value, excess.draws)
             for name, one in evidence.items() for kind, excess in one.silhouettes.items()}
 
 
