@@ -116,9 +116,9 @@ def one_of_each(labels: pd.Series, most: int = 12) -> dict[str, str]:
 
 
 def arrays(data: xr.Dataset) -> pd.DataFrame:
-    """A row per array: array, shape, dims."""
+    """A row per array: array, size, dims."""
     rows = [(name, " x ".join(map(str, array.shape)), ", ".join(array.dims)) for name, array in data.data_vars.items()]
-    return pd.DataFrame(rows, columns=["array", "shape", "dims"])
+    return pd.DataFrame(rows, columns=["array", "size", "dims"])
 
 
 def described(descriptors: pd.DataFrame) -> pd.DataFrame:
