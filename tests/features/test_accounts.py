@@ -77,7 +77,7 @@ def test_used_and_listed_and_ignored_are_all_that_was_found(tmp_path, monkeypatc
     said = runs.load_records(run.folder)["01_data_preparation"]["findings"][-1]
     used, listed, other = 300 + odd["used"], odd["listed"], odd["ignored"]
     assert said["verdict"] and said["text"] == (
-        f"All 360 files are accounted for: {used} used (1 of them with a note), {listed} unusable and listed with the "
+        f"All 360 files are accounted for: {used} used (one of them with a note), {listed} unusable and listed with the "
         f"reason, {other} of another kind.")
 
 

@@ -51,12 +51,12 @@ def noise_plane(run: Run, n: int, k: int) -> float:
 
 
 def evidence_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Silhouettes beside their nulls, `explained` (the share that a Gaussian has), dips, separation and verdict, from
+    """Silhouettes beside their nulls, the share that a Gaussian has, dips, separation and verdict, from
     score rows with a column latent."""
     found = scores.verdicts(rows, by=("latent",))
-    found["explained"] = found["gaussian null"] / found["silhouette"]
+    found["Gaussian share"] = found["gaussian null"] / found["silhouette"]
     compared = [column for column in found if column.endswith((" null", " z"))]
-    return found[["latent", "silhouette", *compared, "explained", "dip_component_p", "dip_distances_p", "separation",
+    return found[["latent", "silhouette", *compared, "Gaussian share", "dip_component_p", "dip_distances_p", "separation",
                   "verdict"]]
 
 
