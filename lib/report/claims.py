@@ -82,7 +82,7 @@ class Sentence(string.Formatter):
         if "|" in spec:
             forms, n = spec.split("|"), float(value)
             form = forms[1 if n == 1 else 0 if n == 0 else 2] if len(forms) == 3 else forms[n != 1]
-            return form.replace("#", f"{value:g}" if isinstance(value, float) else str(value))
+            return form.replace("#", f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value))
         return super().format_field(value, spec)
 
 

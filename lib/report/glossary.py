@@ -22,7 +22,7 @@ ID_COLUMNS = {
     "method": ("methods",), "better": ("methods",), "worse": ("methods",), "features": ("features",),
     "metric": ("metrics",), "score": ("metrics", "columns"), "clusterer": ("clusterers",),
     "label_use": ("uses of labels",), "setting": ("constants", "methods"), "effect": ("columns",), "dims": ("columns",),
-    "view": ("modalities",), "notebook": ("notebooks",), "builder": ("methods",),
+    "view": ("modalities",), "notebook": ("notebooks",), "builder": ("methods",), "name": ("changes",),
     "difference in NMI": ("methods",), "tracks": ("methods",), "most between clusters": ("factors",),
     "purpose": ("purposes",), "descriptor": ("descriptors",), "factor": ("factors",),
     "property": ("descriptors", "factors"), "moves with": ("descriptors", "factors"),

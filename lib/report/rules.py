@@ -169,7 +169,8 @@ def predictions_hold(table: pd.DataFrame) -> Ruling:
     """Did every prediction hold? The table of `judged`; `failed` names those that did not; `n` counts the decided."""
     failed, held = table[table["held"].eq(False)], table["held"].eq(True)
     rows = failed[["name", "metric", "predicted"]].itertuples(index=False)
-    names = "; ".join(f"{name} ({shown(metric)}: {predicted})" for name, metric, predicted in rows)
+    names = "; ".join(f"{shown(name, ('changes',))} ({shown(metric)}: {predicted})"
+                      for name, metric, predicted in rows)
     decided = table["held"].notna()
     return ruling(failed.empty if decided.all() or len(failed) else None,
                   "the interval of each paired change lies where it was predicted (within a margin: no change)",

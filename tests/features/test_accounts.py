@@ -77,8 +77,8 @@ def test_used_and_listed_and_ignored_are_all_that_was_found(tmp_path, monkeypatc
     said = runs.load_records(run.folder)["01_data_preparation"]["findings"][-1]
     used, listed, other = 300 + odd["used"], odd["listed"], odd["ignored"]
     assert said["verdict"] and said["text"] == (
-        f"All 360 files are accounted for: {used} used (one of them with a note), {listed} unusable and listed with the "
-        f"reason, {other} of another kind.")
+        f"All 360 files are accounted for: {used} used (one of them with a note), {listed} unusable and listed with "
+        f"the reason, {other} of another kind.")
 
 
 @pytest.mark.slow

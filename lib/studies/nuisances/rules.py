@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.report.rules import Ruling, rule, ruling
+from lib.report.rules import Ruling, in_words, rule, ruling
 from lib.scores import intervals
 from lib.scores.intervals import Estimate
 from lib.studies.nuisances import gains
@@ -23,8 +23,9 @@ FOLLOWS = 0.5  # rank correlation from which measurement is said to follow theor
 
 
 def _names(rows: pd.DataFrame) -> str:
-    said = (gains.words(row) for row in rows.itertuples())
-    return ", ".join(f"{one['nuisance']} ({one['rung']})" for one in said) or "none"
+    each = rows.groupby("nuisance", sort=False)["rung"].unique()
+    return in_words(f"{shown(name)} ({'both CVAEs' if len(rungs) > 1 else shown(rungs[0])})"
+                    for name, rungs in each.items())
 
 
 @rule
@@ -61,7 +62,7 @@ def something_to_remove(family: pd.DataFrame, associated: pd.DataFrame) -> Rulin
     decided = len(rows) == 0 or not rows["outcome"].eq(FEW).all()
     return ruling(len(pays) > 0 if decided else None,
                   f"a CVAE over the VAE: {FAMILY}, and above zero; not through a nuisance that goes with the label",
-                  n=len(associated), pays=_names(pays), costs=_names(costs), rest=", ".join(map(shown, rest)) or "none")
+                  n=len(associated), pays=_names(pays), costs=_names(costs), rest=in_words(map(shown, rest)))
 
 
 @rule
@@ -91,7 +92,7 @@ def works_unseen(found: pd.DataFrame) -> Ruling:
     names = [rung for rung, one in change.items() if one.low > 0]
     return ruling(bool(names) if known else None,
                   "the 95 % interval over folds of the paired difference lies above zero",
-                  names=", ".join(map(shown, names)) or "none", folds=len(found), **change)
+                  names=in_words(map(shown, names)), folds=len(found), **change)
 
 
 @rule

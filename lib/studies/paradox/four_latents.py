@@ -56,8 +56,8 @@ def evidence_table(rows: pd.DataFrame) -> pd.DataFrame:
     found = scores.verdicts(rows, by=("latent",))
     found["Gaussian share"] = found["gaussian null"] / found["silhouette"]
     compared = [column for column in found if column.endswith((" null", " z"))]
-    return found[["latent", "silhouette", *compared, "Gaussian share", "dip_component_p", "dip_distances_p", "separation",
-                  "verdict"]]
+    return found[["latent", "silhouette", *compared, "Gaussian share", "dip_component_p", "dip_distances_p",
+                  "separation", "verdict"]]
 
 
 def criteria(curves: Mapping[str, pd.DataFrame]) -> dict[str, tuple[dict[str, pd.DataFrame], dict]]:

@@ -184,7 +184,7 @@ def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     known = np.isfinite(taken.low) and all(np.isfinite(change.low) for change in nmi["change"])
     return ruling(bool(len(names)) if known else None,
                   "the interval of the change in NMI lies above zero, it is at least half of what conditioning takes",
-                  n=len(nmi), k=len(names), names=", ".join(names) or "none", taken=taken,
+                  n=len(nmi), k=len(names), names=in_words(shown(name, ("changes",)) for name in names), taken=taken,
                   most=float(mean[~np.array(back)].max()) if not all(back) else 0.0)
 
 
