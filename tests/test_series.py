@@ -67,6 +67,21 @@ def sentences():
                 yield pytest.param(re.sub(r"\{[^}]*\}", "", text), id=f"{kind} {name} {key}")
 
 
+PRIVATE = re.compile(
+    r"\b(told|dealt|turned|hears?|heard|beside|riddle|resolved|placebos?|rungs?|views?|spends?|pays?)\b", re.I)
+
+
+@pytest.mark.parametrize("text", sentences())
+def test_no_word_is_private(text):
+    assert not PRIVATE.search(text), "say it in the field's terms: given, permuted, encode, compared with, significant"
+
+
+@pytest.mark.parametrize("name", FORMED)
+def test_no_word_of_a_notebook_is_private(name):
+    for cell in nbformat.read(series.NOTEBOOKS / f"{name}.ipynb", 4).cells:
+        assert cell.cell_type == "code" or not PRIVATE.search(cell.source), cell.source
+
+
 @pytest.mark.parametrize("text", sentences())
 def test_no_conclusion_is_typed(text):
     """Numbers come from the run: a claim or caption has places for them."""
