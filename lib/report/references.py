@@ -65,7 +65,7 @@ def cite(body: BeautifulSoup) -> None:
             continue
         said, at, pieces = text(node), 0, []
         for found in named.finditer(said):
-            link = body.new_tag("a", href=f"references.html#{forms[found[0]]}", attrs={"class": "cite"})
+            link = body.new_tag("a", href=f"references.html#{forms[found[0]]}", attrs={"class": "reference"})
             link.string = found[0]
             pieces += [said[at:found.start()], link]
             at = found.end()
