@@ -119,7 +119,7 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
         page.contents, page.numbered = tidy(body, _prefix(page.name))
         references.cite(body)
         if page.name not in ("glossary", "references"):
-            glossary.explain(body, run["label"])
+            glossary.explain(body, run["label"], linked=True)
         page.picture = _picture(body, SHOWN.get(page.name, ((), ""))[1], page.numbered)
         anchors[page.name] = {tag["id"] for tag in body.find_all(id=True)}
         numbers |= {(page.name, one["id"]): one["number"] for one in page.numbered}

@@ -23,7 +23,7 @@ ID_COLUMNS = {
     "metric": ("metrics",), "score": ("metrics", "columns"), "clusterer": ("clusterers",),
     "label_use": ("uses of labels",), "setting": ("constants", "methods"), "effect": ("columns",), "dims": ("columns",),
     "view": ("modalities",), "notebook": ("notebooks",), "builder": ("methods",), "name": ("changes",),
-    "difference in NMI": ("methods",), "tracks": ("methods",), "most between clusters": ("factors",),
+    "difference in NMI": ("methods",), "most between clusters": ("factors",),
     "purpose": ("purposes",), "descriptor": ("descriptors",), "factor": ("factors",),
     "property": ("descriptors", "factors"), "moves with": ("descriptors", "factors"),
     "comparison": ("methods", "metrics"), "array": ("features",),
@@ -120,9 +120,9 @@ def called(one: Term, label: str) -> Term:
     return Term(*(part.replace("{label}", label) for part in one))
 
 
-def explain(body: BeautifulSoup, label: str = "genre") -> None:
-    """Say what a term means where a page names it first: `<abbr title>`, in place, outside of tables with a link to the
-    glossary. `label`: what labels are called."""
+def explain(body: BeautifulSoup, label: str = "genre", linked: bool = False) -> None:
+    """Say what a term means where a page names it first: `<abbr title>`, in place; `linked`: outside of tables, with
+    a link to the glossary. `label`: what labels are called."""
     found = [(kind, called(term, label)) for kind in IN_TEXT for term in registry()[kind].values()]
     terms = {term.name: (kind, term) for kind, term in reversed(found) if kind == "terms" or _is_a_term(term.name)}
     names = "|".join(map(re.escape, sorted(terms, key=len, reverse=True)))
@@ -138,7 +138,7 @@ def explain(body: BeautifulSoup, label: str = "genre") -> None:
         pieces, in_table = [], text.find_parent("table") is not None
         for part in parts:
             known = part in new
-            pieces.append(_abbr(body, *terms[part], linked=not in_table) if known else part)
+            pieces.append(_abbr(body, *terms[part], linked=linked and not in_table) if known else part)
             new = [name for name in new if not known or name != part]
         text.replace_with(*pieces)
 

@@ -47,7 +47,7 @@ def test_terms_are_explained_where_a_page_names_them_first_and_nowhere_else():
     page = BeautifulSoup("<h2>NMI</h2><p>A <code>NMI</code>, <a href='#'>NMI</a>, the NMI &lt; 1 of k-means, NMI.</p>"
                          "<table><tr><td>VAE and beta-VAE</td><td>NMI</td></tr></table>", "html.parser")
     before = page.get_text()
-    glossary.explain(page)
+    glossary.explain(page, linked=True)
     assert [tag.get_text() for tag in page.find_all("abbr")] == ["NMI", "VAE", "beta-VAE"]
     assert page.p.a["href"].startswith("glossary.html#") and not page.table.a, "tables hold no links"
     assert page.get_text() == before and page.p.abbr["title"].startswith("Normalised mutual information")
