@@ -22,6 +22,7 @@ PARAMETERS = ["profile", "corpus", "source", "lyrics", "labels", "out", "setting
 WORDS = r"\b(six|seven|eight|nine|ten|eleven|twelve|twenty) (principal components|dimensions|seeds)\b"
 TYPED = re.compile(rf"\d|{WORDS}", re.I)
 CONSTANT = re.compile("|".join([  # numbers that no run changes
+    r"\[@[\w@; ]+\]",  # references
     r"\bR2\b|R²|\b95 %|\bbeta[ -]1\b|beta/2|variance 1\b|\bMFCC 0\b",
     r"\b0 (by chance|is worse)|\bAMI 0\b|\b2 % of the tracks|\b2 x 2 x 2\b",
     rf"{re.escape(f'{ACTIVE_NATS:g}')} nats",  # what an active dimension is
@@ -58,10 +59,27 @@ def sentences():
     for kind, entries in claims.registry().items():
         for name, entry in entries.items():
             texts = entry if isinstance(entry, dict) else {"caption": entry}
-            for key in sorted({"question", "yes", "no", "says", "caption"} & set(texts)):
+            for key in sorted({"question", "yes", "no", "open", "says", "caption"} & set(texts)):
                 yield pytest.param(re.sub(r"\{[^}]*\}", "", texts[key]), id=f"{kind} {name} {key}")
+            for key, text in texts.get("brief", {}).items():
+                yield pytest.param(re.sub(r"\{[^}]*\}", "", text), id=f"{kind} {name} brief {key}")
             for key, text in texts.get("where", {}).items():
                 yield pytest.param(re.sub(r"\{[^}]*\}", "", text), id=f"{kind} {name} {key}")
+
+
+PRIVATE = re.compile(
+    r"\b(told|dealt|turned|hears?|heard|beside|riddle|resolved|placebos?|rungs?|views?|spends?|pays?)\b", re.I)
+
+
+@pytest.mark.parametrize("text", sentences())
+def test_no_word_is_private(text):
+    assert not PRIVATE.search(text), "say it in the field's terms: given, permuted, encode, compared with, significant"
+
+
+@pytest.mark.parametrize("name", FORMED)
+def test_no_word_of_a_notebook_is_private(name):
+    for cell in nbformat.read(series.NOTEBOOKS / f"{name}.ipynb", 4).cells:
+        assert cell.cell_type == "code" or not PRIVATE.search(cell.source), cell.source
 
 
 @pytest.mark.parametrize("text", sentences())

@@ -146,7 +146,7 @@ def _open_controlled(settings: Settings) -> Corpus:
     genres = len({item.label for item in items})
     about = (
         f"{len(items)} synthetic tracks of {settings.seconds:g} s in {genres} genres, composed by rules and rendered "
-        "with sampled instruments; every cause is known."
+        "with sampled instruments; all generating factors are known."
     )
     return Corpus("controlled", "Controlled corpus (synthetic)", about, True, True, items, _table([]))
 

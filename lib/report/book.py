@@ -20,7 +20,7 @@ import nbformat
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
-from lib.report import glossary, methods
+from lib.report import glossary, methods, references
 from lib.report.cells import Exporter, flatten_links, markdown, point, put_code_back, set_code_aside, tidy
 from lib.store import artifacts, files, runs
 from lib.store.errors import Problem
@@ -43,6 +43,12 @@ SHOWN: dict[str, tuple[tuple[str, ...], str]] = {
     "08_multimodal_fusion": (("fusion_finds",), "fusion_curve"),
     "09_cvae_latent_space": (("two_causes", "separation"), "paradox_control_latents"),
     "12_final_comparison": (("best_row",), "final_nmi"),
+}
+
+QUESTIONS = {  # that the index groups pages by: heading -> numbers of notebooks
+    "The results on one page": ("00",), "What do variational autoencoders learn?": ("03", "04", "05", "06"),
+    "What does conditioning on a label do?": ("07", "09", "10"), "Lyrics and fusion": ("02", "08"),
+    "How far without labels?": ("11", "12"), "The corpus, and your own run": ("01", "A1"),
 }
 
 
@@ -86,7 +92,8 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
     Notebooks without a page get a line in the index that says why; their titles come from `sources`.
     """
     record, records = read_record(folder), runs.load_records(folder)
-    findings = {one["name"]: one["text"] for found in records.values() for one in reversed(found.get("findings", []))}
+    recorded = [one for found in records.values() for one in reversed(found.get("findings", []))]
+    findings = {one["name"]: one.get("brief", one["text"]) for one in recorded}
     pages = [_page(name, folder, sources, record.get("notebooks", {}).get(name, {}), records.get(name, {}), findings)
              for name in names]
     run = about(folder, record)
@@ -104,11 +111,15 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
                           "setting is called here, its unit, and what it says.", notebook=folder / "run.json"))
         written.append(pages[-1])
         bodies["glossary"] = BeautifulSoup(glossary.to_html(run["label"]), "html.parser")
+        pages.append(Page("references", "References", "What the series builds on.", notebook=folder / "run.json"))
+        written.append(pages[-1])
+        bodies["references"] = BeautifulSoup(references.to_html(), "html.parser")
     for page in written:
         body = bodies[page.name]
         page.contents, page.numbered = tidy(body, _prefix(page.name))
-        if page.name != "glossary":
-            glossary.explain(body, run["label"])
+        references.cite(body)
+        if page.name not in ("glossary", "references"):
+            glossary.explain(body, run["label"], linked=True)
         page.picture = _picture(body, SHOWN.get(page.name, ((), ""))[1], page.numbered)
         anchors[page.name] = {tag["id"] for tag in body.find_all(id=True)}
         numbers |= {(page.name, one["id"]): one["number"] for one in page.numbered}
@@ -124,8 +135,17 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
     for path in (folder / "html").glob("*.html"):
         if path.stem not in anchors:
             path.unlink()
-    _write(index_path(folder), page_of.render(page=None, pages=pages, run=run))
+    _write(index_path(folder), page_of.render(page=None, pages=pages, groups=_grouped(pages), run=run))
     return index_path(folder)
+
+
+def _grouped(pages: list[Page]) -> list[tuple[str, list[Page]]]:
+    """The pages by the question that they answer (`QUESTIONS`), each group with its heading."""
+    named = {question: [page for page in pages if page.name.split("_")[0] in numbers]
+             for question, numbers in QUESTIONS.items()}
+    known = {page.name for group in named.values() for page in group}
+    rest = [page for page in pages if page.name not in known]
+    return [(question, group) for question, group in [*named.items(), ("Appendix", rest)] if group]
 
 
 def prepare(folder: Path) -> None:
@@ -149,7 +169,7 @@ def _exporter() -> Exporter:
 
 def _prefix(name: str) -> str:
     """What the numbers of a page's figures begin with: `9.` in notebook 09, `A1.` in appendix A1, `M.` in methods."""
-    first = name[0].upper() if name in ("methods", "glossary") else name.split("_")[0]
+    first = name[0].upper() if name in ("methods", "glossary", "references") else name.split("_")[0]
     return f"{int(first) if first.isdigit() else first}."
 
 
@@ -181,7 +201,7 @@ def _page(name: str, folder: Path, sources: Path, entry: dict[str, Any], record:
     notebook = next((path for path in ([failed] if entry.get("status") == "failed" else []) + [done] if path.is_file()),
                     None)
     title, question = _opening(sources / f"{name}.ipynb", notebook, name)
-    own = [finding["text"] for finding in record.get("findings", [])]
+    own = [finding.get("brief", finding["text"]) for finding in record.get("findings", [])]
     answers = [texts[name] for name in SHOWN.get(name, ((), ""))[0] if name in texts] + own
     purposes = sorted({opening["purpose"].replace("_", " ") for opening in entry.get("label_openings", [])})
     answer = answers[0] if answers and entry.get("status", "done") == "done" else ""
@@ -235,7 +255,8 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         pass  # notebook 01 has not run
     parts.append(f"profile {settings.get('profile', 'unknown')}")
     shown = {k: Path(v).name if k in ("source", "lyrics") and v else v for k, v in settings.items()}
-    times = {k: _duration(e["seconds"]) for k, e in record.get("notebooks", {}).items() if "seconds" in e}
+    times = {glossary.shown(k, ("notebooks",)): _duration(e["seconds"])
+             for k, e in record.get("notebooks", {}).items() if "seconds" in e}
     tables = {
         "Settings": {k: text(v) for k, v in shown.items()},
         "Seeds": {k: text(v) for k, v in record.get("seeds", {}).items()},

@@ -3,7 +3,8 @@
 The file has a part per notebook with its `claims`, and the captions of its `figures` and `tables`. A claim says:
 `question`; `rule`, the name of the rule that decides it (`report/rules.py`, or a study's own); `where`, what the rule's
 wording is about; and the sentences `yes`, `no` and, where there is more to say than that nothing is decided, `open`. A
-claim without a rule is a description: it has `says`.
+claim without a rule is a description: it has `says`. `brief` is the same, short, for the overview. How values are set
+(`Sentence`): `{n:track|tracks}` chooses a word, `{names:id}` gives ids their display names.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from typing import Any
 
 import yaml
 
+from lib.report import references
+from lib.report.glossary import shown
 from lib.report.output import put
-from lib.report.rules import Ruling, is_there
+from lib.report.rules import Ruling, in_words, is_there
 from lib.store import artifacts, runs
 from lib.store.labels import FEW
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
 
-UNDECIDED = "Not decided on this run: {name}. {why}"
+UNDECIDED = "Not decided on this run: {name} {why}"
 UNCOVERED = "Its rule ({rule}) needs more seeds, tracks or data, or does not cover this case."
 MISSING = "A number that it needs is not there."
 FEW_LABELS = " No scores of {label} are there: {which} has fewer than {few} tracks."
@@ -55,7 +58,8 @@ def named(value: Any, label: str) -> Any:
 def caption(run: Run, kind: str, name: str, **values: Any) -> str:
     """The caption of a figure or table ("figures", "tables") of `claims.yaml`, filled with values of this run; a dash
     stands for a number that is not there."""
-    return registry()[kind][name].format(**{"label": label_of(run)} | {k: _or_dash(v) for k, v in values.items()})
+    words = {"label": label_of(run)} | {k: _or_dash(v) for k, v in values.items()}
+    return references.text(fill(registry()[kind][name], **words))
 
 
 class _Dash:
@@ -63,6 +67,26 @@ class _Dash:
 
     def __format__(self, spec: str) -> str:
         return "–"
+
+    def __float__(self) -> float:
+        return float("nan")
+
+
+class Sentence(string.Formatter):
+    """`str.format` with two more formats. `one|many` or `none|one|many` chooses by a number, which stands for `#`;
+    `id` gives an id of the glossary, or a list of ids joined by commas, its display name."""
+
+    def format_field(self, value: Any, spec: str) -> str:
+        if spec == "id":
+            return in_words(map(shown, str(value).split(", ")))
+        if "|" in spec:
+            forms, n = spec.split("|"), float(value)
+            form = forms[1 if n == 1 else 0 if n == 0 else 2] if len(forms) == 3 else forms[n != 1]
+            return form.replace("#", f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value))
+        return super().format_field(value, spec)
+
+
+fill = Sentence().format
 
 
 def _or_dash(value: Any) -> Any:
@@ -84,10 +108,22 @@ def claim(run: Run, name: str, ruling: Ruling | None = None, of: str = "", **num
     label = label_of(run)
     numbers = {key: named(value, label) for key, value in numbers.items()}
     words = {"label": label} | numbers
-    where = {key: value.format(**words) for key, value in entry.get("where", {}).items()}
-    rule = ruling["rule"].format(**words | where)
-    sentences = (entry.get("yes", entry.get("says", "")), entry.get("no", ""), entry.get("open", ""))
-    state(run, f"{name} {of}".strip(), sentences, ruling["verdict"], rule, words, numbers, claim=name)
+    where = {key: fill(value, **words) for key, value in entry.get("where", {}).items()}
+    rule = fill(ruling["rule"], **words | where)
+    sentences = _sentences(entry)
+    brief = _sentences(entry.get("brief", {}))[0 if ruling["verdict"] else 1] if ruling["verdict"] is not None else ""
+    about = {"claim": name} | ({"brief": fill(brief, **words)} if brief and _printable(brief, words) else {})
+    state(run, f"{name} {of}".strip(), sentences, ruling["verdict"], rule, words, numbers, **about)
+
+
+def _sentences(entry: dict[str, str]) -> tuple[str, str, str]:
+    return entry.get("yes", entry.get("says", "")), entry.get("no", ""), entry.get("open", "")
+
+
+def _printable(sentence: str, words: dict[str, Any]) -> bool:
+    """Is every number there that a sentence prints?"""
+    printed = (re.split(r"[.\[]", field)[0] for _, field, _, _ in string.Formatter().parse(sentence) if field)
+    return all(is_there(words.get(field)) for field in printed)
 
 
 def state(run: Run, name: str, templates: tuple[str, ...], verdict: bool | None, rule: str, words: dict[str, Any],
@@ -98,21 +134,28 @@ def state(run: Run, name: str, templates: tuple[str, ...], verdict: bool | None,
     decided, and why.
     """
     chosen = templates[{True: 0, False: 1, None: -1}[verdict]]
-    printed = (re.split(r"[.\[]", field)[0] for _, field, _, _ in string.Formatter().parse(chosen) if field)
-    missing = not all(is_there(words.get(field)) for field in printed)
+    missing = not _printable(chosen, words)
     if missing or (verdict is None and not (len(templates) > 2 and chosen)):
         missing = missing or not all(map(is_there, numbers.values()))
         why = (MISSING if missing else UNCOVERED.format(rule=rule)) + _too_few(run)
-        text, verdict = UNDECIDED.format(name=name.replace("_", " "), why=why), None
+        text, verdict = UNDECIDED.format(name=asked(name), why=why), None
     else:
-        text = chosen.format(**words)
+        text = references.text(fill(chosen, **words))
     said = [part for template in templates for part in string.Formatter().parse(template)]
-    formats = {field: spec for _, field, spec, _ in reversed(said) if field in numbers}  # how a paper prints them
+    formats = {field: spec for _, field, spec, _ in reversed(said)  # how a paper prints them
+               if field in numbers and "|" not in spec and spec != "id"}
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in numbers.items()}
     runs.record(run, "findings", about | {"name": name, "text": text, "verdict": verdict, "rule": rule,
                                           "numbers": plain, "formats": formats})
     why = f"Rule: {rule}." if rule and verdict is not None else ""
     _box(_kind(verdict, rule), text, html.escape(why), f"finding-{name}")
+
+
+def asked(name: str) -> str:
+    """The question of the claim that a finding is of; its name, as words, where the registry has none."""
+    claims = registry()["claims"]
+    entry = next((claims[one] for one in sorted(claims, key=len, reverse=True) if name.startswith(one)), {})
+    return entry.get("question", f"{name.replace('_', ' ')}.")
 
 
 def _kind(verdict: bool | None, rule: str) -> str:
@@ -150,13 +193,28 @@ def banner(run: Run, needs_corpus: bool = True) -> None:
 
 
 def recall(run: Run, names: list[str]) -> None:
-    """Show claims that other notebooks of this run recorded, with a link there; missing ones are named."""
-    records = runs.load_records(run.folder)
+    """Show claims that other notebooks of this run recorded, in brief, with a link there; missing ones are named."""
+    for text, kind, link in _recorded(run, names).values():
+        _box(kind, text, link)
+
+
+def abstract(run: Run, names: list[str]) -> None:
+    """Show claims that other notebooks of this run recorded, in brief, as one paragraph with links."""
+    found = _recorded(run, names).values()
+    said = " ".join(f"{html.escape(text)} {link}" for text, _, link in found)
+    put(f'<p class="abstract">{said}</p>', " ".join(text for text, *_ in found))
+
+
+def _recorded(run: Run, names: list[str]) -> dict[str, tuple[str, str, str]]:
+    """Of claims that other notebooks of this run recorded: the brief sentence, its kind, and a link (HTML)."""
+    records, out = runs.load_records(run.folder), {}
     found = {f["name"]: (notebook, f) for notebook, record in records.items() for f in record["findings"]}
     for name in names:
         if name not in found:
-            _box("open", f"Not in this run: {name}.")
+            out[name] = f"Not in this run: {asked(name)}", "open", ""
             continue
         notebook, one = found[name]
-        link = f'<a href="{notebook}.html#finding-{html.escape(name)}">{notebook}</a>'
-        _box(_kind(one["verdict"], one["rule"]), one["text"], link)
+        page = f"{notebook}.html#finding-{html.escape(name)}"
+        link = f'<a href="{page}">Notebook {notebook.partition("_")[0]}</a>'
+        out[name] = one.get("brief", one["text"]), _kind(one["verdict"], one["rule"]), link
+    return out

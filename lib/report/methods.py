@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
-from lib.report import latex
+from lib.report import glossary, latex, references
 from lib.report.output import table_html
 from lib.store import artifacts, labels, runs
 from lib.store.errors import Problem
@@ -61,16 +61,17 @@ def _filled_in(s: Settings, about: dict[str, Any], record: dict[str, Any], recor
     from lib.scores.information import ACTIVE_NATS
     from lib.scores.intervals import LEAST_UNITS
 
-    told = sorted({name for name, one in records.items() for opening in one.get("label_openings", [])
+    told = sorted({glossary.shown(name, ("notebooks",)) for name, one in records.items()
+                   for opening in one.get("label_openings", [])
                    if opening["purpose"] in ("conditioning", "supervised_control")})
     about = {key: " ".join(value.split()).replace("|", "/") if isinstance(value, str) else value
              for key, value in about.items()}
     words = jinja2.Environment()
     words.filters["plain"] = "{:g}".format
-    return words.from_string((Path(__file__).parent / "methods.md").read_text(encoding="utf-8")).render(
+    return references.text(words.from_string((Path(__file__).parent / "methods.md").read_text(encoding="utf-8")).render(
         s=s, about=about, record=record, versions=record.get("versions", {}), audio=audio, active_nats=ACTIVE_NATS,
         least_units=LEAST_UNITS, told=told, held_out=f"{s.held_out:.0%}", n=about.get("n", "?"),
-        unused=about.get("n_skipped", "?"))
+        unused=about.get("n_skipped", "?")))
 
 
 def _block(text: str, tables: dict[str, tuple[Sequence[str], Sequence[Sequence[str]]]]) -> Block:
@@ -100,7 +101,7 @@ def _tables(s: Settings, record: dict[str, Any], records: dict[str, dict[str, An
         "seeds": (("what", "seeds"), seeds),
         "versions": (("package", "version"), list(record.get("versions", {}).items())),
         "times": (("notebook", "status", "seconds"), times), "settings": (("setting", "value", "meaning"), settings),
-        "label_openings": (("notebook", "purpose", "meaning", "openings", "tracks"),
+        "label_openings": (("notebook", "purpose", "meaning", "times read", "tracks"),
                            labels.ledger(records).astype(str).to_numpy().tolist()),
     }
 
@@ -116,7 +117,7 @@ def to_html(blocks: Sequence[Block]) -> str:
         elif block.kind == "text":
             out.append(f"<p>{text}</p>")
         else:
-            data = pd.DataFrame(block.rows, columns=block.head)
+            data = _shown(block)
             out.append(table_html(data, f"methods_{block.name}", block.text))
     return "\n".join(out)
 
@@ -133,11 +134,19 @@ def to_latex(blocks: Sequence[Block]) -> str:
         else:
             widths = "".join(f"p{{{share:.2f}\\linewidth}}" for share in _shares(block))
             label = f"tab:methods-{block.name.replace('_', '-')}"
-            rows = latex.rows(pd.DataFrame(block.rows, columns=block.head), widths, environment="longtable",
+            rows = latex.rows(_shown(block), widths, environment="longtable",
                               caption=text, label=label)
             out += [r"\begingroup\small\raggedright", rows.strip(), r"\endgroup"]
     body = "\n".join(out) + "\n"
     return latex.needs(body) + body
+
+
+def _shown(block: Block) -> pd.DataFrame:
+    """The table of a block, with the titles of notebooks."""
+    data = pd.DataFrame(block.rows, columns=block.head)
+    if "notebook" in data:
+        data["notebook"] = [glossary.shown(name, ("notebooks",)) for name in data["notebook"]]
+    return data
 
 
 def _shares(block: Block) -> list[float]:

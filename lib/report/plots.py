@@ -78,7 +78,7 @@ def shaded(
 @redrawable
 def dots(
     names: Sequence[str], values: Sequence[Interval], xlabel: str, ax=None, nulls: Sequence[float] | None = None,
-    marked: Sequence[bool] | None = None, title: str = "", null_name: str = "null", marked_name: str = "saw labels",
+    marked: Sequence[bool] | None = None, title: str = "", null_name: str = "null", marked_name: str = "uses labels",
 ) -> Figure:
     """One row per name: mean and 95 % interval, with its null as a grey tick. `marked` rows: hollow."""
     ax, rows = _rows(ax, names, xlabel, title, height=0.2)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lib.report.glossary import shown
 from lib.scores.intervals import COMPATIBLE, FEW_SEEDS, FEW_UNITS, MISSED, SIGNIFICANT, Interval
 from lib.scores.nulls import ALPHA, Excess
 
@@ -42,6 +43,12 @@ def is_there(value: Any) -> bool:
     if isinstance(value, Interval):
         return value.n > 0 and bool(np.isfinite(value.mean))
     return not isinstance(value, (float, np.floating)) or bool(np.isfinite(value))
+
+
+def in_words(names: Iterable[str]) -> str:
+    """A list as a sentence has it: "a, b and c"."""
+    *most, last = list(names) or ["none"]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 @rule
@@ -100,10 +107,11 @@ def significant(family: pd.DataFrame) -> Ruling:
     scored = family[family["verdict"] != "no scores"]
     found = scored[scored["verdict"] == SIGNIFICANT]
     pairs = zip(found["comparison"], found["difference"], strict=True)
-    names = "; ".join(f"{name} ({gap.mean:+.3f})" for name, gap in pairs)
+    names = "; ".join(f"{shown(name)} ({gap.mean:+.3f})" for name, gap in pairs)
     few = int(scored["verdict"].isin([FEW_SEEDS, FEW_UNITS]).sum())
+    rest = f"; {few} {'has' if few == 1 else 'have'} too few seeds or units for any p below 0.05" if few else ""
     return ruling(len(found) > 0 if len(scored) > few else None, "Holm-corrected p at most 0.05", n=len(found),
-                  all=len(scored), few=few, names=names or "none")
+                  all=len(scored), few=few, names=names or "none", open=rest)
 
 
 @rule
@@ -160,9 +168,11 @@ def judge(prediction: str, change: Interval, margin: float = MARGIN) -> bool | N
 def predictions_hold(table: pd.DataFrame) -> Ruling:
     """Did every prediction hold? The table of `judged`; `failed` names those that did not; `n` counts the decided."""
     failed, held = table[table["held"].eq(False)], table["held"].eq(True)
-    names = "; ".join(f"{a} ({m} {p})" for a, m, p in failed[["name", "metric", "predicted"]].itertuples(index=False))
+    rows = failed[["name", "metric", "predicted"]].itertuples(index=False)
+    names = "; ".join(f"{shown(name, ('changes',))} ({shown(metric)}: {predicted})"
+                      for name, metric, predicted in rows)
     decided = table["held"].notna()
     return ruling(failed.empty if decided.all() or len(failed) else None,
-                  "each interval of the paired change lies where it was predicted (within a margin: none)",
+                  "the interval of each paired change lies where it was predicted (within a margin: no change)",
                   n=int(decided.sum()), held=int(held.sum()), failed=names or "none",
                   rest="" if decided.all() else f"; {int((~decided).sum())} are not decided")

@@ -16,8 +16,9 @@ from lib.store.series import FILES, NOTEBOOKS, Series
 from lib.store.settings import digest, table_and_column
 
 # what notebooks show their results with; the rest of the report reads finished notebooks
-PAGE = [f"report/{name}.py" for name in ("claims", "glossary", "latex", "output", "plots", "redraw", "rules", "showing",
-                                         "style")]
+PAGE = [f"report/{name}.py" for name in ("claims", "glossary", "latex", "output", "plots", "redraw", "references",
+                                         "rules", "showing", "style")]
+SAID = ("glossary.yaml", "references.bib")
 
 
 # --- what needs a run --------------------------------------------------------------------------------------------
@@ -27,7 +28,7 @@ def keys(series: Series, request: Request) -> dict[str, str]:
     shared = {
         "settings": request.checked().key(),
         "code": remembering.code_of(),
-        "page": [remembering.sources(*PAGE), (NOTEBOOKS / "glossary.yaml").read_text(encoding="utf-8")],
+        "page": [remembering.sources(*PAGE), *((NOTEBOOKS / name).read_text(encoding="utf-8") for name in SAID)],
         "source": _fingerprint(request.source),
         "lyrics": _fingerprint(request.lyrics),
         "labels": _fingerprint("" if table == "tags" else table),

@@ -19,9 +19,9 @@ from lib.store.runs import Run
 
 PURPOSES = ("evaluation", "conditioning", "supervised_control", "corpus_check")
 MEANING = {
-    "evaluation": "clusters and views are compared with them; nothing learns from them",
-    "conditioning": "a model is given them; its latents are marked and not ranked",
-    "supervised_control": "a control is fitted with them, to show what can be reached",
+    "evaluation": "clusters and latents are compared with them; nothing learns from them",
+    "conditioning": "a model is given them as an input; its latents are marked and not ranked",
+    "supervised_control": "a control is built or fitted with them, to show what can be reached",
     "corpus_check": "the corpus itself is described",
 }
 FEW = 5  # tracks that a label needs to count in scores: fewer cannot be in every fold

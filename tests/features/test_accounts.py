@@ -77,8 +77,8 @@ def test_used_and_listed_and_ignored_are_all_that_was_found(tmp_path, monkeypatc
     said = runs.load_records(run.folder)["01_data_preparation"]["findings"][-1]
     used, listed, other = 300 + odd["used"], odd["listed"], odd["ignored"]
     assert said["verdict"] and said["text"] == (
-        f"All 360 files are accounted for: {used} used, 1 of them with a note; {listed} listed with a reason; {other} "
-        "plainly something else.")
+        f"All 360 files are accounted for: {used} used (one of them with a note), {listed} unusable and listed with "
+        f"the reason, {other} of another kind.")
 
 
 @pytest.mark.slow
@@ -92,5 +92,5 @@ def test_what_settings_leave_out_is_counted_too(tmp_path, monkeypatch):
     files = artifacts.load(run, "files")
     assert files["files"].sum() == about["n_files"] == 30 and about["n"] < 28
     assert rules.adds_up(files["files"], about["n_files"])["verdict"]
-    assert "left out by settings" in checks.accounts(files, True)["left_out"]
+    assert "excluded by settings" in checks.accounts(files, True)["left_out"]
     assert not rules.adds_up(files["files"], 31)["verdict"]

@@ -2,7 +2,6 @@
 
 import re
 
-import nbformat
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
@@ -40,15 +39,17 @@ def test_ids_are_shown_by_name_alone_and_joined_and_other_words_as_they_are():
     assert shown["method"].tolist() == ["beta-VAE", "my method"]
     assert shown["features"].tolist() == ["MFCC + lyrics", "MFCC and deltas + modulation spectrum"]
     assert shown["p, Holm"].tolist() == ["vae", "0.1"], "only columns of ids hold ids"
-    assert glossary.shown("VAE - ae: nmi") == "VAE - autoencoder: NMI" and glossary.shown(3) == 3
+    assert glossary.shown("VAE - ae: nmi") == "VAE − autoencoder: NMI" and glossary.shown(3) == 3
+    assert glossary.shown("beta=4 enc=0 dec=1") == "beta 4, label in decoder" and glossary.shown("my=1") == "my=1"
 
 
 def test_terms_are_explained_where_a_page_names_them_first_and_nowhere_else():
     page = BeautifulSoup("<h2>NMI</h2><p>A <code>NMI</code>, <a href='#'>NMI</a>, the NMI &lt; 1 of k-means, NMI.</p>"
                          "<table><tr><td>VAE and beta-VAE</td><td>NMI</td></tr></table>", "html.parser")
     before = page.get_text()
-    glossary.explain(page)
+    glossary.explain(page, linked=True)
     assert [tag.get_text() for tag in page.find_all("abbr")] == ["NMI", "VAE", "beta-VAE"]
+    assert page.p.a["href"].startswith("glossary.html#") and not page.table.a, "tables hold no links"
     assert page.get_text() == before and page.p.abbr["title"].startswith("Normalised mutual information")
 
 
@@ -71,11 +72,39 @@ def test_every_metric_method_descriptor_and_factor_of_a_run_is_in_the_glossary(s
     assert not unknown
 
 
+def said(page: BeautifulSoup) -> list[str]:
+    """What a page shows of results: captions, findings, cells of tables, texts of figures; not code, nor what is typed
+    or downloaded, such as names of settings and files."""
+    for tag in page.select("code, pre, script, footer, #tab-methods_settings, [id^=tab-glossary] td:last-child"):
+        tag.decompose()
+    return [tag.get_text(" ") for tag in page.select("td, th, p, li, figcaption, h1, h2, h3, svg text")] + [
+        image.get("alt", "") for image in page("img")]
+
+
+NAMES = re.compile(r"\b[\w./-]+\.(ipynb|yaml|csv|json|py|html|wav)\b|\w+=\S+|\bnotebooks/\S+")  # of files and options
+
+
+def raw(text: str) -> set[str]:
+    """Ids in a text that readers should not meet: words with an underscore, and ids whose display name differs."""
+    text = NAMES.sub("", text)
+    words = {word for kind in ("metrics", "methods", "columns", "factors", "descriptors", "features", "constants")
+             for word, one in glossary.registry()[kind].items() if one.name != word and not word.isalpha()}
+    return {found for found in re.findall(r"\b\w+\b", text) if ID.fullmatch(found) or found in words}
+
+
+@pytest.mark.parametrize("text, ids", [
+    ("NMI of nmi_null, palette_from", {"nmi_null", "palette_from"}), ("store/skipped.csv and 95 % of k-means", set()),
+    ("beta=4 is an option", set()), ("n_clusters", {"n_clusters"}),
+])
+def test_what_counts_as_raw(text, ids):
+    assert raw(text) == ids
+
+
 @pytest.mark.slow
-def test_no_table_of_a_run_shows_an_id(smoke):
-    for path in sorted((smoke[0] / "notebooks").glob("[!.]*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            for output in cell.get("outputs", []):
-                page = BeautifulSoup(output.get("data", {}).get("text/html", ""), "html.parser")
-                for head in page.select("figure.table th"):
-                    assert not ID.search(head.get_text()), (path.name, head)
+def test_no_page_of_a_run_shows_an_id(smoke):
+    """Every page of the executed smoke run's book."""
+    found = {}
+    for path in sorted((smoke[0] / "html").glob("*.html")):
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        found[path.stem] = {one for text in said(page) for one in raw(text)}
+    assert not {name: ids for name, ids in found.items() if ids}

@@ -188,14 +188,14 @@ def agreement_of(arrays):
 @pytest.mark.slow
 def test_labels_that_know_nothing_of_the_arrays():
     shuffled, _ = agreement_of(simulated_arrays.guilty("nothing agrees", 0, 1000, 5, shift=0))
-    assert shuffled.verdict == "found" and "while arrays know each other" in shuffled.sentence
+    assert shuffled.verdict == "found" and "while arrays predict each other" in shuffled.sentence
     slipped, _ = agreement_of(simulated_arrays.guilty("nothing agrees, slipped", 0, 500, 5, shift=3))
     assert slipped.verdict == "found" and abs(slipped.numbers["shift"]) == 3 and slipped.kind == PROOF
     rng = np.random.default_rng(0)
     y, x = simulated_arrays.features(rng, 1000, 5)
     made = {name: z[rng.permutation(1000)] for name, z in simulated_arrays.encoders(x, rng, ("tanh",) * 3).items()}
     strange, _ = agreement_of(simulated_arrays.folder(y, made))
-    assert strange.verdict == "found" and "no array knows another" in strange.sentence
+    assert strange.verdict == "found" and "no array predicts another" in strange.sentence
     honest, _ = agreement_of(simulated_arrays.innocent("layers", 3))
     assert honest.verdict == "clear"
 
@@ -338,7 +338,7 @@ def test_equal_rows_of_two_labels_acquit():
     i, j = next((i, j) for i in range(400) for j in range(i) if y[i] != y[j])
     points["latent_given"][i] = points["latent_given"][j]
     told = {one.subject: one for one in conditioning.label_beside_features(points, y, related)}["latent_given"]
-    assert told.verdict == "clear" and "was not told" in told.sentence
+    assert told.verdict == "clear" and "was not given" in told.sentence
 
 
 @given(st.integers(0, 10**6), st.integers(20, 60), st.integers(1, 5))

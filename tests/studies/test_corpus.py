@@ -30,7 +30,8 @@ def test_copies_count_what_the_other_setting_would_leave(prepared_run):
     run, *_ = prepared_run
     artifacts.save(run, "duplicates", pd.DataFrame(rows, columns=["group", "track", "n", "labels_agree", "file"]))
     found = checks.copies(run, 10)
-    assert (found["groups"], found["across"], found["other"]) == (2, 1, "drop would leave 7")
+    assert (found["groups"], found["across"], found["policy"]) == (
+        2, 1, "all copies are kept (one of each would leave 7 of 10 tracks)")
     listed = checks.copies_listed(run)
     assert listed.to_numpy().tolist() == [["x/1.wav = x/2.wav", True], ["x/3.wav = y/3.wav", False]]
 
@@ -42,4 +43,4 @@ def test_one_track_of_each_label():
 
 def test_carried_names_the_best_first():
     found = checks.carried(pd.Series({"tempo": 0.01, "loudness": 0.3, "brightness": 0.6}))
-    assert (found["n"], found["k"], found["names"]) == (3, 2, "brightness, loudness")
+    assert (found["n"], found["k"], found["names"]) == (3, 2, "brightness and loudness")

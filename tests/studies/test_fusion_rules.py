@@ -19,8 +19,9 @@ def test_gains_are_judged_by_the_highest_bound_and_need_five_seeds():
     assert rules.gains_above_zero(0.01)["verdict"] is True and rules.gains_above_zero(-0.01)["verdict"] is False
 
 
-def test_losses_are_named_by_kind():
-    assert rules.some_lose(GAINS)["said"] == "blurred: concat"
+def test_losses_are_named_and_counted():
+    assert rules.some_lose(GAINS)["said"] == "concat"
+    assert (rules.some_lose(GAINS)["k"], rules.some_lose(GAINS)["n"]) == (1, 2)
     assert rules.some_lose(GAINS[1:])["verdict"] is False and rules.some_lose(GAINS[1:])["said"] == ""
 
 

@@ -40,8 +40,8 @@ def pages(tmp_path_factory):
 @pytest.mark.slow
 def test_notebook_01_says_what_became_of_rows_and_columns(pages):
     said = {finding["name"]: finding["text"] for finding in pages[0]["01"]["findings"]}
-    assert said["labels_match"] == "40 of 41 files have a label (mood); 1 have none and are left out."
-    assert "1 of the 4 other columns" in said["label_in_other_words"] and "feeling" in said["label_in_other_words"]
+    assert said["labels_match"] == "40 of 41 files have a label (mood); one without a label is left out."
+    assert "One of the 4 other columns" in said["label_in_other_words"] and "feeling" in said["label_in_other_words"]
     assert "stray.wav" in pages[1]["01"] and "999" in pages[1]["01"]
 
 

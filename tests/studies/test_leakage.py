@@ -173,7 +173,7 @@ def test_words_that_know_the_label_honestly_need_provenance_and_are_no_leak(song
     told = [item._replace(lyrics=made[item.spec["track"]] if item.lyrics else "") for item in songs]
     report = audit.audit(embedded, told, tests=["relabelling", "words and fields", "shuffle within labels", "copies"])
     assert known > 0.7 and report.verdict == "proxy", report.table().to_string()
-    assert "proxy for the label, needs provenance" in report["shuffle within labels"].sentence
+    assert "proxy for the label; document its provenance" in report["shuffle within labels"].sentence
     assert not any(outcome.leaks for outcome in report.outcomes) and report["relabelling"].verdict == "clear"
 
 

@@ -57,15 +57,17 @@ def test_every_test_of_bare_arrays_that_is_claimed_has_its_words():
 def test_a_leak_is_seen_from_the_least_strength_that_is_called_often_enough():
     power = pd.DataFrame([(0.0, "a", 1, 10, 0.1), (0.3, "a", 8, 10, 0.8), (1.0, "a", 9, 10, 0.9)],
                          columns=["strength", "test", "called", "repeats", "rate"])
-    assert tables.called(power) == {"seen": "1 (a)", "alarms": 1, "n": 10}
-    assert tables.called(power, 0.95)["seen"] == "none tried"
+    assert tables.called(power) == {"seen": "from a leak of 1 SD (a)", "alarms": 1, "n": 10}
+    assert tables.called(power, 0.95)["seen"] == "for none of the leaks tried"
 
 
 def test_doses_within_the_expected_range_are_counted():
     fused = pd.DataFrame({0: [0.2, 0.4, 0.5, 0.9]}, index=[0.0, 0.5, 1.0, 2.3])
     found = doses.Curves(report("clear").outcomes[0], fused, {"audio and text": fused}, {"audio alone": 0.3})
     n, numbers = doses.expected(found)
-    assert (n, numbers["low"], numbers["high"], numbers["none"]) == (2, 0.5, 1.0, 0.2)
+    assert (n, numbers["at"], numbers["none"]) == (2, "at 0.50 to 1.00 nats", 0.2)
+    one = found._replace(nmi={"audio and text": fused.iloc[:2]})
+    assert doses.expected(one)[1]["at"] == "at 0.50 nats"
 
 
 def test_looks_are_those_of_a_test_and_its_verdicts():

@@ -25,8 +25,9 @@ def test_variants_have_the_ranges_that_they_are_named_for(factors):
     assert not set(found["as composed, first draw"]) & set(found["as composed, second draw"])
     edge, level = ({name: one[of] for name, one in spread.items()} for of in (variants.EDGE, variants.LEVEL))
     first = "as composed, first draw"
-    assert edge["band edge weaker"] < 0.5 * edge[first] < edge[first] < 0.8 * edge["band edge stronger"]
-    both = "band edge weaker, level stronger"
+    less, more = (edge[f"low-pass corner {how} varied"] for how in ("less", "more"))
+    assert less < 0.5 * edge[first] < edge[first] < 0.8 * more
+    both = "low-pass corner less, loudness more varied"
     assert edge[both] < 0.7 * edge[first] and level[both] > 1.2 * level[first]
 
 

@@ -13,6 +13,8 @@ from lib.features import audio
 from lib.models import theory
 from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
+from lib.report.glossary import shown
+from lib.report.rules import in_words
 from lib.scores import difficulty, information, properties
 from lib.store import artifacts
 from lib.store.labels import FEW
@@ -28,8 +30,9 @@ def copies(run: Run, n: int) -> dict[str, int | str]:
     across = int((~agree).sum())
     dropped = int((found.groupby("group").size() - 1).sum()) + across
     keep = run.settings.duplicates == "keep"
-    return {"groups": len(agree), "across": across, "setting": run.settings.duplicates, "n": n,
-            "other": f"drop would leave {n - dropped}" if keep else "copies dropped"}
+    policy = f"all copies are kept (one of each would leave {n - dropped} of {n} tracks)" if dropped else ""
+    policy = policy if keep else "one copy of each is kept"
+    return {"groups": len(agree), "across": across, "n": n, "policy": policy or f"n = {n} tracks"}
 
 
 def copies_listed(run: Run) -> pd.DataFrame:
@@ -46,7 +49,7 @@ def accounts(files: pd.DataFrame, from_files: bool) -> dict[str, int | str]:
     left = of.get("left out", 0)
     return {"things": "files" if from_files else "tracks", "used": int(of.get("used", 0)), "noted": int(noted),
             "listed": int(of.get("listed", 0)), "ignored": int(of.get("ignored", 0)),
-            "left_out": f"; {left} left out by settings" if left else ""}
+            "left_out": f"; {left} excluded by settings" if left else ""}
 
 
 def alike(labels: pd.Series) -> str:
@@ -113,9 +116,9 @@ def one_of_each(labels: pd.Series, most: int = 12) -> dict[str, str]:
 
 
 def arrays(data: xr.Dataset) -> pd.DataFrame:
-    """A row per array: array, shape, dims."""
+    """A row per array: array, size, dims."""
     rows = [(name, " x ".join(map(str, array.shape)), ", ".join(array.dims)) for name, array in data.data_vars.items()]
-    return pd.DataFrame(rows, columns=["array", "shape", "dims"])
+    return pd.DataFrame(rows, columns=["array", "size", "dims"])
 
 
 def described(descriptors: pd.DataFrame) -> pd.DataFrame:
@@ -157,4 +160,5 @@ def heard(run: Run, x: pd.DataFrame, labels: pd.Series) -> pd.Series:
 def carried(shares: pd.Series) -> dict[str, float | str]:
     """How many of the `heard` factors the features carry, and which, the best first."""
     best = shares[shares >= properties.CARRIED].index[::-1]
-    return {"n": len(shares), "k": len(best), "floor": properties.CARRIED, "names": ", ".join(best)}
+    return {"n": len(shares), "k": len(best), "floor": properties.CARRIED,
+            "names": in_words(map(shown, best)) if len(best) else ""}

@@ -35,7 +35,7 @@ class First(NamedTuple):
 
 def methods_table() -> pd.DataFrame:
     """What each method joins, for readers."""
-    return pd.DataFrame({"method": MEANING.keys(), "what it joins": MEANING.values()})
+    return pd.DataFrame({"method": MEANING.keys(), "points that are clustered": MEANING.values()})
 
 
 def made(known: pd.Series, full: float) -> dict[Dose, Made]:

@@ -104,10 +104,10 @@ METHODS: dict[str, Callable[[pd.DataFrame, pd.DataFrame, int, int], pd.DataFrame
     "late": consensus,
 }
 MEANING = {
-    "concat": "columns side by side, as they are",
-    "blocks": "each view scaled to the same total variance",
-    "weighted": "blocks, weighted so that the joint clusters serve both views alike",
-    "cca": "canonical variates of both views, k - 1 pairs",
-    "late": "consensus of clusterings of each view alone",
-    "poe": "multimodal VAE, product of experts; tracks may lack a view",
+    "concat": "columns side by side",
+    "blocks": "columns side by side, each modality scaled to the same total variance",
+    "weighted": "the same, weighted so that the joint clusters agree equally with both modalities",
+    "cca": "canonical variates of both modalities, k − 1 pairs",
+    "late": "consensus of clusterings of each modality alone",
+    "poe": "latent of a VAE with a product of experts; tracks may lack a modality",
 }

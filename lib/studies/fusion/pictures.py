@@ -8,12 +8,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lib.report import style
+from lib.report.glossary import shown
 from lib.report.plots import curves, dots
 from lib.report.redraw import redrawable
 from lib.scores.intervals import SHARE, Interval
 from lib.studies.fusion.methods import METHODS
 
-INFORMATION = "information of the second view about {label}, nats"
+INFORMATION = "information of the second modality about {label}, nats"
 Bands = Mapping[str, tuple[float, float]]
 
 
@@ -24,10 +25,11 @@ def gains_over_information(found: Mapping[str, dict[str, pd.DataFrame]], inside:
     `doses.gain_curves`. Hollow: mean gain by method where half of it is dealt within labels."""
     figure, axes = style.new(style.PAGE, 3.0, 1, len(found), sharey=True)
     places = ([-full, -full / 2, 0, full / 2, full],
-              ["all,\ndealt out", "half,\ndealt out", "0", f"{full / 2:.2f}", f"{full:.2f}"])
+              ["all,\npermuted", "half,\npermuted", "0", f"{full / 2:.2f}", f"{full:.2f}"])
     for ax, (kind, parts) in zip(axes, found.items(), strict=True):
-        ylabel = "gain in NMI over the better single view" if ax.get_subplotspec().is_first_col() else ""
-        curves(parts, INFORMATION, ylabel, ax, lines={"no gain": 0.0}, title=f"{kind} view", legend=False)
+        ylabel = "gain in NMI over the better modality" if ax.get_subplotspec().is_first_col() else ""
+        title = f"{shown(kind)} second modality"
+        curves(parts, INFORMATION, ylabel, ax, lines={"no gain": 0.0}, title=title, legend=False)
         ax.axvline(0, color=style.GREY, lw=0.8)
         ax.set_ylim(bottom=max(-0.35, ax.get_ylim()[0]))
         ax.set_xticks(*places)
@@ -45,7 +47,7 @@ def scores_over_information(methods: dict[str, pd.DataFrame], audio: pd.DataFram
     for i, (name, (low, high)) in enumerate(expected.items()):
         ax.axhspan(low, high, color=style.PALETTE[7 + i], alpha=0.25, lw=0, label=name)
     return curves(methods, INFORMATION, "NMI with {label}", ax, within=SHARE, lines={
-        "audio alone": audio.mean(axis=1), "second view alone": second.mean(axis=1)})
+        "audio alone": audio.mean(axis=1), "second modality alone": second.mean(axis=1)})
 
 
 @redrawable
@@ -54,7 +56,7 @@ def ladder(rows: pd.DataFrame, expected: Bands) -> Figure:
     tracks, with bands of what was expected."""
     nulls = [dealt.mean if isinstance(dealt, Interval) else float("nan") for dealt in rows["dealt to all"]]
     figure = dots(list(rows["method"]), list(rows["nmi"]), "NMI with {label}", nulls=nulls,
-                  null_name="dealt to other tracks")
+                  null_name="second modality permuted")
     for i, (low, high) in enumerate(expected.values()):
         figure.axes[0].axvspan(low, high, color=style.PALETTE[7 + i], alpha=0.25, lw=0)
     return figure

@@ -24,25 +24,29 @@ def none_gains(rows: pd.DataFrame, seeds: int) -> Ruling:
 def some_gain(rows: pd.DataFrame, seeds: int) -> Ruling:
     """Does a method gain over its better single modality? Rows of `doses.gains`; numbers are of the surest."""
     best = rows.loc[rows["bound"].idxmax()]
-    able = sorted(set(rows.loc[rows["bound"] > 0, "method"]), key=list(MEANING).index)
+    able = _in_order(rows.loc[rows["bound"] > 0, "method"])
     words = "the simultaneous 95 % lower bound of at least one method lies above zero between no and full information"
     return ruling(best["bound"] > 0 if seeds >= SEEDS else None, words, able=", ".join(able), gain=best["over_better"],
-                  **best[["method", "nats", "view", "bound"]])
+                  k=len(able), n=rows["method"].nunique(), **best[["method", "nats", "view", "bound"]])
 
 
 @rule
 def some_lose(rows: pd.DataFrame) -> Ruling:
-    """Does a method score below audio alone? Rows of `doses.gains`; `said` names those that do."""
-    harmed = rows[[gain.high < 0 for gain in rows["over_audio"]]].groupby("view", sort=False)["method"]
+    """Does a method score below audio alone, with any kind of modality? Rows of `doses.gains`; `said` names those."""
+    harmed = _in_order(rows.loc[[gain.high < 0 for gain in rows["over_audio"]], "method"])
     known = any(gain.n for gain in rows["over_audio"])
     return ruling(len(harmed) > 0 if known else None, "the 95 % interval of a gain over audio lies below zero",
-                  said="; ".join(f"{kind}: {', '.join(names)}" for kind, names in harmed))
+                  said=", ".join(harmed), k=len(harmed), n=rows["method"].nunique())
+
+
+def _in_order(methods: pd.Series) -> list[str]:
+    return sorted(set(methods), key=list(MEANING).index)
 
 
 @rule
 def enough_text(has_text: bool) -> Ruling:
     """Has the corpus a second modality of its own?"""
-    return ruling(has_text, "more tracks than clusters have text")
+    return ruling(has_text, "more tracks than clusters have lyrics")
 
 
 @rule
@@ -53,19 +57,20 @@ def gains_above_zero(low: float) -> Ruling:
 
 @rule
 def acts_as_label(lost: pd.Series, worth: pd.Series) -> Ruling:
-    """Is most of a modality's worth its labels? NMI [seed] lost when dealt within labels, and when dealt to all."""
+    """Is most of a modality's worth its labels? NMI [seed] lost when it is exchanged within labels, and
+    between all tracks."""
     kept = interval(worth - 2 * lost)
     return ruling(interval(worth).low > 0 and kept.low > 0,
-                  "dealing to all costs a resolved part, and dealing within {label} less than half of it",
+                  "exchange between all tracks costs NMI, and within {label} less than half of that (intervals)",
                   lost=interval(lost), worth=interval(worth))
 
 
 @rule
 def only_a_label(gain: pd.Series, lost: pd.Series) -> Ruling:
-    """Is all of a modality's worth its labels? Gain over audio, and what dealing within labels costs: NMI [seed]."""
+    """Is all of a modality's worth its labels? Gain over audio, and what exchange within labels costs: NMI [seed]."""
     return ruling(interval(gain).low > 0 and lost.mean() < 0.1 * gain.mean(),
-                  "the gain over audio is resolved, and the shuffle within {label} costs less than a tenth of it",
-                  gain=float(gain.mean()), lost=float(lost.mean()))
+                  "the interval of the gain over audio lies above zero; exchange within {label} costs below a tenth",
+                  gain=float(gain.mean()), lost=float(lost.mean()), share=float(1 - lost.mean() / (gain.mean() or 1)))
 
 
 @rule

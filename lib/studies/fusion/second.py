@@ -116,7 +116,7 @@ def kept_without(first: First, second: Points, permuted: pd.Series) -> pd.DataFr
         by_seed = {step: [agreement({step: one.loc[some[s], [s]]}, labels).iloc[0, 0] for s in some]
                    for step, (one, labels) in judged.items()}
         nmi = {step: intervals.of_metric(values, "nmi") for step, values in by_seed.items()}
-        rows.append({"tracks": f"{which} second view", "n": len(next(iter(some.values())))} | nmi)
+        rows.append({"tracks": f"{which} second modality", "n": len(next(iter(some.values())))} | nmi)
     return pd.DataFrame(rows)
 
 

@@ -59,21 +59,22 @@ def ceiling(embedding: pd.DataFrame, content: Mapping[str, pd.DataFrame] | Readi
     got = read({"table": embedding}, labels, seed)
     tracks = got.index.intersection(content.index)
     if len(tracks) < 20:
-        return not_run(test, "fewer than 20 tracks have the table, raw content and a label that five tracks share")
+        return not_run(test, "fewer than 20 tracks have an embedding, raw content and a label of five tracks or more")
     mine, theirs = got.loc[tracks], content.loc[tracks]
     more, fewer = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
     p = float(stats.binom.sf(more - 1, more + fewer, 0.5)) if more + fewer else 1.0
     difference = float(mine.mean() - theirs.mean())
-    said = f"label read at {mine.mean():.2f} from the table, at {theirs.mean():.2f} from raw content (p = {p:.2g}): "
+    said = (f"the label is decodable with accuracy {mine.mean():.2f} from the embedding, {theirs.mean():.2f} from the "
+            f"raw content (p = {p:.2g}): ")
     if p < EACH and difference >= MARGIN:
-        said += "knows more than its content, a proxy for the label, needs provenance"
+        said += "more than its content holds, a proxy for the label; document its provenance"
         return Result(test, "proxy", difference, MARGIN, said)
     commonest = float(labels.loc[tracks].value_counts(normalize=True).max())
     share = (float(mine.mean()) - commonest) / (1 - commonest)
     if share >= MOST:
-        said += "the content gives it away, a proxy for the label, needs provenance"
+        said += "the content itself reveals it, a proxy for the label; document its provenance"
         return Result(test, "proxy", share, MOST, said)
-    return Result(test, "clear", difference, MARGIN, said + "knows no more than its content")
+    return Result(test, "clear", difference, MARGIN, said + "no more than its content holds")
 
 
 def raw_content(corpus: Corpus) -> dict[str, pd.DataFrame]:

@@ -70,7 +70,7 @@ def copies(corpus: Corpus, table: pd.DataFrame | None = None,
     same = where[where["track"].duplicated(keep=False)]
     if len(same):
         crossing = int((same.groupby("track")["label"].nunique() > 1).sum())
-        said.append(f"{same['track'].nunique()} recordings are there more than once, {crossing} under different labels")
+        said.append(f"{same['track'].nunique()} recordings occur more than once, {crossing} under different labels")
     texts = where[where["text"].str.split().str.len() >= 10]
     texts = texts[texts["text"].duplicated(keep=False) & ~texts["track"].isin(same["track"])]
     if len(texts):
@@ -81,13 +81,13 @@ def copies(corpus: Corpus, table: pd.DataFrame | None = None,
         strangers = int((~table.index.isin(where["track"])).sum())
         several = int(table.index.duplicated().sum()) - int(where["track"].duplicated().sum())
         if strangers or several > 0:
-            said.append(f"{strangers} rows of the table are no track of the corpus, {max(several, 0)} repeat one")
+            said.append(f"{strangers} embeddings belong to no track of the corpus, {max(several, 0)} repeat one")
             count += strangers + max(several, 0)
     if audio is not None and audio.shape[1] > 1:
         near = near_copies(audio.to_numpy(float))
         if len(near.pairs):
-            said.append(f"{len(near.pairs)} pairs of recordings are nearer than chance allows (p = {near.p:.2g})")
+            said.append(f"{len(near.pairs)} pairs of recordings are closer than expected by chance (p = {near.p:.2g})")
             count += len(near.pairs)
     if said:
         return Result(test, "copies", float(count), 0.0, "; ".join(said))
-    return Result(test, "clear", 0.0, 0.0, "no recording twice, none nearly so")
+    return Result(test, "clear", 0.0, 0.0, "no recording occurs twice or nearly so")

@@ -49,10 +49,10 @@ def curves(made: Mapping[int, list[tuple[pd.Series, float]]], labels: pd.Series,
 
 
 def expected(found: Curves) -> tuple[int, dict[str, float]]:
-    """At how many doses fusion has the NMI that the earlier study expected without a leak; and from which to which
-    (nats), beside fusion with no information (`none`, at `zero` nats) and audio alone."""
+    """At how many doses fusion has the NMI that the earlier study expected without a leak; at which (`at`, nats), and
+    that of fusion with no information (`none`, at `zero` nats) and of audio alone."""
     fused, (least, most) = found.nmi["audio and text"].mean(axis=1), EXPECTED["expected without leak"]
     inside = fused.index[fused.between(least, most)]
-    return len(inside), {"audio": found.reference["audio alone"], "low": float(min(inside, default=0)),
-                         "high": float(max(inside, default=0)), "zero": float(fused.index[0]),
-                         "none": float(fused.iloc[0])}
+    ends = list(dict.fromkeys(f"{end(inside, default=0):.2f}" for end in (min, max)))
+    return len(inside), {"audio": found.reference["audio alone"], "at": f"at {' to '.join(ends)} nats",
+                         "zero": float(fused.index[0]), "none": float(fused.iloc[0])}

@@ -34,7 +34,7 @@ def noise_on_label(left: pd.DataFrame) -> Figure:
     say(ax, listed(left["array"], left["dimensions left"] / left["if noise"]))
     ax.axhline(ISOTROPIC, color=GREY, lw=0.8, ls="--")
     ax.axvline(UNRELATED, color=GREY, lw=0.8, ls="--")
-    ax.set(xlabel="R² from the best other array", ylabel="dimensions left / if noise")
+    ax.set(xlabel="R² from the best other array", ylabel="effective dimensions / those of noise")
     ax.legend(fontsize=6)
     return figure
 

@@ -41,24 +41,25 @@ def relabelling(builder: Builder, corpus: Corpus, seed: int = 0) -> Result:
         after = [rebuilding.build(builder, corpus, Filing(order)) for order in orders]
         moved = max(rebuilding.change(before, table) for table in after)
         if noise <= TOLERANCE and moved <= TOLERANCE:
-            return Result(test, "clear", moved, TOLERANCE, f"largest change of a row under permuted labels "
-                           f"{moved:.2g}, allowed {TOLERANCE:g}: sees no label")
+            return Result(test, "clear", moved, TOLERANCE, "does not depend on the label (largest change of an "
+                           f"embedding under permuted labels {moved:.2g}, tolerance {TOLERANCE:g})")
         filing = Filing(nulls.permutation(len(labels), rng, labels))
         inside = rebuilding.change(before, rebuilding.build(builder, corpus, filing))
         if noise <= TOLERANCE and inside <= TOLERANCE:
-            return Result(test, "leak", moved, TOLERANCE, f"rows change by up to {moved:.2g} under permuted labels, "
-                           f"and by {inside:.2g} when recordings move within their label: leaks")
+            return Result(test, "leak", moved, TOLERANCE, f"a proved leak: embeddings change by up to {moved:.2g} when "
+                           f"labels are permuted, and by {inside:.2g} when recordings move within their label")
         orders += [rng.permutation(len(labels)) for _ in range(N_REFILED - 2)]
         after += [rebuilding.build(builder, corpus, Filing(order)) for order in orders[2:]]
     except Exception as error:  # whatever a builder raises that it did not raise under the first filing
-        return Result(test, "leak", float("inf"), TOLERANCE, "the builder fails when the same recordings are filed "
-                       f"otherwise ({type(error).__name__}): leaks")
+        return Result(test, "leak", float("inf"), TOLERANCE, "a proved leak: the builder fails when the same "
+                       f"recordings have other names or folders ({type(error).__name__})")
     p = slot_p(after, where["track"].to_numpy(), labels, orders, seed)
-    kind = "two builds of one folder differ" if noise > TOLERANCE else "rows depend on file names or order"
+    kind = "two builds of one folder differ" if noise > TOLERANCE else "embeddings depend on file names or order"
     if p < EACH:
-        size = f"= {p:.2g}" if p > 0 else "below 1e-300"
-        return Result(test, "leak", p, EACH, f"{kind}, and what changes goes with the label (p {size}): leaks")
-    return Result(test, "unstable", p, EACH, f"{kind}; nothing in it goes with the label (p = {p:.2g}): not repeatable")
+        size = f"= {p:.2g}" if p > 0 else "< 1e-300"
+        return Result(test, "leak", p, EACH, f"a proved leak: {kind}, and the change follows the label (p {size})")
+    return Result(test, "unstable", p, EACH, f"not repeatable: {kind}; the change does not follow the label "
+                                             f"(p = {p:.2g})")
 
 
 def slot_p(tables: Sequence[pd.DataFrame], tracks: np.ndarray, labels: np.ndarray, orders: Sequence[np.ndarray],
@@ -137,7 +138,7 @@ def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, built: pd.
               for name, keyed in tables.items() for column in keyed.fields}
     as_is = np.arange(len(labels))
     if rebuilding.change(before, rebuilding.build(builder, corpus, Filing(as_is))) > TOLERANCE:
-        return not_run(test, "a copy of the same folder builds otherwise, so that nothing can be told from a change")
+        return not_run(test, "a copy of the same folder gives other embeddings, so a change would show nothing")
     told: dict[str, float] = {}
     own = names_of_labels(where["text"], labels)
     swapped = Filing(rng.permutation(len(labels)), swap_words=True)
@@ -152,12 +153,12 @@ def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, built: pd.
             if rebuilding.change(before, after) > TOLERANCE:
                 told[name.split(":", 1)[1]] = _field_p(values[name], labels, rng)
     if not told:
-        return Result(test, "clear", 1.0, EACH, "reads no label's name in texts and no field that follows a track")
+        return Result(test, "clear", 1.0, EACH, "uses neither names of labels in texts nor fields that follow a track")
     p = min(1.0, min(told.values()) * len(told))
     what = ", ".join(f"{name} (p = {value:.2g})" for name, value in told.items())
     if p < EACH:
-        return Result(test, "leak", p, EACH, f"reads what goes with the label: {what}")
-    return Result(test, "clear", p, EACH, f"reads {what}, which does not go with the label")
+        return Result(test, "leak", p, EACH, f"a proved leak: it uses what is associated with the label: {what}")
+    return Result(test, "clear", p, EACH, f"uses {what}, which is not associated with the label")
 
 
 def names_of_labels(texts: pd.Series, labels: np.ndarray) -> np.ndarray:

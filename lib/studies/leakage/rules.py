@@ -12,8 +12,8 @@ from lib.studies.leakage.arrays.report import LEVEL, ArrayReport, Finding
 from lib.studies.leakage.outcomes import AuditReport, Result
 
 CLEAR = {  # what holds of an array in which a test finds nothing
-    "row order": f"the label changes as often from row to row as in no order, at {100 * LEVEL:g} %",
-    "label-derived": "what is left without the labels' means is structured, or another array tells something of it",
+    "row order": f"the label changes from row to row as often as in random order, at {100 * LEVEL:g} %",
+    "label-derived": "what is left without the labels' means has structure, or another array predicts part of it",
     "shuffle within labels": "less than half of its gain is left when rows of one label exchange it",
     "label beside features": "the label adds no more than to label-free maps of the source, trained ones among them, "
                              f"at {100 * LEVEL:g} % over all arrays",
@@ -21,21 +21,20 @@ CLEAR = {  # what holds of an array in which a test finds nothing
     "equals the labels": "fewer than 98 % of the rows lie in the groups that go with the labels best, or k-means "
                          "gives it",
     "nothing agrees": "neighbours share labels more often than chance allows",
-    "unknown as a class": "no label reads like none known, and none has more than half of the rows (of two labels: two "
-                          "thirds)",
+    "unknown as a class": "no label means unknown, and none has more than half of the rows (of two labels: two thirds)",
     "failed join": "no block of five or more rows is identical",
-    "neighbours in order": f"next rows are no nearer than rows of one label dealt anew, at {100 * LEVEL:g} %",
+    "neighbours in order": f"neighbouring rows are no closer than permuted rows of one label, at {100 * LEVEL:g} %",
     "test among training rows": "no row of test or validation is a row of training",
     "scale of dimensions": f"no dimension has less than {100 * DEAD:g} % of the largest one's variance, and none is "
                            "absurd",
-    "baseline metrics": "no printed score is the share of the commonest label",
-    "silhouette of another array": "the printed silhouette is that of its groups in an array that is here",
-    "rows not reproduced": "each printed row has the scores of a clustering here",
+    "baseline metrics": "no reported score equals the share of the most frequent label",
+    "silhouette of another array": "the reported silhouette is that of its clusters in an array of this folder",
+    "rows not reproduced": "each reported row has the scores of a clustering of this folder",
     "exact duplicates": "no two rows of real numbers are identical",
-    "collapse": f"{{subject}}: at least half of the dimensions carry more than {ACTIVE_NATS:g} nats, on these "
+    "collapse": f"{{subject}}: at least half of the dimensions have a KL above {ACTIVE_NATS:g} nats, under these "
                 "assumptions",
     "silhouette": "less than half of the silhouette is that of a Gaussian cloud",
-    "reported purity": "no printed purity is inverse purity and not purity",
+    "reported purity": "no reported purity is inverse purity and not purity",
 }
 
 
@@ -72,13 +71,13 @@ def no_leak_proved(report: AuditReport) -> Ruling:
 def genre_proxy(report: AuditReport) -> Ruling:
     """Does a statistical test of the audit call an embedding a proxy for the label?"""
     calls = [one.sentence for one in report.outcomes if one.verdict == "proxy"]
-    return ruling(bool(calls), "tests 2 to 4 call it one", said="; ".join(calls))
+    return ruling(bool(calls), "a statistical test of the audit calls it one", said="; ".join(calls))
 
 
 @rule
 def within_dose(outcome: Result) -> Ruling:
     """Do clusters know no more than was put into the text?"""
-    words = "clusters exceed their dose at no dose, at the audit's level"
+    words = "at no amount of information do clusters exceed it, at the level of the audit"
     return ruling(outcome.verdict == "clear", words, said=outcome.sentence)
 
 

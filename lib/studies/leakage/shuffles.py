@@ -54,13 +54,13 @@ def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside
     p = float(stats.t.sf(gain / spread, n_over - 1))
     if not p < EACH:
         return Result(test, "clear", gain, EACH,
-                       f"adds nothing resolved to the agreement with the label (NMI {gain:+.3f}, p = {p:.2g})")
+                       f"adds nothing significant to the agreement with the label (NMI {gain:+.3f}, p = {p:.2g})")
     kept = (np.mean([score("inside", i) for i in range(n_inside)]) - over.mean()) / gain
-    said = (f"adds NMI {gain:.3f} (p = {p:.2g}), of which {100 * kept:.0f} % is left when tracks of one label exchange "
-            "it: ")
+    said = (f"adds {gain:.3f} NMI (p = {p:.2g}), of which {100 * kept:.0f} % remains when it is exchanged between "
+            "tracks of the same label: ")
     if kept >= half:
-        return Result(test, "proxy", float(kept), half, said + "acts as a proxy for the label, needs provenance")
-    return Result(test, "clear", float(kept), half, said + "it says more than the label")
+        return Result(test, "proxy", float(kept), half, said + "acts as a proxy for the label; document its provenance")
+    return Result(test, "clear", float(kept), half, said + "it contributes more than the label")
 
 
 def modality_within_shuffle(first: pd.DataFrame | None, second: pd.DataFrame, labels: pd.Series,
@@ -159,12 +159,12 @@ def dose_curve(modalities: Mapping[float, pd.DataFrame], labels: Mapping[float, 
     worst = table.loc[table["p"].idxmin()]
     p = min(1.0, float(worst["p"]) * len(table))
     beyond = float(worst["information"] - worst["dose"])
-    said = (f"with {worst['dose']:.2g} nats put in its clusters know {worst['information']:.2f} of the label "
-            f"(p = {p:.2g} over {len(table)} doses): ")
+    said = (f"at {worst['dose']:.2g} nats in the text, clusters of its embedding hold {worst['information']:.2f} nats "
+            f"about the label (p = {p:.2g} over {len(table)} amounts): ")
     if p < EACH:
-        said += "more than it can honestly know, a proxy for the label, needs provenance"
+        said += "more than the text holds, a proxy for the label; document its provenance"
         return Result("dose curve", "proxy", beyond, 0.0, said), table
-    return Result("dose curve", "clear", beyond, 0.0, said + "no more than that"), table
+    return Result("dose curve", "clear", beyond, 0.0, said + "no more than the text holds"), table
 
 
 def text_dose_curve(builder: Builder, doses: Mapping[float, Corpus], seed: int = 0) -> Result:
@@ -180,10 +180,10 @@ def text_dose_curve(builder: Builder, doses: Mapping[float, Corpus], seed: int =
     if _reads_only_texts(builder, doses[some], modalities[some], seed):
         return dose_curve(modalities, labels, seed=seed)[0]
     if 0 not in doses:
-        return not_run("dose curve", "it reads more than texts, and there is no corpus whose texts know nothing")
+        return not_run("dose curve", "it reads more than texts, and there is no corpus with uninformative texts")
     found = text_within_shuffle(builder, doses[0], seed, modalities[0])
     verdict = "proxy" if found.verdict == "proxy" else "clear"
-    return Result("dose curve", verdict, found.value, found.limit, f"with texts that know nothing: {found.sentence}")
+    return Result("dose curve", verdict, found.value, found.limit, f"with uninformative texts: {found.sentence}")
 
 
 def _reads_only_texts(builder: Builder, corpus: Corpus, built: pd.DataFrame, seed: int) -> bool:

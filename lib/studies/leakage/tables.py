@@ -42,7 +42,8 @@ def called(power: pd.DataFrame, share: float = 0.8) -> dict[str, str | int]:
     false alarms among the clean ones."""
     seen = power[(power["rate"] > share) & (power["strength"] > 0)].groupby("test")["strength"].min()
     clean = power[power["strength"] == 0]
-    return {"seen": ", ".join(f"{value:g} ({test})" for test, value in seen.items()) or "none tried",
+    return {"seen": "from a leak of " + ", ".join(f"{value:g} SD ({test})" for test, value in seen.items())
+            if len(seen) else "for none of the leaks tried",
             "alarms": int(clean["called"].sum()), "n": int(clean["repeats"].sum())}
 
 

@@ -19,8 +19,9 @@ from lib.studies.nuisances.ladder import NO_NETWORK, Clustered, Rung
 
 ALPHA = 0.05
 THROUGH = "through nuisance"  # the latent sees a nuisance that goes with the label
-NOTHING, MEANS, MEANS_VAE = "nothing removed", "subtracted means", "means, then VAE"  # what gains are over
-UNEXPLAINED = "not explained"
+# What gains are over
+NOTHING, MEANS, MEANS_VAE = "nothing removed", "subtracted means", "subtracted means before the VAE"
+UNEXPLAINED = "unexplained"
 POSITIVE, NEGATIVE, OPEN, FEW = "positive", "negative", "not decided", "not decided: too few units"
 
 
@@ -134,9 +135,9 @@ def _why(kind: str, value: intervals.Interval, goes_with_label: bool) -> str:
     """Why a placebo may lie outside the margin."""
     margin = protocol.protocol().margin
     if kind == placebos.WITHIN and goes_with_label:
-        return "the nuisance goes with the label, and its permutation within labels keeps that"
+        return "the nuisance is associated with the label, which permutation within labels keeps"
     if not (value.low > margin or value.high < -margin):
-        return "its interval reaches into the margin: seeds and units"
+        return "its interval overlaps the margin"
     return UNEXPLAINED
 
 

@@ -37,12 +37,13 @@ def ladder(table: pd.DataFrame, base: pd.DataFrame) -> Figure:
         ax.set(yticks=range(len(rungs)), yticklabels=[shown(rung) for rung in rungs[::-1]], title=shown(name),
                ylim=(-0.6, len(rungs) - 0.4))
     for ax in axes[-1]:
-        ax.set_xlabel("NMI with labels")
+        ax.set_xlabel("NMI with {label}")
     handles = [Line2D([], [], color=PALETTE[i], marker=MARKERS[i], ls="", label=network)
                for i, network in enumerate(networks)]
     handles.append(Line2D([], [], color=GREY, ls="--", lw=0.9, label="nothing removed"))
     if table["label_use"].ne("none").any():
-        handles.append(Line2D([], [], color=GREY, marker="o", mfc="white", ls="", label="through nuisance"))
+        through = "depends on a nuisance associated with {label}"
+        handles.append(Line2D([], [], color=GREY, marker="o", mfc="white", ls="", label=through))
     legend_below(figure, handles)
     return figure
 
@@ -98,9 +99,9 @@ def placebos_drawn(table: pd.DataFrame, margin: float) -> Figure:
             ax.plot(means, at, MARKERS[i], color=PALETTE[i], ms=3.5, ls="", label=shown(rung))
             say(ax, f"{shown(rung)}: {listed(map(shown, names), means)}")
         ax.set(yticks=range(len(names)), yticklabels=[shown(name) for name in names[::-1]], title=kind,
-               xlabel="change of NMI with labels", ylim=(-0.6, len(names) - 0.4))
+               xlabel="change of NMI with {label}", ylim=(-0.6, len(names) - 0.4))
     handles = axes[0, 0].get_legend_handles_labels()[0]
-    legend_below(figure, [*handles, Line2D([], [], color=GREY, ls="--", lw=0.9, label="margin, committed before")])
+    legend_below(figure, [*handles, Line2D([], [], color=GREY, ls="--", lw=0.9, label="margin, fixed in advance")])
     return figure
 
 
@@ -109,8 +110,8 @@ def coincidence(found: dict[str, dict[str, pd.DataFrame]]) -> Figure:
     """NMI with label and with nuisance as the two go together (`coincidence.curves`), without and with conditioning."""
     figure, axes = new(PAGE, 2.5, 1, len(found), sharey=True)
     for ax, (what, tables) in zip(axes, found.items(), strict=True):
-        curves({shown(rung): values for rung, values in tables.items()}, "share of tracks with their label's level",
-               "NMI", ax, title=f"with {what}", legend=False)
+        curves({shown(rung): values for rung, values in tables.items()},
+               "share of tracks whose nuisance follows {label}", "NMI", ax, title=f"with {what}", legend=False)
     legend_below(figure)
     return figure
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.report.rules import Ruling, rule, ruling
+from lib.report.rules import Ruling, in_words, rule, ruling
 from lib.scores import intervals
 from lib.scores.intervals import Estimate
 from lib.studies.nuisances import gains
@@ -23,8 +23,9 @@ FOLLOWS = 0.5  # rank correlation from which measurement is said to follow theor
 
 
 def _names(rows: pd.DataFrame) -> str:
-    said = (gains.words(row) for row in rows.itertuples())
-    return ", ".join(f"{one['nuisance']} ({one['rung']})" for one in said) or "none"
+    each = rows.groupby("nuisance", sort=False)["rung"].unique()
+    return in_words(f"{shown(name)} ({'both CVAEs' if len(rungs) > 1 else shown(rungs[0])})"
+                    for name, rungs in each.items())
 
 
 @rule
@@ -61,7 +62,7 @@ def something_to_remove(family: pd.DataFrame, associated: pd.DataFrame) -> Rulin
     decided = len(rows) == 0 or not rows["outcome"].eq(FEW).all()
     return ruling(len(pays) > 0 if decided else None,
                   f"a CVAE over the VAE: {FAMILY}, and above zero; not through a nuisance that goes with the label",
-                  n=len(associated), pays=_names(pays), costs=_names(costs), rest=", ".join(map(shown, rest)) or "none")
+                  n=len(associated), pays=_names(pays), costs=_names(costs), rest=in_words(map(shown, rest)))
 
 
 @rule
@@ -69,7 +70,7 @@ def placebos_stay(table: pd.DataFrame, margin: float) -> Ruling:
     """Does every placebo stay within the margin? The table of `gains.placebo_gains`."""
     out = table[~table["within"]]
     counts = out["why"].value_counts(sort=False)
-    return ruling(out.empty, "every mean change of NMI lies within the margin that was committed before",
+    return ruling(out.empty, "every mean change of NMI lies within the margin, which was fixed in advance",
                   n=len(table), k=len(out), margin=margin, why="; ".join(f"{n} × {why}" for why, n in counts.items()),
                   unexplained=int(out["why"].eq(gains.UNEXPLAINED).sum()))
 
@@ -78,8 +79,9 @@ def placebos_stay(table: pd.DataFrame, margin: float) -> Ruling:
 def goes_along(associated: pd.DataFrame) -> Ruling:
     """Does any nuisance go with the label? The table of `gains.associations`."""
     found = associated[associated["goes with label"]]
-    return ruling(len(found) > 0, f"I(nuisance; label) above its permutation null, p at most {gains.ALPHA:g}",
-                  n=len(associated), k=len(found), names=", ".join(map(shown, found.index)) or "none")
+    words = f"mutual information with the label above its permutation null, p at most {gains.ALPHA:g}"
+    names = ", ".join(map(shown, found.index)) or "none"
+    return ruling(len(found) > 0, words, n=len(associated), k=len(found), names=names)
 
 
 @rule
@@ -90,7 +92,7 @@ def works_unseen(found: pd.DataFrame) -> Ruling:
     names = [rung for rung, one in change.items() if one.low > 0]
     return ruling(bool(names) if known else None,
                   "the 95 % interval over folds of the paired difference lies above zero",
-                  names=", ".join(map(shown, names)) or "none", folds=len(found), **change)
+                  names=in_words(map(shown, names)), folds=len(found), **change)
 
 
 @rule

@@ -19,7 +19,7 @@ from lib.scores.verdict import Evidence
 from lib.store.runs import Run
 from lib.studies.paradox import experiments, rules
 
-BEYOND = "separation: more than a Gaussian has"
+BEYOND = "separation: it exceeds that of a Gaussian"
 FACTORS = ("beta", "enc", "dec")
 SHOWN = ("silhouette", "silhouette_null", "nmi", "nmi_null", "probe_mu", "active_dims", "kl")
 CHANGED = ("silhouette", "excess", "nmi", "probe_mu", "active_dims", "kl")  # metrics whose effects are given
@@ -96,7 +96,7 @@ def excess_moved(cell: pd.DataFrame, beta: float) -> dict[str, pd.Series]:
 def causes(found: pd.DataFrame, beta: float) -> pd.DataFrame:
     """The candidate causes, named for readers, with their `effects`."""
     names = {"beta": f"beta 1 to {beta:g}", "dec": "label in the decoder", "enc": "label in the encoder",
-             "beta x dec": "beta and decoder together"}
+             "beta x dec": "beta with label in the decoder"}
     return found.loc[list(names)].rename(names).rename_axis("cause").reset_index()
 
 
@@ -126,7 +126,9 @@ def against_earlier(run: Run, x: pd.DataFrame, labels: pd.Series, genre: pd.Seri
 
 def both_lengths(full: pd.DataFrame, half: pd.DataFrame) -> pd.DataFrame:
     """The two tables of `against_earlier` as one, for readers."""
-    return full.drop(columns=["miss", "reach"]).assign(**{"half the epochs": half["here"], "meets ": half["meets"]})
+    names = {"here": "this run", "meets": "contains it"}
+    there = full.drop(columns=["miss", "reach"]).rename(columns=names)
+    return there.assign(**{"half of the epochs": half["here"], "contains it, too": half["meets"]})
 
 
 # --- does each verdict turn when it must? ----------------------------------------------------------------------------
@@ -142,7 +144,7 @@ def verdicts(run: Run, x: pd.DataFrame, labels: pd.Series, genre: pd.Series, sto
     shuffled = nulls.permuted_labels(labels, seed)
     return {
         "true labels": experiments.controls(run, x, labels, genre, stored) | {BEYOND: rules.beyond_gaussian(cvae)},
-        "shuffled labels": experiments.controls(run, x, shuffled, genre, stored, "cvae_placebo"),
+        "permuted labels": experiments.controls(run, x, shuffled, genre, stored, "cvae_placebo"),
         "Gaussian features": {BEYOND: rules.beyond_gaussian(scores.evidence(scores.score(run, smooth, genre)))},
     }
 

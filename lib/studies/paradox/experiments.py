@@ -108,7 +108,7 @@ def swap(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series) -> tuple[pd.Da
     decoded = torch.stack([model.decode(mu, _codes(np.full_like(y, c), model)) for c in range(len(names))])
     error = (decoded - data).square().sum(-1).mean(1).numpy()  # [told, track]
     cost = pd.DataFrame({told: error[i] - error[y, np.arange(len(y))] for i, told in enumerate(names)})
-    cost = cost.groupby(np.array(names)[y]).mean().rename_axis(index="true {label}", columns="told {label}")
+    cost = cost.groupby(np.array(names)[y]).mean().rename_axis(index="true {label}", columns="{label} given to decoder")
     profile = decoded.mean((1, 2)).numpy()
     return cost, pd.DataFrame(profile - profile.mean(0), index=names, columns=x.columns)
 
@@ -321,16 +321,17 @@ def controls(run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stor
         effects.append(factorial_effects(table.rename_axis(columns=["beta", "label"])).set_index("effect")["change"])
     chance = float(value(plain, "probe_mu_null").mean())
     return {
-        "label: a sample says nothing about {label}": rules.silent(value(high, "information_z"),
+        "label: a sample carries no information about {label}": rules.silent(value(high, "information_z"),
                                                                  information.label_entropy(y)),
-        "label: a linear probe reads less {label} from mu": rules.lost(value(high, "probe_mu"),
+        "label: {label} is less linearly decodable from mu": rules.lost(value(high, "probe_mu"),
                                                                      value(plain, "probe_mu"), chance),
-        "label: {label} leaves the clusters": rules.lost(value(high, "ami"), value(plain, "ami")),
-        "label: mu repeats what its encoder is given": rules.repeats_label(neighbours["true"], neighbours["averaged"]),
-        "label: the decoder uses it": rules.uses_label(decode_under(latents, x, given, run.settings.seed)),
-        "label: it is a cause of its own": rules.two_causes(*effects, "label"),
+        "label: clusters agree less with {label}": rules.lost(value(high, "ami"), value(plain, "ami")),
+        "label: mu repeats the label that its encoder is given": rules.repeats_label(neighbours["true"],
+                                                                                     neighbours["averaged"]),
+        "label: the decoder uses the label": rules.uses_label(decode_under(latents, x, given, run.settings.seed)),
+        "label: it is a separate cause": rules.two_causes(*effects, "label"),
         "beta: it raises the silhouette": above_zero(intervals.paired(value(high, "silhouette"),
                                                                       value(low, "silhouette"))),
-        "beta: it closes dimensions": rules.lost(value(high, "active_dims"), value(low, "active_dims")),
+        "beta: it lowers active dimensions": rules.lost(value(high, "active_dims"), value(low, "active_dims")),
         "beta: it lowers the rate": rules.lost(value(high, "kl"), value(low, "kl")),
     }

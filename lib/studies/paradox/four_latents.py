@@ -40,7 +40,7 @@ def scored(run: Run, found: Mapping[str, xr.Dataset], genre: pd.Series,
 
 def null_draws(evidence: Mapping[str, Evidence]) -> dict[str, tuple[float, np.ndarray]]:
     """Silhouette and null draws of each latent and kind of null, for `plots.null_strip`."""
-    return {f"{name}, {kind}": (excess.value, excess.draws)
+    return {f"{name}, {'Gaussian' if kind == 'gaussian' else kind}": (excess.value, excess.draws)
             for name, one in evidence.items() for kind, excess in one.silhouettes.items()}
 
 
@@ -51,13 +51,13 @@ def noise_plane(run: Run, n: int, k: int) -> float:
 
 
 def evidence_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Silhouettes beside their nulls, `explained` (the share that a Gaussian has), dips, separation and verdict, from
+    """Silhouettes beside their nulls, the share that a Gaussian has, dips, separation and verdict, from
     score rows with a column latent."""
     found = scores.verdicts(rows, by=("latent",))
-    found["explained"] = found["gaussian null"] / found["silhouette"]
+    found["Gaussian share"] = found["gaussian null"] / found["silhouette"]
     compared = [column for column in found if column.endswith((" null", " z"))]
-    return found[["latent", "silhouette", *compared, "explained", "dip_component_p", "dip_distances_p", "separation",
-                  "verdict"]]
+    return found[["latent", "silhouette", *compared, "Gaussian share", "dip_component_p", "dip_distances_p",
+                  "separation", "verdict"]]
 
 
 def criteria(curves: Mapping[str, pd.DataFrame]) -> dict[str, tuple[dict[str, pd.DataFrame], dict]]:

@@ -23,7 +23,7 @@ def four(all_scores: pd.DataFrame, beta: float) -> pd.DataFrame:
     rows = rows[rows["beta"].isin([1, beta]) & rows["label_in"].isin(["none", "both"])]
     found = scores.summary(rows, ["silhouette", "silhouette_null", "nmi", "nmi_null"],
                            by=("label_in", "beta", "label_use"))
-    kinds = {"none": "VAE", "both": "CVAE, label on both sides"}
+    kinds = {"none": "VAE", "both": "CVAE"}
     return found.assign(name=[f"{kinds[where]}, beta {b:g}" for where, b in zip(found["label_in"], found["beta"],
                                                                                strict=True)])
 

@@ -19,7 +19,8 @@ from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, powers_of_two, say
 from lib.scores.intervals import NOT_NEGATIVE
 
-PLACES = {(0, 0): "neither", (1, 0): "encoder", (0, 1): "decoder", (1, 1): "both"}  # of the label, by enc and dec
+# Where the label is, by enc and dec
+PLACES = {(0, 0): "no label", (1, 0): "label in encoder", (0, 1): "label in decoder", (1, 1): "label in both"}
 BESIDE_NULLS = {"silhouette": "silhouette (null: Gaussian)", "nmi": "NMI (null: permuted labels)"}
 # title -> (model -> tables of `theory.measured`, table of `theory.linear_theory`)
 Panels = dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]]
@@ -37,10 +38,10 @@ def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) ->
             values = sources[source].dropna()
             ax.plot(spent[model].loc[values.index], values, MARKERS[i], color=PALETTE[i], mfc=face, ls="",
                     label=f"{model}, {source}")
-            say(ax, f"{model}, {source}: {values.mean():.3g} nats read of {spent[model].mean():.3g} spent, means")
+            say(ax, f"{model}, {source}: {values.mean():.3g} of {spent[model].mean():.3g} nats, means")
     top = max(float(values.max()) for sources in read.values() for values in sources.values())
     ax.plot([0, 1.15 * top], [0, 1.15 * top], color=GREY, ls="--", lw=1, label="bound for samples")
-    ax.set(xlabel="KL, nats", ylabel="{label} read by a linear probe, nats")
+    ax.set(xlabel="KL, nats", ylabel="information about {label}, linear probe, nats")
     legend_below(figure)
     return figure
 
@@ -129,7 +130,7 @@ def kl_spectrum(panels: Panels, n: int = 6) -> Figure:
 def settings_beside_nulls(rows: pd.DataFrame) -> Figure:
     """Silhouette and NMI of each setting of the design, beside their nulls: rows of `scores.summary` by beta, enc and
     dec. Hollow: told labels."""
-    names = [f"beta {beta:g}, y in {PLACES[enc, dec]}"
+    names = [f"beta {beta:g}, {PLACES[enc, dec]}"
              for beta, enc, dec in rows[["beta", "enc", "dec"]].itertuples(index=False)]
     told = (rows["enc"] | rows["dec"]).map({0: "none", 1: "given"})
     return beside_null(rows.assign(label_use=told), names, BESIDE_NULLS, "null")

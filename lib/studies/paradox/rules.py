@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lib.report.rules import Ruling, rule, ruling
+from lib.report.glossary import shown
+from lib.report.rules import Ruling, in_words, rule, ruling
 from lib.scores import intervals, nulls, properties
 from lib.scores.intervals import Interval
 from lib.scores.verdict import RULE, VERDICTS, Evidence
@@ -47,7 +48,7 @@ def beyond_gaussian(found: Evidence) -> Ruling:
 @rule
 def unsupported_k(chosen: Mapping[str, int], k: int) -> Ruling:
     """Does no criterion (name -> the k that it chooses) choose the k that was assumed?"""
-    return ruling(k not in chosen.values(), "no criterion's k is the assumed one", k=k, **chosen)
+    return ruling(k not in chosen.values(), "no criterion chooses the assumed k", k=k, **chosen)
 
 
 # --- 2: where did genre go? ------------------------------------------------------------------------------------------
@@ -57,7 +58,7 @@ def silent(information_z: pd.Series, entropy: float) -> Ruling:
     nats."""
     z = intervals.interval(information_z)
     return ruling(_by_interval(z, z.high <= SILENT * entropy),
-                  f"the whole interval lies below {SILENT:.0%} of the label's entropy", z=z, entropy=entropy)
+                  f"the whole interval lies below {SILENT:.0%} of the entropy of {{label}}", z=z, entropy=entropy)
 
 
 @rule
@@ -70,7 +71,7 @@ def lost(conditional: pd.Series, plain: pd.Series, chance: float = 0.0) -> Rulin
     there = intervals.whole(plain).mean() - chance
     return ruling(_by_interval(change, change.high < 0 and -change.mean >= GONE * there),
                   "the 95 % interval of the paired difference lies below zero, and at least "
-                  f"{GONE:.0%} of what was there above chance is gone",
+                  f"{GONE:.0%} of what exceeded chance is lost",
                   change=change)
 
 
@@ -92,7 +93,7 @@ def encoders_own(plain: pd.Series, given: pd.Series, averaged: pd.Series) -> Rul
     drop, back = intervals.paired(given, plain), intervals.paired(averaged, given)
     beyond = intervals.interval(((averaged - given) - HALF * (plain - given)).dropna())
     return ruling(_by_interval(beyond, beyond.low > 0) if drop.high < 0 else None,
-                  "averaging the encoder's label over all labels gives back more than half, by the 95 % interval",
+                  "averaging over the encoder's labels restores more than half, by the 95 % interval",
                   drop=drop, back=back, share=back.mean / -drop.mean if drop.mean else float("nan"))
 
 
@@ -101,7 +102,7 @@ def within_bound(read: Mapping[str, pd.Series], spent: Mapping[str, pd.Series]) 
     """Does no sample say more about genre than the KL that was spent? Nats [seed] by model, read from one sample."""
     room = {name: (spent[name] - read[name]).dropna() for name in read}
     nearest = min(room, key=lambda name: room[name].min())
-    return ruling(room[nearest].min() >= 0, "information read at most the KL, in every seed of every model",
+    return ruling(room[nearest].min() >= 0, "information read is at most the rate, in every seed of every model",
                   n=sum(map(len, room.values())), broken=sum(int((r < 0).sum()) for r in room.values()),
                   nearest=nearest, read=float(read[nearest].mean()), spent=float(spent[nearest].mean()))
 
@@ -122,7 +123,7 @@ def captures(table: pd.DataFrame, n_permutations: int) -> Ruling:
     found = table[table["verdict"] == properties.CLUSTERS]
     enough = 2 / (1 + n_permutations) <= properties.ALPHA
     return ruling(len(found) > 0 if enough or len(found) else None,
-                  f"corrected permutation p at most {properties.ALPHA:g}, and the features carry it"
+                  f"corrected permutation p at most {properties.ALPHA:g}, and the features encode it"
                   + ("" if enough else " (too few permutations to reach it)"),
                   n=len(found), all=len(table), names=", ".join(found["property"][:3]),
                   share=float(found["clusters within"].iloc[0]) if len(found) else 0.0)
@@ -136,13 +137,15 @@ def recovers(table: pd.DataFrame, names: list[str], n_permutations: int) -> Ruli
     here = carried["verdict"].isin([properties.CLUSTERS, properties.DIMENSIONS])
     only = carried["verdict"] == properties.ONLY
     enough = 2 / (1 + n_permutations) <= properties.ALPHA
+    dropped, lost = carried["property"][~here & ~only], carried["property"][only]
+    later = f"; {len(dropped)} more {'is' if len(dropped) == 1 else 'are'} found only at smaller beta "
     return ruling((not only.any() if enough else None) if len(carried) else None,
-                  f"what the features carry with an R² within {{label}} of at least {properties.CARRIED:g} is in some "
-                  "latent"
-                  + ("" if enough else " (too few permutations)"),
+                  f"what the features encode with an R² within {{label}} of at least {properties.CARRIED:g} is in some "
+                  "latent space" + ("" if enough else " (too few permutations)"),
                   n=len(carried), all=len(asked), here=int(here.sum()), absent=len(asked) - len(carried),
-                  dropped=", ".join(carried["property"][~here & ~only]) or "none",
-                  only=", ".join(carried["property"][only]) or "none")
+                  kept="all of them" if here.all() else f"{here.sum() or 'none'} of them",
+                  later=later + f"({in_words(map(shown, dropped))})" if len(dropped) else "",
+                  only=in_words(map(shown, lost)))
 
 
 # --- 4: does the decoder use the label? ------------------------------------------------------------------------------
@@ -181,8 +184,8 @@ def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     names = nmi["name"][back]
     known = np.isfinite(taken.low) and all(np.isfinite(change.low) for change in nmi["change"])
     return ruling(bool(len(names)) if known else None,
-                  "the change in NMI has its interval above zero, and is at least half of what conditioning takes",
-                  n=len(nmi), k=len(names), names=", ".join(names) or "none", taken=taken,
+                  "the interval of the change in NMI lies above zero, it is at least half of what conditioning takes",
+                  n=len(nmi), k=len(names), names=in_words(shown(name, ("changes",)) for name in names), taken=taken,
                   most=float(mean[~np.array(back)].max()) if not all(back) else 0.0)
 
 
@@ -197,11 +200,11 @@ def agrees(table: pd.DataFrame, shorter: pd.DataFrame) -> Ruling:
     away, miss = table[~either], np.minimum(table["miss"], shorter["miss"])
     known = not either.all() or (sharp[0] | sharp[1]).all()
     return ruling(bool(either.all()) if known else None,
-                  "the earlier value, with its rounding, meets the 95 % interval over seeds at one of the two lengths, "
-                  f"and that reaches no farther than {SHARP:.0%} of the metric's range over the cells",
+                  "the earlier value, with its rounding, lies in the 95 % interval after full or half training, and half of "
+                  f"that interval is at most {SHARP:.0%} of the metric's range over the cells",
                   n=len(table), full=int(table["meets"].sum()), half=int(shorter["meets"].sum()), neither=len(away),
                   miss=float(miss.max()),
-                  names="; ".join(f"{row.metric} at beta {row.beta:g} enc {row.enc} dec {row.dec}"
+                  names="; ".join(f"{shown(row.metric)} at {shown(f'beta={row.beta:g} enc={row.enc} dec={row.dec}')}"
                                    for row in away.itertuples(index=False)) or "none")
 
 
@@ -232,7 +235,7 @@ def spared(placebo: pd.Series, plain: pd.Series, true: pd.Series) -> Ruling:
     """Do shuffled labels take less than half of what true ones take of a measure [seed]? `plain`: without a label."""
     change, taken = intervals.paired(placebo, plain), intervals.paired(true, plain)
     return ruling(_by_interval(change, change.low > HALF * min(taken.mean, 0.0)),
-                  "the 95 % interval of the paired difference lies above half of what true labels take", change=change,
+                  "the 95 % interval of the paired difference lies above half of what true labels cost", change=change,
                   taken=taken)
 
 
@@ -275,13 +278,13 @@ def turned(true: Mapping[str, Ruling], placebo: Mapping[str, Ruling], gaussian: 
     """Do the verdicts of `controls` turn and stand as they must? All are yes under true labels; with shuffled labels
     those about the label turn and those about beta stand; with Gaussian features those about the separation turn."""
     must = {("true labels", name): (one, True) for name, one in true.items()}
-    must |= {("shuffled labels", name): (one, name.startswith("beta")) for name, one in placebo.items()}
+    must |= {("permuted labels", name): (one, name.startswith("beta")) for name, one in placebo.items()}
     must |= {("Gaussian features", name): (one, False) for name, one in gaussian.items()}
     wrong = [f"{name} ({where})" for (where, name), (one, wanted) in must.items() if one["verdict"] is not wanted]
     undecided = any(one["verdict"] is None for one, _ in must.values())
     return ruling(None if undecided else not wrong,
-                  "yes under true labels; about the label no under shuffled ones, about beta yes; about the separation "
-                  "no for Gaussian features",
+                  "under true labels all hold; under permuted ones those about beta hold and those about the label do "
+                  "not; for Gaussian features that about the separation does not",
                   n=len(must), wrong="; ".join(wrong) or "none")
 
 
@@ -293,6 +296,7 @@ def by_construction(table: pd.DataFrame) -> Ruling:
     """Does what the clusters capture change with the ranges of the corpus's factors? Table of `variants.captured`."""
     names = table["most between clusters"]
     found = set(names) - {NOTHING}
-    said = "; ".join(f"{factor} ({', '.join(part['variant'])})" for factor, part in table.groupby(names, sort=False))
+    parts = table.groupby(names, sort=False)
+    said = ", ".join(f"{shown(factor)} ({'; '.join(part['variant'])})" for factor, part in parts)
     words = "two variants have different factors first, each with p at most 0.05 by permutation within labels"
     return ruling(len(found) > 1 if found else None, words, n=len(found), all=len(table), said=said)

@@ -38,9 +38,9 @@ def drawn(factors: pd.DataFrame, seed: int) -> dict[str, pd.Index]:
     narrow = factors.index[(edge - 0.5).abs().rank(method="first") <= len(factors) / 2]
     return {"as composed, first draw": factors.index[order[:third]],
             "as composed, second draw": factors.index[order[third: 2 * third]],
-            "band edge stronger": (edge - 0.5).abs().nlargest(third).index,
-            "band edge weaker": (edge - 0.5).abs().nsmallest(third).index,
-            "band edge weaker, level stronger": (level.loc[narrow] - 0.5).abs().nlargest(third).index}
+            "low-pass corner more varied": (edge - 0.5).abs().nlargest(third).index,
+            "low-pass corner less varied": (edge - 0.5).abs().nsmallest(third).index,
+            "low-pass corner less, loudness more varied": (level.loc[narrow] - 0.5).abs().nlargest(third).index}
 
 
 def latents(run: Run, x: pd.DataFrame, labels: pd.Series, parts: Mapping[str, pd.Index]) -> dict[str, xr.Dataset]:

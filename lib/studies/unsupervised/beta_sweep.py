@@ -99,7 +99,7 @@ def over_beta(aligned: pd.DataFrame, known: str, metric: str) -> pd.DataFrame:
 
 def beside_turned(aligned: pd.DataFrame) -> dict[str, dict[str, pd.DataFrame]]:
     """Disentanglement and completeness of axes, and of the same codes turned: metric -> name -> [beta, seed]."""
-    ends = {"learned axes": "", "turned": "_null"}
+    ends = {"learned axes": "", "random rotation": "_null"}
     return {metric: {f"{name}, {what}": over_beta(aligned, name, f"dci_{metric}{end}")
                      for name in aligned["known"].unique() for what, end in ends.items()}
             for metric in ("disentanglement", "completeness")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lib.report.glossary import shown
 from lib.scores import intervals, jackknife
 from lib.scores import table as scores
 
@@ -15,7 +16,7 @@ PLANNED = ("raw", "ae", "beta_vae", "conv_vae")  # methods compared with both re
 
 
 def methods(table: pd.DataFrame) -> pd.DataFrame:
-    """The score table without the controls of fusion, second views that were made up or dealt anew: no methods."""
+    """The score table without the controls of fusion, synthetic or permuted second modalities: no methods."""
     return table[~(table["method"].str.startswith("fusion_") & (table["role"] == "control"))]
 
 
@@ -62,7 +63,7 @@ def in_three(settings: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Dat
 def with_outcomes(settings: pd.DataFrame, family: pd.DataFrame) -> pd.DataFrame:
     """Settings of `ranked` as they are shown, each headline one with the outcomes of its planned differences."""
     sides = family["comparison"].str.split(" - ", expand=True)
-    marks = (sides[1] + ": " + family["verdict"]).groupby(sides[0]).agg("; ".join)
+    marks = ("from " + sides[1].map(shown) + ": " + family["verdict"]).groupby(sides[0]).agg("; ".join)
     said = settings["method"].map(marks).where(settings["headline"]).fillna("not planned")
     return settings[SHOWN].assign(**{"difference in NMI": said})
 

@@ -86,6 +86,6 @@ def meetings(path: Path = RESULTS) -> pd.DataFrame:
         plain = {name: int(row[name]) for name in ("tracks", "clusters", "seeds")}
         nulls = {name: float(row[name]) for name in ("nmi_null", "nmi_gaussian", "part_nmi", "part_nmi_null")}
         shown.append({"corpus": row["corpus"], "seen": row["seen"], **plain, **spans, **nulls})
-    names = {"old": "NMI, row without it", "gain_over_tracks": "gain, seeds and groups"}
+    names = {"old": "NMI, UMAP and k-means", "gain_over_tracks": "gain, over seeds and groups"}
     columns = ["corpus", "seen", "tracks", "clusters", "seeds", *INTERVALS]
     return pd.DataFrame(shown or None, columns=None if shown else columns).rename(columns=names)

@@ -66,8 +66,8 @@ class Steps(NamedTuple):
     change: dict[str, Interval]  # by code but the first: difference from the code before, paired by seed
 
     def table(self) -> pd.DataFrame:
-        return pd.DataFrame([{"code": name, "nmi": intervals.of_metric(values, "nmi"),
-                              "change from the row above": self.change.get(name, "")}
+        return pd.DataFrame([{"latent": name, "nmi": intervals.of_metric(values, "nmi"),
+                              "change from the line above": self.change.get(name, "")}
                              for name, values in self.nmi.items()])
 
 

@@ -206,7 +206,7 @@ def best_settings(rows: pd.DataFrame) -> Figure:
 def silhouette_against_nmi(free: pd.DataFrame, told: pd.DataFrame) -> Figure:
     """A point per setting that has a silhouette, hollow where labels were given."""
     figure, ax = new()
-    for name, group, face in (("no labels", free, PALETTE[0]), ("saw labels", told, "white")):
+    for name, group, face in (("no labels", free, PALETTE[0]), ("given labels", told, "white")):
         group = group[group["clusterer"] == "kmeans"]
         means = group.dropna(subset="silhouette")[["silhouette", "nmi"]].map(lambda value: value.mean)
         ax.plot(means["silhouette"], means["nmi"], "o", color=PALETTE[0], mfc=face, label=name)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lib.report.rules import Ruling, rule, ruling
+from lib.report.rules import Ruling, in_words, rule, ruling
 from lib.scores import intervals
 from lib.scores.information import active_dimensions
 from lib.scores.intervals import Interval
@@ -26,7 +26,7 @@ def is_pca(table: pd.DataFrame) -> Ruling:
 @rule
 def pays(row: pd.Series) -> Ruling:
     """Does a difference pay, by the conditions in which it is resolved (a row of `when_it_pays.counts`)?"""
-    words = "resolved and positive in more than half of the conditions, resolved and negative in none"
+    words = "the interval lies above zero in more than half of the conditions, below zero in none"
     verdict = row["better"] > row.sum() / 2 and row["worse"] == 0
     return ruling(verdict if row.sum() else None, words, better=int(row["better"]),
                   all=int(row.sum()), worse=int(row["worse"]))
@@ -35,7 +35,7 @@ def pays(row: pd.Series) -> Ruling:
 @rule
 def turns(low: Interval, high: Interval) -> Ruling:
     """Does a difference in error change sign between the fewest and the most tracks?"""
-    words = "worse with the fewest tracks, better with the most, both resolved over seeds"
+    words = "worse with the fewest tracks, better with the most, by intervals over seeds"
     return ruling(low.low > 0 > high.high, words, low=low, high=high)
 
 
@@ -65,8 +65,8 @@ def spent_on_the_course(r2: np.ndarray) -> Ruling:
 @rule
 def clear_steps(found: Steps) -> Ruling:
     """Which single steps change NMI?"""
-    clear = [f"{name} ({change:+.3f})" for name, change in found.change.items() if change.excludes_zero]
+    clear = [f"to {name} ({change:+.3f})" for name, change in found.change.items() if change.excludes_zero]
     first, start = list(found.nmi)[:2]
-    return ruling(bool(clear), "a step is clear when the 95 % interval of its paired difference excludes zero",
-                  steps=", and to ".join(clear), start=start,
+    return ruling(bool(clear), "a step is significant when the 95 % interval of its paired difference excludes zero",
+                  k=len(clear), steps=in_words(clear), start=start,
                   network=intervals.paired(found.nmi[first], found.nmi[start]))

@@ -155,6 +155,12 @@ def counts(by_dim: pd.DataFrame, by_size: pd.DataFrame, by_set: pd.DataFrame) ->
                                 "worse": sum(one.high < 0 for one in each)} for name, each in found.items()}).T
 
 
+def counts_table(found: pd.DataFrame) -> pd.DataFrame:
+    """`counts` for readers."""
+    names = {"better": "NMI higher", "not resolved": "interval includes zero", "worse": "NMI lower"}
+    return found.rename(columns=names).rename_axis("difference in NMI").reset_index()
+
+
 def where_better(paid: pd.DataFrame) -> str | float:
     """The conditions of a table of `gains` in which the VAE is resolved above PCA, as a list in words; NaN where no
     condition has scores of the labels."""

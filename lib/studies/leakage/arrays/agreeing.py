@@ -94,32 +94,32 @@ def nothing_agrees(known: pd.DataFrame, related: dict[str, dict[str, float]],
     numbers["r2_of_arrays"] = strongest
     moved = known.loc[known["p_shifted"].idxmin()]
     if moved["p_shifted"] < LEVEL / len(known) and moved["kappa_shifted"] > best["upper"]:
-        said = (f"labels agree with {moved['array']} when they are moved by {int(moved['shift'])} rows (kappa of "
-                f"neighbours {moved['kappa_shifted']:.2f}; as they are {numbers['kappa']:.2f}): they have slipped")
+        said = (f"labels agree with {moved['array']} when they are shifted by {int(moved['shift'])} rows (kappa of "
+                f"neighbours {moved['kappa_shifted']:.2f}; as they are {numbers['kappa']:.2f}): they are misaligned")
         return [finding("nothing agrees", "y", True, PROOF, said, numbers | {"shift": int(moved["shift"])})]
     silent = list(known.loc[known["upper"] < SMALL, "array"])
     apart = len(names) > 1 and strongest < relations.UNRELATED
     if apart and len(names) > len(silent) > len(names) / 2:
         heard = ", ".join(name for name in names if name not in silent)
-        said = (f"no array knows another (R^2 at most {strongest:.3f}), and labels know next to nothing of "
+        said = (f"no array predicts another (R² at most {strongest:.3f}), and labels are unrelated to "
                 f"{len(silent)} of {len(names)} (all but {heard}): rows of different arrays are not the same "
                 "tracks (shuffled before saving)")
         return [finding("nothing agrees", "y", True, EVIDENCE, said, numbers | {"silent": silent})]
     if not numbers["upper"] < SMALL:
         weak = numbers["p"] >= LEVEL
         said = (f"labels agree with {numbers['array']}: kappa of neighbours {numbers['kappa']:.2f}" if not weak else
-                f"no agreement of labels with any array is resolved, but up to {numbers['upper']:.2f} may be there")
+                f"no agreement of labels with any array is significant, but up to {numbers['upper']:.2f} may be there")
         return [finding("nothing agrees", "y", None if weak else False, EVIDENCE, said, numbers)]
-    said = (f"labels know next to nothing of any array: neighbours share them hardly more often than chance (kappa at "
+    said = (f"labels are unrelated to every array: neighbours share them hardly more often than chance (kappa at "
             f"most {numbers['kappa']:.3f}, upper bound {numbers['upper']:.3f})")
     if apart:
-        said += (f", and no array knows another (R^2 at most {strongest:.3f}): rows of different arrays are not the "
+        said += (f", and no array predicts another (R² at most {strongest:.3f}): rows of different arrays are not the "
                  "same tracks (shuffled before saving), or all are noise")
     elif len(names) > 1:
-        said += (f", while arrays know each other (R^2 up to {strongest:.2f}): labels are misaligned, shuffled or "
-                 "drawn at random, or speak of something that these arrays do not hold")
+        said += (f", while arrays predict each other (R² up to {strongest:.2f}): labels are misaligned, permuted or "
+                 "drawn at random, or describe something that these arrays do not hold")
     else:
-        said += ": rows and labels are not aligned, or labels speak of something that it does not hold"
+        said += ": rows and labels are not aligned, or labels describe something that it does not hold"
     kind = EVIDENCE if numbers["p"] >= LEVEL and not reads else OBSERVED  # little, and there
     return [finding("nothing agrees", "y", True, kind, said, numbers)]
 
@@ -137,10 +137,10 @@ def strangers(known: pd.DataFrame, related: dict[str, dict[str, float]]) -> list
         seen |= group
         if by.loc[list(group), "upper"].max() < SMALL and len(group) < len(names):
             subject = ", ".join(sorted(group))
-            said = (f"knows next to nothing of the labels (kappa of neighbours at most "
+            said = (f"is unrelated to the labels (kappa of neighbours at most "
                     f"{by.loc[list(group), 'kappa'].max():.3f}"
-                    f") nor of the other arrays (R^2 below {relations.UNRELATED:g}): drawn at random, in another "
-                    "order of rows, or a modality without a bearing on either")
+                    f") and to the other arrays (R² below {relations.UNRELATED:g}): drawn at random, in another "
+                    "order of rows, or a modality unrelated to either")
             out.append(finding("knows nothing", subject, True, OBSERVED, said, {
                 "arrays": sorted(group), "kappa": float(by.loc[list(group), "kappa"].max()),
                 "upper": float(by.loc[list(group), "upper"].max())}))
@@ -217,10 +217,10 @@ def label_as_column(arrays: Arrays) -> list[Finding]:
         share = float(np.average(each.max(0), weights=hot.var(0)))
         found_number, found_hot = best >= READABLE, share >= READABLE
         exact = max(best, share) > 1 - 1e-6
-        said = f"no column is the label: as a number R^2 {best:.2f} at the most, one-hot {share:.2f}"
+        said = f"no column is the label: as a number R² {best:.2f} at most, one-hot {share:.2f}"
         if found_number or found_hot:
-            how = f"column {column} as a number (R^2 {best:.4f})" if found_number else \
-                f"one column for each of {hot.shape[1]} labels (R^2 {share:.4f})"
+            how = f"column {column} as a number (R² {best:.4f})" if found_number else \
+                f"one column for each of {hot.shape[1]} labels (R² {share:.4f})"
             said = f"holds the label: {how}" + ("" if exact else ", with something added, or a measurement that "
                                                 "tells labels apart by nine standard deviations")
         out.append(finding("label as a column", name, found_number or found_hot, PROOF if exact else EVIDENCE, said, {
@@ -241,11 +241,11 @@ def unknown_class(y: np.ndarray) -> Finding:
     share = float(counts[top] / len(y))
     numbers = {"commonest": str(names[top]), "share": share, "unknown": strange,
                "share_unknown": float(np.isin(y, strange).mean())}
-    said = f"{len(names)} labels, the commonest ({names[top]}) has {100 * share:.0f} % of the rows"
+    said = f"{len(names)} labels, the most frequent ({names[top]}) has {100 * share:.0f} % of the rows"
     if strange:
         said += (f"; {', '.join(repr(s) for s in strange)} ({100 * numbers['share_unknown']:.0f} % of the rows) "
-                 "reads like no label known: scores then tell known from unknown")
+                 "means unknown: scores then separate known from unknown")
     if share > 0.5:
-        said += f"; accuracy and purity are {share:.3f} for anything that puts all rows together"
+        said += f"; accuracy and purity are {share:.3f} for a single cluster of all rows"
     most = share > (0.5 if len(names) > 2 else 2 / 3)  # of two labels one has half of the rows anyhow
     return finding("unknown as a class", "y", bool(strange) or most, OBSERVED, said, numbers)

@@ -168,11 +168,11 @@ def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str
     said = (f"{one.source} leaves {100 * one.without:.1f} % of the variance of {target} unexplained, with the label "
             f"{100 * one.beside:.1f} %")
     if p >= LEVEL:
-        return finding(TEST, target, False, EVIDENCE, f"{said}: no more than label-free maps of it show", numbers)
+        return finding(TEST, target, False, EVIDENCE, f"{said}: no more than for label-free maps of it", numbers)
     numbers |= rows.equal_pairs(points[one.source], points[target], y)
     if acquitted := rows.equal_across(points[target], y):
         i, j = acquitted[0]
-        said += f"; but rows {i} and {j}, of two labels, are equal in it: it was not told which label they have"
+        said += f"; but rows {i} and {j}, of two labels, are equal in it: it was not given their label"
         return finding(TEST, target, False, EVIDENCE, said, numbers)
     x = few[one.source]
     trained = _label_free(Teller(x, y_few), x, label_free.TRAINED, seed)

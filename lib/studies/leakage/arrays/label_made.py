@@ -45,19 +45,19 @@ def label_derived(arrays: Arrays, about: pd.DataFrame, related: Related) -> list
         numbers["r2_from_others"] = max(others.values(), default=float("nan"))
         numbers["best_other_nmi"] = max((float(by_name.loc[b, "nmi"]) for b in others), default=float("nan"))
         if numbers["within_share"] < 1e-9:
-            said = "a function of the label and of nothing else"
+            said = "a function of the label alone"
             derived[name] = finding("label-derived", name, True, PROOF, said, numbers)
         elif is_noise_on_label(numbers):
             said = (f"the label plus noise: NMI {numbers['nmi']:.2f} with the label (the best of the other arrays: "
                     f"{numbers['best_other_nmi']:.2f}); what is left without each label's mean is isotropic (effective "
                     f"dimensions {numbers['dimensions_within']:.1f}; noise has {numbers['dimensions_noise']:.1f}) "
-                    f"and told by no other array (R^2 {numbers['r2_from_others']:.3f})")
+                    f"and predicted by no other array (R² {numbers['r2_from_others']:.3f})")
             derived[name] = finding("label-derived", name, True, EVIDENCE, said, numbers)
         else:
             noise, said = is_noise_on_label(numbers), "not label plus noise"
             if noise is None:
-                said = (f"label plus noise, or a measurement that goes with the label (NMI {numbers['nmi']:.2f}): "
-                        f"{x.shape[1]} columns are too few to tell noise without a direction from anything else")
+                said = (f"label plus noise, or a measurement associated with the label (NMI {numbers['nmi']:.2f}): "
+                        f"{x.shape[1]} columns are too few to recognise isotropic noise")
             out.append(finding("label-derived", name, noise, EVIDENCE, said, numbers))
     carriers = []
     for one in [f for f in out if any(related[d][f.subject] >= 0.5 for d in derived)]:
@@ -66,8 +66,8 @@ def label_derived(arrays: Arrays, about: pd.DataFrame, related: Related) -> list
         columns = {b: contained(x, whole) for b, x in arrays.points.items() if b != one.subject}
         columns = {b: n for b, n in columns.items() if n}
         parts = ", ".join(f"{n} columns of {b}" for b, n in columns.items())
-        back = ", ".join(f"{d} (R^2 {r:.3f})" for d, r in sources.items())
-        said = (f"contains what is label-derived: it gives back {back}"
+        back = ", ".join(f"{d} (R² {r:.3f})" for d, r in sources.items())
+        said = (f"contains a label-derived array: it predicts {back}"
                 + (f"; of its {whole.shape[1]} columns are {parts}" if parts else "")
                 + f"; NMI {one.numbers['nmi']:.2f} with the label")
         carriers.append(one._replace(verdict="found", sentence=said, numbers=one.numbers | {
@@ -139,7 +139,7 @@ def second_modality(arrays: Arrays, about: pd.DataFrame, carriers: set[str], rel
         outcome = shuffles.modality_within_shuffle(*modalities, pd.Series(y, track), seed)
         proxy = outcome.verdict == "proxy"
         said = f"fused with {first}, {outcome.sentence}"
-        said += " (an honest one acts so too, where nothing but the label links the two)" if proxy else ""
+        said += " (so does one without a leak, where only the label links the two)" if proxy else ""
         out.append(finding("shuffle within labels", name, proxy, OBSERVED, said,
                            {"first": first, "value": outcome.value}))
     return out

@@ -21,18 +21,18 @@ def row_order(arrays: Arrays) -> Finding:
     y = arrays.labels
     changes, expected, least, p = _changes(y)
     numbers = {"changes": changes, "expected": expected, "least": least, "p": p}
-    said = (f"the label changes {changes} times from row to row; {expected:.0f} times if rows had no order, {least} "
-            "at the least: ")
+    said = (f"the label changes {changes} times from row to row; in random order {expected:.0f} times, at "
+            f"least {least}: ")
     if p >= LEVEL:
         return finding("row order", "y", False, PROOF, said + "no order by label", numbers)
     if changes == least:
-        said += "rows are sorted by label, and a row's number tells it"
+        said += "rows are sorted by label, which the number of a row reveals"
         return finding("row order", "y", True, PROOF, said, numbers | {"degree": "sorted"})
     for name, codes in arrays.clusters.items():
         turns, _, fewest, _ = _changes(codes)
         kinds = len(np.unique(codes))
         if turns == fewest and kinds >= 2 and len(set(zip(codes, y, strict=True))) < kinds * len(np.unique(y)):
-            said += f"rows are sorted by {name}, which goes with the label"
+            said += f"rows are sorted by {name}, which is associated with the label"
             return finding("row order", "y", True, PROOF, said, numbers | {"degree": "by another grouping", "by": name})
     said += f"labels come in runs of {len(y) / (changes + 1):.1f} rows on average; rows are not sorted by them"
     return finding("row order", "y", True, OBSERVED, said, numbers | {"degree": "in runs"})
@@ -90,7 +90,7 @@ def neighbours_in_order(name: str, x: np.ndarray, y: np.ndarray, seed: int = 0, 
                 "too_good": too_good}
     said = (f"next rows are {ratio:.2f} times as far apart as other rows of their label, and rows are alike up to "
             f"{'at least ' if size >= LAGS else ''}{size} apart, as where they belong together (segments of a "
-            f"recording, an artist, an album); a nearest-neighbour reader gets {random.mean():.3f} of labels right on "
+            f"recording, an artist, an album); a nearest-neighbour probe has accuracy {random.mean():.3f} on "
             f"rows held out at random, {together.mean():.3f} when blocks of {size} rows are held out together")
     said += ": scores on rows held out at random are too good" if too_good else ""
     return finding(test, name, True, EVIDENCE if too_good else OBSERVED, said, numbers)

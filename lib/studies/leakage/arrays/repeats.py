@@ -55,8 +55,8 @@ def duplicates(name: str, x: np.ndarray, y: np.ndarray) -> list[Finding]:
                         "rows_across": across[:100]}))
     if near is not None:
         crossed = int(sum(y[i] != y[j] for i, j in near.pairs))
-        said = (f"{len(near.pairs)} more pairs are nearer than a cloud of {near.dimension:.1f} dimensions has them, "
-                f"{crossed} of them under two labels") if len(near.pairs) else "no rows nearer than chance allows"
+        said = (f"{len(near.pairs)} more pairs are closer than expected by chance in {near.dimension:.1f} dimensions, "
+                f"{crossed} of them under two labels") if len(near.pairs) else "no rows closer than expected by chance"
         numbers = {"pairs": len(near.pairs), "across_labels": crossed, "dimension": near.dimension, "p": near.p,
                    "rows": near.pairs[:100].tolist()}
         out.append(finding("near duplicates", name, len(near.pairs) > 0, EVIDENCE, said, numbers))
@@ -82,7 +82,7 @@ def failed_join(name: str, group: np.ndarray, counts: np.ndarray, y: np.ndarray)
     numbers["function_of_label"] = bool(by_label)
     if by_label:
         said += (f"; each of the {len(large)} blocks has one label: on these rows the array is a function of the "
-                 "label and of nothing else, so it was given the label")
+                 "label alone, so it was given the label")
     return finding("failed join", name, True, PROOF, said, numbers)
 
 

@@ -13,7 +13,7 @@ from lib.studies.leakage.arrays.taxonomy import CLASSES, QUESTIONS, TESTS
 SCHEMA = 2  # of audit.json; documented in schema.md beside this file
 LEVEL = 0.01
 PROOF, EVIDENCE, ASSUMING, OBSERVED = "proof", "evidence", "under an assumption", "observation"
-SURE = {PROOF: "proved", EVIDENCE: "evidence, other causes are left", ASSUMING: "only under its assumption",
+SURE = {PROOF: "proved", EVIDENCE: "evidence, other causes remain possible", ASSUMING: "only under its assumption",
         OBSERVED: "observed, no fault by itself"}
 
 
@@ -71,7 +71,7 @@ class ArrayReport(NamedTuple):
         proofs = [f for f in self.accusations if f.kind == PROOF]
         hints = [f for f in self.accusations if f.kind == EVIDENCE]
         count = len(self.kinds) or len(self.arrays)
-        looked = f"{len(self.findings)} looks at {count} array{'s' * (count > 1)} of {self.n} rows"
+        looked = f"{len(self.findings)} tests of {count} array{'s' * (count > 1)} of {self.n} rows"
         if not self.accusations:
             return f"In {looked} nothing was found that speaks against them; that is no proof that they are clean."
         parts = [f"{len(group)} {word} ({', '.join(dict.fromkeys(f.test for f in group))})"

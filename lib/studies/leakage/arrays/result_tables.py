@@ -25,7 +25,7 @@ COLUMNS = {  # metric -> what its column is called once all but letters is gone,
     "nmi": r"nmi\w*|normali[sz]edmutualinfo\w*|vmeasure\w*", "ari": r"ari\w*|adjustedrand\w*|randadjusted",
     "purity": r"\w*purity\w*", "silhouette": r"\w*silhouette\w*|sil", "accuracy": r"\w*accuracy\w*|acc|clusteringacc",
     "n_clusters": r"nclusters|k|numclusters|clusters|numberofclusters", "rows": r"nsamples|n|numsamples|rows"}
-FORMULAS = {"purity": "purity", "inverse_purity": "inverse purity (each label's commonest cluster)",
+FORMULAS = {"purity": "purity", "inverse_purity": "inverse purity (each label's most frequent cluster)",
             "accuracy": "accuracy after the best matching", "macro_purity": "the mean of the clusters' own purities"}
 
 
@@ -132,7 +132,7 @@ def _purities(name: str, rows: list[Row]) -> list[Finding]:
     swapped = [row for row in rows if by_formula[row.index] not in ("purity", "none")]
     right = sum(formula == "purity" for formula in by_formula.values())
     transposed = sum(by_formula[row.index] == "inverse_purity" for row in rows)
-    said = f"{len(rows)} rows reproduced; printed is inverse purity in {transposed}, purity in {right}"
+    said = f"{len(rows)} rows reproduced; reported is inverse purity in {transposed}, purity in {right}"
     others = {f for f in by_formula.values() if f in ("accuracy", "macro_purity")}
     said += "".join(f", {FORMULAS[f]} in {sum(v == f for v in by_formula.values())}" for f in sorted(others))
     if swapped:
@@ -155,7 +155,7 @@ def _not_reproduced(name: str, printed: pd.DataFrame, rows: list[Row]) -> list[F
     missing = tried - len(rows)
     said = (f"{len(rows)} of {tried} rows have the scores of a clustering here (groups in the folder; k-means of "
             f"each array, seeds {' and '.join(map(str, SEEDS))})")
-    said += ": nothing in this folder gives the table" if missing == tried else \
+    said += ": nothing in this folder reproduces the table" if missing == tried else \
         f"; {missing} have not" if missing else ""
     return [finding("rows not reproduced", name, missing > 0, OBSERVED, said, {"rows": tried, "reproduced": len(rows)})]
 
@@ -172,9 +172,9 @@ def _baselines(arrays: Arrays, name: str, printed: pd.DataFrame, probe: float) -
         digits = max(_digits(values), min(exact, 4))  # a column may be rounded more than the table, or end in zeros
         equal = int((np.abs(values - share) < max(AGREES, 0.51 * 10.0 ** -min(digits, 6))).sum())
         numbers_ = {"equal": equal, "of": len(values), "share": share, "probe": probe}
-        said = (f"{equal} of {len(values)} printed values of {metric} equal the share of the commonest label "
-                f"({share:.4f}), which one heap of all rows has: they say nothing" if equal else
-                f"no printed {metric} equals the share of the commonest label ({share:.4f})")
+        said = (f"{equal} of {len(values)} reported values of {metric} equal the share of the most frequent label "
+                f"({share:.4f}), as for a single cluster of all rows" if equal else
+                f"no reported {metric} equals the share of the most frequent label ({share:.4f})")
         out.append(finding("baseline metrics", f"{name}, {metric}", equal > 0, PROOF, said, numbers_))
     return out
 
@@ -205,7 +205,7 @@ def _silhouettes(arrays: Arrays, name: str, rows: list[Row], seed: int) -> list[
         found = abs(own[near] - printed) > SILHOUETTE_ERROR
         of = f"k-means clusters of {near}" if made_in else "k-means clusters of no array here"
         said = (f"row {row.index} has NMI and ARI of {row.clusters}, which are {of}; their silhouette in {near} is "
-                f"{own[near]:.3f}, printed is {printed:.3f}" + (": that of another array" if found else ""))
+                f"{own[near]:.3f}, reported is {printed:.3f}" + (": that of another array" if found else ""))
         out.append(finding("silhouette of another array", f"{name}, row {row.index}", found,
                            EVIDENCE if made_in else OBSERVED, said,
                            {"printed": printed, "arrays": own, "clusters": row.clusters, "made_in": made_in}))
