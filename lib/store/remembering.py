@@ -16,6 +16,7 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import joblib
@@ -36,8 +37,14 @@ PARTS = ("corpora", "features", "models", "scores", "store", "studies")  # of `l
 def sources(*parts: str) -> dict[str, str]:
     """Hash of each Python file in these parts of `lib`, folders or files; the explorer makes no numbers."""
     found = [path for part in parts for path in [ROOT / "lib" / part, *(ROOT / "lib" / part).rglob("*.py")]]
-    return {str(path.relative_to(ROOT)): joblib.hash(path.read_bytes()) for path in sorted(found)
-            if path.is_file() and path.parent.name != "explorer"}
+    states = {path: path.stat() for path in sorted(found) if path.parent.name != "explorer" and path.is_file()}
+    return {str(path.relative_to(ROOT)): _hash(path, state.st_mtime_ns, state.st_size)
+            for path, state in states.items()}
+
+
+@functools.lru_cache(maxsize=1024)  # each table and each latent asks for it
+def _hash(path: Path, changed: int, size: int) -> str:
+    return joblib.hash(path.read_bytes())
 
 
 LOADED = sources(*PARTS)
