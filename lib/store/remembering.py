@@ -17,19 +17,21 @@ import platform
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import joblib
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lib.store import artifacts, files
+from lib.store import artifacts, files, runs
+from lib.store.errors import Problem
 from lib.store.runs import PACKAGES, Run
 from lib.store.series import ROOT
 from lib.store.settings import digest
 
 P = ParamSpec("P")
+N = TypeVar("N", float, list[float])
 IN_RUN = "LATENT_GENRE_IN_RUN"  # set by the runner for its kernels, which remember
 PARTS = ("corpora", "features", "models", "scores", "store", "studies")  # of `lib`: what numbers can depend on
 
@@ -102,6 +104,27 @@ def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]
         written = json.dumps(function(run, *args, **options).to_dict("tight"), default=lambda number: number.item())
         files.write_text(path, written)
         return _table(written)
+
+    return recall
+
+
+def shared(function: Callable[..., N]) -> Callable[..., N]:
+    """Decorator of a function of whole numbers alone -> a number or a list of them, which the cache's folder keeps for
+    all kernels and runs; where nothing can be written there, each makes its own."""
+
+    @functools.lru_cache(maxsize=4096)
+    @functools.wraps(function)
+    def recall(*args: int) -> N:
+        if IN_RUN not in os.environ:
+            return function(*args)
+        key = content([code_of("scores", "store/streams.py"), function.__module__, function.__qualname__, args])
+        path = runs.cache_folder() / "numbers" / f"{function.__name__.strip('_')}-{key[:24]}.json"
+        with contextlib.suppress(FileNotFoundError, ValueError):  # no file, or a damaged one
+            return json.loads(path.read_text(encoding="utf-8"))
+        found = function(*args)
+        with contextlib.suppress(Problem):
+            files.write_text(path, json.dumps(found))
+        return found
 
     return recall
 

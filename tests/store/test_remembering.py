@@ -161,3 +161,23 @@ def test_umap_is_umap_and_what_it_compiles_is_kept():
     np.testing.assert_array_equal(found[1], plain)
     assert found.shape == (2, 60, 2) and not np.array_equal(found[0], found[1])
     assert any("smooth_knn_dist" in path.name for path in runs.numba_folder().rglob("*.nbi"))
+
+
+def test_numbers_are_shared_between_kernels_to_the_last_digit(tmp_path, monkeypatch):
+    monkeypatch.setenv(remembering.IN_RUN, "1")
+    monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path / "cache"))
+    calls = []
+
+    @remembering.shared
+    def numbers(n, start=0):
+        calls.append(n)
+        return [(start + i) / 3 for i in range(n)]
+
+    first = numbers(4)
+    numbers.cache_clear()  # as in another kernel
+    assert numbers(4) == first == [i / 3 for i in range(4)] and calls == [4]
+    assert numbers(4, 1) != first and calls == [4, 4]
+    for path in (tmp_path / "cache" / "numbers").iterdir():
+        path.write_text("[0.1")
+    numbers.cache_clear()
+    assert numbers(4) == first and calls == [4, 4, 4]
