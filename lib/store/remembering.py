@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gzip
 import json
 import os
 import platform
+import zlib
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -98,11 +100,12 @@ def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]
         if IN_RUN not in os.environ:
             return function(run, *args, **options)
         key = content([code_of(), function.__module__, function.__qualname__, run.settings.key(), args, options])
-        path = run.folder / "remembered" / f"{function.__name__}-{key[:24]}.json"
-        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):  # no file, or a damaged one
-            return _table(path.read_text(encoding="utf-8"))
+        path = run.folder / "remembered" / f"{function.__name__}-{key[:24]}.json.gz"
+        with contextlib.suppress(OSError, EOFError, zlib.error, ValueError, TypeError, KeyError):  # none, or damaged
+            return _table(gzip.decompress(path.read_bytes()).decode())
         written = json.dumps(function(run, *args, **options).to_dict("tight"), default=lambda number: number.item())
-        files.write_text(path, written)
+        packed = gzip.compress(written.encode(), 1, mtime=0)
+        files.write(path, lambda temporary: temporary.write_bytes(packed))
         return _table(written)
 
     return recall
