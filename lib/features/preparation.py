@@ -24,6 +24,7 @@ from lib.store.runs import Run
 
 OPTIONAL = {"factors", "lyrics", "columns", "lyrics_report", "labels_report"}  # tables that not every corpus has
 MANY = 12  # whole numbers of more values than this are numbers, not names of groups
+SMALLER = {"zlib": True, "complevel": 1, "shuffle": True}  # two thirds of the room, for half a second when it is read
 IDS = re.compile(r"(?i:(^|[\W_])ids?$)|[a-z]ID$")  # a column that is called so holds names, though they be numbers
 
 
@@ -61,7 +62,7 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     ids = [track.track for track in tracks]
     artifacts.save_corpus(run, ids, _about(run, corpus, tracks, len(skipped), extracted.left_out))
     labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))
-    artifacts.save(run, "features", _features(tracks, extracted, corpus))
+    artifacts.save(run, "features", _features(tracks, extracted, corpus), log_mel=SMALLER)
     registry.forget(corpus)
     tables = _tables(tracks, corpus)
     for name in OPTIONAL - set(tables):  # of the run that was in this folder before

@@ -53,13 +53,13 @@ def schedule_of(run: Run) -> Schedule:
 def mlp_latents(
     run: Run, method: str, x: pd.DataFrame, config: ModelConfig, seeds: list[int], *args: Any, **options: Any
 ) -> xr.Dataset:
-    """Latents of a setting for all seeds: read from the store, or trained and stored.
+    """Latents of a setting for all seeds, with what `restore` needs: read from the store, or trained and stored.
 
     x [track, D] raw features; what else there is to say, as in `sweep`. Returns mu, z [seed, track, latent],
     kl [seed, latent] in nats, error [seed, track], train [seed, track], history [curve, seed, epoch] (NaN after a
     run has stopped); attributes name method, setting, features and label_use.
     """
-    return sweep_latents(run, method, x, config, [config.beta], seeds, *args, **options)[config.beta]
+    return sweep_latents(run, method, x, config, [config.beta], seeds, *args, decodable=True, **options)[config.beta]
 
 
 def sweep_latents(
@@ -74,14 +74,15 @@ def sweep_latents(
     schedule: Schedule | None = None,
     weights: np.ndarray | None = None,
     n_train: int = 0,
+    decodable: bool = False,
 ) -> dict[float, xr.Dataset]:
     """`latents` of one architecture at several betas, trained as one stack: all seeds of all betas at once.
 
     `labels` [track] only for a model that reads them; `weights` [D] and `n_train` as in `fit`; `features` is what the
-    columns of x are called in the score table.
+    columns of x are called in the score table. Only with `decodable` are the models' weights stored.
     """
     schedule = schedule or schedule_of(run)
-    codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule)
+    codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule, decodable)
     names = {beta: _name({**one, **_special(weights, n_train)}) for beta, one in made_of.items()}
     with artifacts.making(run, names[betas[-1]]) as missing:  # the last one to be stored
         if missing or not all(artifacts.has(run, name) for name in names.values()):
@@ -94,6 +95,7 @@ def sweep_latents(
             )
             for i, beta in enumerate(betas):
                 part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
+                part = part if decodable else part.drop_vars("weights")
                 _keep(run, names[beta], part, about[beta], x.index)
     return {beta: artifacts.load(run, names[beta]) for beta in betas}
 
@@ -165,11 +167,13 @@ def is_stored(
     labels: pd.Series | None = None,
 ) -> bool:
     """Would `mlp_latents`, called with the same, read from the store and train nothing?"""
-    _, _, made_of = _recipes(method, x, config, [config.beta], seeds, features, labels, schedule_of(run))
+    _, _, made_of = _recipes(method, x, config, [config.beta], seeds, features, labels, schedule_of(run), True)
     return artifacts.has(run, _name(made_of[config.beta]))
 
 
-def _recipes(method, x, config, betas, seeds, features, labels, schedule) -> tuple[np.ndarray | None, dict, dict]:
+def _recipes(
+    method, x, config, betas, seeds, features, labels, schedule, decodable
+) -> tuple[np.ndarray | None, dict, dict]:
     """Class numbers [track] (None without labels); by beta, what is said of the latents and what they are made of."""
     if config.reads_labels != (labels is not None):
         raise ValueError("labels are given to a model that reads them, and to no other")
@@ -186,7 +190,7 @@ def _recipes(method, x, config, betas, seeds, features, labels, schedule) -> tup
             "label_use": one.label_use,
             "config": to_json(one.asdict()),
         }
-    stack = {"betas": betas, "seeds": seeds, "schedule": schedule._asdict()}
+    stack = {"betas": betas, "seeds": seeds, "schedule": schedule._asdict(), "decodable": decodable}
     made_of = {beta: {**about[beta], **stack, "x": x.to_numpy(), "y": codes} for beta in betas}
     return codes, about, made_of
 

@@ -55,6 +55,19 @@ def _nmi(joint: np.ndarray) -> float:
     return 2 * arithmetic.mutual_information(joint) / whole if whole > 0 else 1.0
 
 
+def nmi_without(a: np.ndarray, b: np.ndarray, block: np.ndarray, n_blocks: int) -> np.ndarray:
+    """`nmi` of two codings [n] of all rows, then without each block of rows [n]: [1 + n_blocks], from one table of
+    counts per block. NaN where nothing is left."""
+    shape = (n_blocks, int(a.max()) + 1, int(b.max()) + 1)
+    each = np.bincount(np.ravel_multi_index((block, a, b), shape), minlength=np.prod(shape)).reshape(shape)
+    counts = each.sum(0) - np.concatenate([np.zeros((1, *shape[1:]), int), each])
+    with np.errstate(invalid="ignore"):
+        joint = counts / counts.sum((1, 2), keepdims=True)
+        single = sum(arithmetic.entropy(joint.sum(axis), 1) for axis in (1, 2))
+        mutual = np.maximum(single - arithmetic.entropy(joint.reshape(len(joint), -1), 1), 0)
+        return np.where(single == 0, 1.0, 2 * mutual / single)
+
+
 def nmi_null(labels: np.ndarray, clusters: np.ndarray, rng: np.random.Generator, draws: int = 20) -> np.ndarray:
     """NMI [draws] of labels and clusters, both [n], with the labels permuted: what chance gives to `external`."""
     rows = counted(labels)

@@ -86,8 +86,9 @@ def means(values: np.ndarray, block: np.ndarray) -> np.ndarray:
 def _nmi(y: np.ndarray, ids: np.ndarray, block: np.ndarray) -> np.ndarray:
     """NMI of clusters [track] with labels y [track] that count, then without each block."""
     rows = agreement.counted(y)
-    keep = [rows, *(rows & (block != one) for one in range(block.max() + 1))]
-    return np.array([agreement.nmi(np.unique(y[some], return_inverse=True)[1], ids[some]) for some in keep])
+    if not rows.any():
+        return np.full(block.max() + 2, np.nan)
+    return agreement.nmi_without(np.unique(y[rows], return_inverse=True)[1], ids[rows], block[rows], block.max() + 1)
 
 
 def silhouettes(points: np.ndarray, ids: np.ndarray, block: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from lib.scores.clustering import RESTARTS, cluster, silhouette
+from lib.store.remembering import shared
 from lib.store.streams import stream
 
 
@@ -102,9 +102,9 @@ def silhouette_null(points: np.ndarray, k: int, kind: str = "gaussian", n_nulls:
     return np.array([silhouette(c, cluster(c, k, seed=seed + i, n_init=n_init)) for i, c in enumerate(clouds)])
 
 
-@lru_cache(maxsize=4096)
+@shared
 def isotropic_silhouette(n: int, n_active: int, k: int, draw: int) -> float:
-    """One draw of the isotropic null: `n` points, `n_active` dimensions. It needs no data, so settings share it."""
+    """One draw of the isotropic null: `n` points, `n_active` dimensions. It needs no data, so all settings share it."""
     return float(silhouette_null(np.empty((n, n_active)), k, "isotropic", 1, seed=draw)[0])
 
 

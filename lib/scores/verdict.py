@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from lib.scores.clustering import RESTARTS, cluster, silhouette
 from lib.scores.nulls import ALPHA, NULLS, Excess, excess, participation_ratio, silhouette_null, upper_p
+from lib.store.remembering import shared
 from lib.store.streams import stream
 
 SEPARATE = 1.5  # separation from which groups count as clusters; single Gaussians in two dimensions or more stay below
@@ -55,13 +55,13 @@ def _minorant(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def dip_p(value: float, n: int) -> float:
     """p of a dip of `n` values against the uniform distribution, by simulation; above 1,000 values by its limit law,
     where sqrt(n) dip no longer depends on n. Clearly unimodal samples (a Gaussian, say) get p near 1."""
-    return float(upper_p(value * np.sqrt(n), _uniform_dips(min(n, 1000))))
+    return float(upper_p(value * np.sqrt(n), np.array(_uniform_dips(min(n, 1000)))))
 
 
-@lru_cache(maxsize=64)
-def _uniform_dips(n: int, draws: int = 999) -> np.ndarray:
+@shared
+def _uniform_dips(n: int, draws: int = 999) -> list[float]:
     rng = stream(n, "uniform samples for dips")
-    return np.sqrt(n) * np.array([dip(rng.random(n)) for _ in range(draws)])
+    return [float(np.sqrt(n) * dip(rng.random(n))) for _ in range(draws)]
 
 
 def leading_component(points: np.ndarray) -> np.ndarray:

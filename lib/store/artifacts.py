@@ -39,6 +39,8 @@ def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool =
     stamp = {"corpus_id": corpus_id(run), "written_by": run.notebook}
     if isinstance(data, xr.Dataset):
         data = data.assign_attrs(**stamp)
+        if "track" in data.coords:
+            encoding = {"track": {"dtype": "S1"}} | encoding  # a quarter of the room that texts of any length take
         files.write(_path(run, name, ".nc"), lambda path: data.to_netcdf(path, engine="h5netcdf", encoding=encoding),
                     data.nbytes)  # HDF5 does not outlive a full disk
     else:

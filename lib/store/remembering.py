@@ -11,24 +11,29 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gzip
 import json
 import os
 import platform
+import zlib
 from collections.abc import Callable, Mapping
 from importlib import metadata
-from typing import Any, ParamSpec
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 import joblib
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lib.store import artifacts, files
+from lib.store import artifacts, files, runs
+from lib.store.errors import Problem
 from lib.store.runs import PACKAGES, Run
 from lib.store.series import ROOT
 from lib.store.settings import digest
 
 P = ParamSpec("P")
+N = TypeVar("N", float, list[float])
 IN_RUN = "LATENT_GENRE_IN_RUN"  # set by the runner for its kernels, which remember
 PARTS = ("corpora", "features", "models", "scores", "store", "studies")  # of `lib`: what numbers can depend on
 
@@ -36,8 +41,14 @@ PARTS = ("corpora", "features", "models", "scores", "store", "studies")  # of `l
 def sources(*parts: str) -> dict[str, str]:
     """Hash of each Python file in these parts of `lib`, folders or files; the explorer makes no numbers."""
     found = [path for part in parts for path in [ROOT / "lib" / part, *(ROOT / "lib" / part).rglob("*.py")]]
-    return {str(path.relative_to(ROOT)): joblib.hash(path.read_bytes()) for path in sorted(found)
-            if path.is_file() and path.parent.name != "explorer"}
+    states = {path: path.stat() for path in sorted(found) if path.parent.name != "explorer" and path.is_file()}
+    return {str(path.relative_to(ROOT)): _hash(path, state.st_mtime_ns, state.st_size)
+            for path, state in states.items()}
+
+
+@functools.lru_cache(maxsize=1024)  # each table and each latent asks for it
+def _hash(path: Path, changed: int, size: int) -> str:
+    return joblib.hash(path.read_bytes())
 
 
 LOADED = sources(*PARTS)
@@ -89,12 +100,34 @@ def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]
         if IN_RUN not in os.environ:
             return function(run, *args, **options)
         key = content([code_of(), function.__module__, function.__qualname__, run.settings.key(), args, options])
-        path = run.folder / "remembered" / f"{function.__name__}-{key[:24]}.json"
-        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):  # no file, or a damaged one
-            return _table(path.read_text(encoding="utf-8"))
+        path = run.folder / "remembered" / f"{function.__name__}-{key[:24]}.json.gz"
+        with contextlib.suppress(OSError, EOFError, zlib.error, ValueError, TypeError, KeyError):  # none, or damaged
+            return _table(gzip.decompress(path.read_bytes()).decode())
         written = json.dumps(function(run, *args, **options).to_dict("tight"), default=lambda number: number.item())
-        files.write_text(path, written)
+        packed = gzip.compress(written.encode(), 1, mtime=0)
+        files.write(path, lambda temporary: temporary.write_bytes(packed))
         return _table(written)
+
+    return recall
+
+
+def shared(function: Callable[..., N]) -> Callable[..., N]:
+    """Decorator of a function of whole numbers alone -> a number or a list of them, which the cache's folder keeps for
+    all kernels and runs; where nothing can be written there, each makes its own."""
+
+    @functools.lru_cache(maxsize=4096)
+    @functools.wraps(function)
+    def recall(*args: int) -> N:
+        if IN_RUN not in os.environ:
+            return function(*args)
+        key = content([code_of("scores", "store/streams.py"), function.__module__, function.__qualname__, args])
+        path = runs.cache_folder() / "numbers" / f"{function.__name__.strip('_')}-{key[:24]}.json"
+        with contextlib.suppress(FileNotFoundError, ValueError):  # no file, or a damaged one
+            return json.loads(path.read_text(encoding="utf-8"))
+        found = function(*args)
+        with contextlib.suppress(Problem):
+            files.write_text(path, json.dumps(found))
+        return found
 
     return recall
 

@@ -95,3 +95,14 @@ def test_no_interval_leaves_the_range_of_its_quantity():
     assert intervals.of_metric([0.99, 0.4], "nmi")[1:3] == (0, 1)
     over = intervals.over_tracks(lambda rows: float(rows.mean() / 11), np.arange(12), 20, (0.4, 0.6))
     assert over.low == 0.4 and over.high == 0.6
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_nmi_without_blocks_is_that_of_what_is_left(seed):
+    _, ids, block = cloud(seed, k=3, m=5)
+    y = np.where(block == 0, 3, np.random.default_rng(seed).integers(0, 3, len(ids)))  # one label in one block alone
+    keep = [np.ones(len(y), bool), *(block != one for one in range(6))]
+    expected = [agreement.nmi(np.unique(y[some], return_inverse=True)[1], ids[some]) for some in keep]
+    assert agreement.nmi_without(y, ids, block, 6) == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(agreement.nmi_without(y[:9], ids[:9], np.zeros(9, int), 1)[1])

@@ -1,6 +1,7 @@
 """Remembered tables, compiled functions: what is kept must not change what comes out."""
 
 import dataclasses
+import gzip
 import pickle
 import shutil
 
@@ -78,14 +79,14 @@ def test_settings_code_and_damage_make_it_compute_anew(counted, monkeypatch):
     table(dataclasses.replace(run, settings=run.settings.model_copy(update={"n_nulls": 99})), 1)
     assert len(calls) == 2
     for path in (run.folder / "remembered").iterdir():
-        path.write_text(path.read_text()[:20])
+        path.write_bytes(path.read_bytes()[:20])
     table(run, 1)
     assert len(calls) == 3
     table(run, 1)
     assert len(calls) == 3
-    for wrong in ("{}", "[1]", "null"):
+    for wrong in (b"{}", gzip.compress(b"{}"), gzip.compress(b"[1]"), gzip.compress(b"null")):
         for path in (run.folder / "remembered").iterdir():
-            path.write_text(wrong)
+            path.write_bytes(wrong)
         pd.testing.assert_frame_equal(table(run, 1), MIXED)
     calls[:] = calls[:3]
     monkeypatch.setattr(remembering, "versions", lambda: {"numpy": "99"})
@@ -161,3 +162,23 @@ def test_umap_is_umap_and_what_it_compiles_is_kept():
     np.testing.assert_array_equal(found[1], plain)
     assert found.shape == (2, 60, 2) and not np.array_equal(found[0], found[1])
     assert any("smooth_knn_dist" in path.name for path in runs.numba_folder().rglob("*.nbi"))
+
+
+def test_numbers_are_shared_between_kernels_to_the_last_digit(tmp_path, monkeypatch):
+    monkeypatch.setenv(remembering.IN_RUN, "1")
+    monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path / "cache"))
+    calls = []
+
+    @remembering.shared
+    def numbers(n, start=0):
+        calls.append(n)
+        return [(start + i) / 3 for i in range(n)]
+
+    first = numbers(4)
+    numbers.cache_clear()  # as in another kernel
+    assert numbers(4) == first == [i / 3 for i in range(4)] and calls == [4]
+    assert numbers(4, 1) != first and calls == [4, 4]
+    for path in (tmp_path / "cache" / "numbers").iterdir():
+        path.write_text("[0.1")
+    numbers.cache_clear()
+    assert numbers(4) == first and calls == [4, 4, 4]

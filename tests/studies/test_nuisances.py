@@ -304,7 +304,7 @@ def test_few_units_decide_nothing():
     y = rng.integers(0, 3, 90)
     ids = {name: rng.integers(0, 3, (3, 1, 90)) for name in "ab"}
     units = pd.Series(np.repeat(np.arange(9), 10))
-    estimate = gains.gain(Clustered(ids), "a", "b", y, units)
+    estimate = Clustered(ids).gain("a", "b", y, units)
     assert np.isnan(estimate.p) and np.isnan(estimate.interval.low)
     rows = pd.DataFrame([{"nuisance": "sex", "rung": "decoder", "over": gains.NOTHING, "gain": estimate.interval,
                           "outcome": gains.FEW}])

@@ -13,7 +13,6 @@ import xarray as xr
 from lib.features import audio
 from lib.models.latents import Setting, stacked_latents
 from lib.report.rules import judge
-from lib.scores import intervals
 from lib.scores.intervals import Estimate
 from lib.store.labels import must_be_open
 from lib.store.runs import Run
@@ -86,9 +85,7 @@ def ends(found: Clustered, y: np.ndarray, told: dict[float, pd.Series],
     for strength in (min(told), max(told)):
         codes = {LABEL: y, NUISANCE: np.unique(told[strength], return_inverse=True)[1]}
         for what, own in codes.items():
-            out[strength, what] = intervals.over_seeds_and_groups(
-                lambda rows, s=strength, c=own: found.nmi((s, "decoder"), c, rows) - found.nmi((s, "nothing"), c, rows),
-                units)
+            out[strength, what] = found.gain((strength, "decoder"), (strength, "nothing"), own, units)
     return out
 
 

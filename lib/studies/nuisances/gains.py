@@ -10,7 +10,6 @@ import pandas as pd
 
 from lib.report.rules import judge
 from lib.scores import intervals
-from lib.scores.intervals import Estimate
 from lib.store.runs import Run
 from lib.studies.nuisances import found as nuisances
 from lib.studies.nuisances import ladder, placebos, protocol
@@ -38,11 +37,6 @@ def label_use(rung: str, goes_with_label: bool) -> str:
     return THROUGH if rung in ladder.GIVEN and goes_with_label else "none"
 
 
-def gain(found: Clustered, better: Rung, base: Rung, y: np.ndarray, units: pd.Series) -> Estimate:
-    """NMI with labels y [track] of one latent minus another's, seed by seed, over seeds and units [track]."""
-    return intervals.over_seeds_and_groups(lambda rows: found.nmi(better, y, rows) - found.nmi(base, y, rows), units)
-
-
 def base_of(name: Rung) -> Rung:
     """What a rung is compared with: the same network with nothing removed."""
     return Rung("", "nothing", name.network)
@@ -56,7 +50,7 @@ def rungs(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray, 
     for name in found.ids:
         if name.rung == "nothing":
             continue
-        over = gain(found, name, base_of(name), y, units)
+        over = found.gain(name, base_of(name), y, units)
         use = label_use(name.rung, associated.loc[name.nuisance, "goes with label"])
         rows.append(name._asdict() | {
             "seeds": found.nmi(name, y).tolist(), "nmi": intervals.of_metric(found.nmi(name, y), "nmi"),
@@ -87,7 +81,7 @@ def family(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray,
             others = {NOTHING: base_of(name), MEANS: Rung(one.name, "means", NO_NETWORK),
                       MEANS_VAE: Rung(one.name, "means", network)}
             for over, base in others.items():
-                estimate = gain(found, name, base, y, units)
+                estimate = found.gain(name, base, y, units)
                 rows.append({"nuisance": one.name, "rung": rung, "over": over, "gain": estimate.interval,
                              "p": estimate.p})
     table = pd.DataFrame(rows, columns=["nuisance", "rung", "over", "gain", "p"])
@@ -123,7 +117,7 @@ def placebo_gains(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.n
         for kind in placebos.KINDS:
             for rung in placebos.RUNGS:
                 name = Rung(f"{one.name}, {kind}", rung, NO_NETWORK if rung == "means" else network)
-                value = gain(found, name, base_of(name), y, units).interval
+                value = found.gain(name, base_of(name), y, units).interval
                 inside = abs(value.mean) <= protocol.protocol().margin
                 why = "" if inside else _why(kind, value, bool(associated.loc[one.name, "goes with label"]))
                 rows.append({"nuisance": one.name, "placebo": kind, "rung": rung, "gain": value, "within": inside,
@@ -154,7 +148,7 @@ def predicted(entries: Sequence[dict], run: Run, found: Clustered, tried: Sequen
             base = Rung(one.name, entry["over"], name.network) if "over" in entry else base_of(name)
             if name not in found.ids:
                 continue
-            change = gain(found, name, base, y, units).interval
+            change = found.gain(name, base, y, units).interval
             said = f"{nuisances.shown(one.name)}, {nuisances.shown(name.rung)}, {name.network}"
             said += f" over {nuisances.shown(base.rung)}" if "over" in entry else ""
             rows.append((said, "nmi", entry["nmi"], change, judge(entry["nmi"], change), "replication" in entry))

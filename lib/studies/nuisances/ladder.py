@@ -15,7 +15,7 @@ import xarray as xr
 from lib.models import training
 from lib.models.latents import Setting, stacked_latents
 from lib.models.vae import ModelConfig
-from lib.scores import agreement, jackknife
+from lib.scores import agreement, intervals, jackknife
 from lib.store import artifacts
 from lib.store.runs import Run
 from lib.studies.nuisances import protocol, removal
@@ -111,11 +111,22 @@ class Clustered(NamedTuple):
         """The clusters of both."""
         return Clustered(self.ids | other.ids)
 
-    def nmi(self, name: Any, codes: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """NMI [seed] of one latent's clusters with codes [track], on some rows; clustering seeds are averaged."""
-        rows = np.arange(len(codes)) if rows is None else rows
-        codes = np.unique(codes[rows], return_inverse=True)[1]
-        return np.array([[agreement.nmi(codes, draw[rows]) for draw in seed] for seed in self.ids[name]]).mean(1)
+    def nmi(self, name: Any, codes: np.ndarray) -> np.ndarray:
+        """NMI [seed] of one latent's clusters with codes [track]; clustering seeds are averaged."""
+        codes = np.unique(codes, return_inverse=True)[1]
+        return np.array([[agreement.nmi(codes, draw) for draw in seed] for seed in self.ids[name]]).mean(1)
+
+    def without(self, name: Any, codes: np.ndarray, block: np.ndarray) -> np.ndarray:
+        """The same of all tracks, then without each block of tracks [track]: [1 + block, seed]."""
+        codes, n = np.unique(codes, return_inverse=True)[1], block.max() + 1
+        each = [[agreement.nmi_without(codes, draw, block, n) for draw in seed] for seed in self.ids[name]]
+        return np.mean(each, axis=1).T
+
+    def gain(self, better: Any, base: Any, codes: np.ndarray, units: pd.Series) -> intervals.Estimate:
+        """NMI with codes [track] of one latent minus another's, seed by seed, over seeds and units [track]."""
+        block = intervals.blocks(units)
+        change = self.without(better, codes, block) - self.without(base, codes, block)
+        return intervals.over_blocks(change[0], change[1:])
 
 
 def clustered(run: Run, latents: Mapping[Any, xr.Dataset], k: int) -> Clustered:

@@ -139,8 +139,8 @@ def verdicts(run: Run, x: pd.DataFrame, labels: pd.Series, genre: pd.Series, sto
     `stored` rows of the score table, evidence for clusters in the CVAE."""
     seed = run.settings.seed
     config = experiments.config(run, x.shape[1], labels, beta=run.settings.beta)
-    smooth = mlp_latents(run, "cvae_gaussian", experiments.matched_gaussian(x, labels, seed), config, run.seeds[:3],
-                         labels=labels)
+    alike, beta = experiments.matched_gaussian(x, labels, seed), config.beta
+    smooth = sweep_latents(run, "cvae_gaussian", alike, config, [beta], run.seeds[:3], labels=labels)[beta]
     shuffled = nulls.permuted_labels(labels, seed)
     return {
         "true labels": experiments.controls(run, x, labels, genre, stored) | {BEYOND: rules.beyond_gaussian(cvae)},

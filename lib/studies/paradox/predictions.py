@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import yaml
 
-from lib.models.latents import mlp_latents
+from lib.models.latents import sweep_latents
 from lib.models.vae import ModelConfig
 from lib.report.rules import MARGIN, judge
 from lib.scores import intervals
@@ -51,7 +51,7 @@ def trials(run: Run, x: pd.DataFrame, labels: pd.Series,
             rows[name] = experiments.of_setting(stored, "cvae", one.setting)
             continue
         method, given = ("cvae_trial", labels) if one.reads_labels else ("vade", None)
-        found = mlp_latents(run, method, x, one, seeds, labels=given)
+        found = sweep_latents(run, method, x, one, [one.beta], seeds, labels=given)[one.beta]
         rows[name] = scores.score(run, found.assign_attrs(setting=name), labels, nulls=False)
     return rows, configs
 
