@@ -61,7 +61,7 @@ def run(task: Callable, inputs: Sequence[tuple], limit: float, seen: Sequence[Pa
     futures: dict = {}
     try:
         futures = submitted([every[start : start + size] for start in every[::size]])
-        done = as_completed(futures)
+        done = as_completed(futures, loop=client.loop)
         for future in done:
             pack = futures.pop(future)
             try:

@@ -160,7 +160,7 @@ def _described(where: str) -> tuple[str, dict[str, Any]]:
     if not isinstance(found, dict) or not isinstance(found.get("kind"), str):
         raise Problem(f"--cluster {where}: it must say the kind of queue, for example kind: slurm")
     cores = found.get("cores", 1)
-    usual = {"cores": cores, "processes": cores, "memory": f"{4 * cores}GB",
+    usual = {"cores": cores, "processes": cores, "memory": f"{4 * cores}GB", "job_name": "latent-genre",
              "job_script_prologue": [f"cd {shlex.quote(str(ROOT))}"],  # from where Python finds `lib`
              "scheduler_options": {"dashboard_address": "127.0.0.1:0"}}
     return found["kind"], usual | {name: value for name, value in found.items() if name != "kind"}
