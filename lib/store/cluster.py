@@ -133,7 +133,8 @@ def imported() -> Any:
     try:
         import dask
 
-        dask.config.set(logging=dict.fromkeys(("distributed", "distributed.client"), "critical"))
+        spoken = ("distributed", "distributed.client", "tornado.application")
+        dask.config.set(logging=dict.fromkeys(spoken, "critical"))
         import distributed
     except ImportError as error:
         raise Problem(f"a cluster needs the package '{error.name}': .venv/bin/pip install -e '.[cluster]'") from error

@@ -57,6 +57,18 @@ def _address(where: str, workers: int, tls: str) -> Iterator[tuple[str, str]]:
         yield where, tls and str(Path(tls).absolute())
         return
     with _queue(where, tls) as (queue, folder):
+        program = shlex.split(queue.job_cls.submit_command)[0]
+        if not shutil.which(program):
+            raise Problem(f"--cluster {where}: there is no {program} here; start this on a machine of the queue")
+
+        async def ask() -> None:
+            queue.scale(workers or MANY)
+            await queue._correct_state()  # which says what was refused; what `scale` starts later would log it
+
+        try:
+            queue.sync(ask)
+        except RuntimeError as error:
+            raise Problem(f"--cluster {where}: {str(error).strip().splitlines()[-1]}") from error
         queue.adapt(minimum=workers or MANY, maximum=workers or MANY)  # anew where a job's time is over
         yield queue.scheduler_address, folder
 
@@ -120,12 +132,11 @@ def _queue(where: str, tls: str) -> Iterator[tuple[Any, str]]:
     cluster.imported()
     try:
         import dask_jobqueue
-        from dask_jobqueue.local import LocalCluster
     except ImportError as error:
         raise Problem(f"--cluster {where} needs the package dask-jobqueue: "
                       ".venv/bin/pip install -e '.[cluster]'") from error
     kinds = {name.removesuffix("Cluster").lower(): one for name, one in vars(dask_jobqueue).items()
-             if name.endswith("Cluster") and name != "JobQueueCluster"} | {"local": LocalCluster}
+             if name.endswith("Cluster") and name != "JobQueueCluster"}
     if kind not in kinds:
         raise Problem(f"--cluster {where}: kind is one of {', '.join(sorted(kinds))}")
     folder = tls and str(Path(tls).absolute())
@@ -140,8 +151,11 @@ def _queue(where: str, tls: str) -> Iterator[tuple[Any, str]]:
         except (TypeError, ValueError, RuntimeError) as error:
             raise Problem(f"--cluster {where}: {str(error).splitlines()[0]}; options are those of "
                           f"dask_jobqueue.{kinds[kind].__name__}") from error
-        with queue:
+        try:
             yield queue, folder
+        finally:
+            with contextlib.suppress(Exception):  # of a job that was refused
+                queue.close()
     finally:
         if folder and not tls:
             shutil.rmtree(folder, ignore_errors=True)

@@ -96,17 +96,36 @@ def test_certificates_let_in_who_has_them_and_nobody_else(tmp_path, monkeypatch)
             pass
 
 
+def slurm(folder, monkeypatch, sbatch):
+    """Slurm as far as dask_jobqueue knows it: two programs, that run a job here and end it."""
+    programs = {"sbatch": sbatch, "scancel": "kill -9 -- -$1"}
+    for name, text in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setenv("LATENT_GENRE_CACHE", str(folder / "cache"))
+
+
 @pytest.mark.slow
 def test_a_queue_is_asked_for_workers(tmp_path, monkeypatch, capsys):
-    """The job script is run as a queue would run it, by dask_jobqueue's stand-in for one."""
-    monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path / "cache"))
-    queue = tmp_path / "queue.yaml"
-    queue.write_text(f"kind: local\nwalltime: '01:00:00'\nlocal_directory: {tmp_path}\n")
-    with opening.using(str(queue), 1, "", print):
+    job = tmp_path / "job.sh"
+    slurm(tmp_path, monkeypatch, f"cp $1 {job}; setsid sh {job} > {tmp_path}/log 2>&1 & echo Submitted batch job $!")
+    with opening.using("slurm", 1, "", print):
         assert os.environ[engine.CLUSTER].startswith("tls://")
         assert engine.call(task, "ok", 1)[0] == 1
     assert engine.CLUSTER not in os.environ and not [*tmp_path.rglob("key.pem")]
-    assert "waiting for 1 worker at tls://" in capsys.readouterr().out
+    assert "waiting for 1 worker at tls://" in capsys.readouterr().out and "#SBATCH" in job.read_text()
+
+
+def test_what_a_queue_refuses_is_said(tmp_path, monkeypatch):
+    slurm(tmp_path, monkeypatch, "echo sbatch: error: invalid partition >&2; exit 1")
+    with pytest.raises(Problem, match="--cluster slurm: sbatch: error: invalid partition"), \
+            opening.using("slurm", 1, "", print):
+        pass
+    (tmp_path / "sbatch").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Problem, match="there is no sbatch here"), opening.using("slurm", 1, "", print):
+        pass
 
 
 def test_the_job_of_a_queue_is_printed(tmp_path, monkeypatch, capsys):
