@@ -36,6 +36,7 @@ if __name__ == "__main__":
 
 import argparse
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Iterator
@@ -93,7 +94,19 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     many = parser.add_argument_group("many runs")
     many.add_argument("--batch", default="", metavar="FILE",
                       help="a list of runs (lib/runner/batch.py says its form), one after another, then compared")
-    many.add_argument("--dry-run", action="store_true", help="with --batch: only say what would run, and how long")
+    many.add_argument("--nth", type=int, default=0, metavar="N",
+                      help="with --batch: only its N-th run, from 1; for the array job of a queue")
+    many.add_argument("--dry-run", action="store_true",
+                      help="with --batch: only say what would run, and how long; with --cluster: only print the job "
+                      "that a queue would be given")
+    machines = parser.add_argument_group("many machines (README says how)")
+    machines.add_argument("--cluster", default=os.environ.get("LATENT_GENRE_CLUSTER", ""), metavar="WHERE",
+                          help="where features are computed and networks trained: a Dask scheduler (tcp://HOST:PORT, "
+                          "tls://HOST:PORT), slurm, or a YAML file about a queue; default: this machine")
+    machines.add_argument("--workers", type=int, default=0, metavar="N",
+                          help="workers to wait for (an address; default: 1) or to ask for (a queue; default: 4)")
+    machines.add_argument("--tls", default=os.environ.get("LATENT_GENRE_TLS", ""), metavar="DIR",
+                          help="folder of the scheduler's certificates: ca.pem, cert.pem and key.pem")
     after = parser.add_argument_group("from runs that exist, without running anything")
     after.add_argument("--export", choices=("html", "latex", "pdf", "all"),
                        help="html: the book again; latex: what a paper takes (numbers.tex, tables, figures, methods); "
@@ -111,6 +124,11 @@ def main(arguments: list[str] | None = None, series: Any = None) -> int:
     try:
         if options.export or options.compare:
             return _from_existing(options, series)
+        if options.dry_run and options.cluster:
+            from lib.store import machines
+
+            print(machines.job_script(options.cluster, options.tls))
+            return 0
         return _batch(options, series) if options.batch else _run(options, series)
     except Problem as problem:
         print(f"run_notebooks.py: {problem}", file=sys.stderr)
@@ -136,16 +154,19 @@ def _run(options: argparse.Namespace, series: Any) -> int:
         options.profile, options.corpus, options.source, options.lyrics, options.labels, options.out,
         parse_settings(options.set),
     )
-    return _run_one(request, options, series)
+    with _machines(options):
+        return _run_one(request, options, series)
 
 
 def _run_one(request: Any, options: argparse.Namespace, series: Any = None) -> int:
     """Run one request, and make its book; 1 where a notebook failed."""
     from lib.runner import schedule
+    from lib.store import cluster
     from lib.store.series import Series, needs_of
 
     series = series or Series(needs=needs_of(request.corpus))
     with schedule.only_runner(request.folder):
+        cluster.compare([Path(path) for path in (request.out, request.source) if path])
         kind = "synthetic" if request.corpus == "controlled" else request.source or "downloaded"
         print(f"corpus {request.corpus} ({kind}), profile {request.profile} -> {request.folder}", flush=True)
         rendering = contextlib.nullcontext() if options.no_html else _rendering(request.folder)
@@ -162,6 +183,13 @@ def _run_one(request: Any, options: argparse.Namespace, series: Any = None) -> i
     return 1 if failed else 0
 
 
+def _machines(options: argparse.Namespace) -> contextlib.AbstractContextManager:
+    """While this is open, work is done where the command line says."""
+    from lib.store import machines
+
+    return machines.using(options.cluster, options.workers, options.tls, functools.partial(print, flush=True))
+
+
 def _batch(options: argparse.Namespace, series: Any) -> int:
     """Make the runs of a batch file, and a page about all of them."""
     from lib.report import compare
@@ -169,10 +197,13 @@ def _batch(options: argparse.Namespace, series: Any) -> int:
     from lib.store.errors import Problem
 
     found = batch.load(Path(options.batch), options.out)
+    if options.nth:
+        found = batch.only(found, options.nth)
     if options.dry_run:
         print("\n".join(batch.plan(found)))
         return 0
-    folders, failed = batch.run(found, lambda request: bool(_run_one(request, options, series)), print)
+    with _machines(options):
+        folders, failed = batch.run(found, lambda request: bool(_run_one(request, options, series)), print)
     if len(folders) > 1:
         try:
             print(compare.export(folders, found.folder / "claims.html", found.collections))

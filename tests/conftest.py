@@ -30,8 +30,8 @@ def pytest_configure(config):
 
 
 # Files that take minutes begin first, or a worker has nothing to do at the end; the first two make their runs at once
-LONGEST = ("test_few_tracks", "test_series", "test_book_in_browser", "test_explorer", "test_array_audit",
-           "test_paradox", "test_leakage", "test_extraction", "test_vae", "test_runner")
+LONGEST = ("test_few_tracks", "test_series", "test_cluster", "test_book_in_browser", "test_explorer",
+           "test_array_audit", "test_paradox", "test_leakage", "test_extraction", "test_vae", "test_runner")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from lib.store.errors import Unusable
+from lib.store.errors import Problem, Unusable
 
 
 class Fatal:
@@ -22,10 +22,17 @@ def task(order, value=None):
         return Fatal()
     if order == "exit":
         os._exit(3)
+    if order == "kill who asked" and not value.exists():  # once, where this can be written down
+        if value.parent.is_dir():
+            value.touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(100_000)
     if order == "hang":
         if value:
             value.write_text(str(os.getpid()))
         time.sleep(100_000)
+    if order == "problem":
+        raise Problem("no such luck")
     if order == "bad":
         raise Unusable("a good reason")
     if order == "error":

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -181,6 +182,16 @@ def _save_clip(path: Path, clip: Clip) -> None:
     files.write(path, lambda temporary: np.savez(temporary, **values))
 
 
+def store(spec: dict[str, Any], seconds: float, path: Path) -> str:
+    """Analyse one track and keep the result at `path`; returns "", or, where the file was replaced meanwhile, the
+    fingerprint of what it holds now, under which the result is kept then."""
+    if not (runs.numba_folder() / f"warm-{version()}").exists():  # on another kind of machine than who asks
+        warm()
+    clip = analyse(spec, seconds)
+    _save_clip(_cache_path(clip.source, seconds) if clip.source else path, clip)
+    return clip.source
+
+
 def _stored_seconds(path: Path) -> float | None:
     """Length of a stored clip; None when it is not stored, or damaged."""
     try:
@@ -220,21 +231,18 @@ def _extract_missing(
     todo, cleared = list(missing), False
     while todo:
         warm(clear=cleared)
-        inputs = [(items[missing[path]].spec, seconds) for path in todo]
-        outcomes = engine.run(analyse, inputs, jobs, LIMIT)
+        inputs = [(items[missing[path]].spec, seconds, path) for path in todo]
+        outcomes = engine.run(store, inputs, jobs, LIMIT, _sources(inputs))
         finished = set()
         with contextlib.closing(outcomes):
             for outcome in outcomes:
-                if outcome.kind == "died" and not cleared:
+                if outcome.kind == "died" and not cleared and not engine.elsewhere():
                     break  # a damaged compiler cache kills every process: once, start again with a new one
                 path = todo[outcome.index]
                 finished.add(path)
                 if outcome.kind == "done":
-                    clip: Clip = outcome.value
-                    holds = _cache_path(clip.source, seconds) if clip.source else path
-                    _save_clip(holds, clip)
-                    if holds != path:
-                        replaced[missing[path]] = clip.source
+                    if outcome.value and _cache_path(outcome.value, seconds) != path:
+                        replaced[missing[path]] = outcome.value
                 else:
                     failures[path] = outcome.reason
                 done = len(missing) - len(todo) + len(finished)
@@ -242,6 +250,12 @@ def _extract_missing(
                     say(f"analysed {done} of {len(missing)} tracks")
         todo, cleared = [path for path in todo if path not in finished], True
     return failures, replaced
+
+
+def _sources(inputs: list[tuple]) -> list[Path]:
+    """The file, or the folder of all files, that these tracks are read from; the synthetic ones from none."""
+    files_read = {spec["path"] for spec, *_ in inputs if "path" in spec}
+    return [Path(os.path.commonpath(files_read))] if files_read else []
 
 
 def warm(clear: bool = False) -> None:
@@ -260,7 +274,7 @@ def warm(clear: bool = False) -> None:
                         path.unlink(missing_ok=True)
                 if marker.exists():
                     return
-                with contextlib.closing(engine.run(call_everything, [()], 1, 3600)) as outcomes:
+                with contextlib.closing(engine.here(call_everything, [()], 1, 3600)) as outcomes:
                     outcome = next(outcomes)
                 if outcome.kind == "done":
                     marker.touch()

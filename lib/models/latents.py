@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import platform
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -16,7 +18,8 @@ from sklearn.decomposition import PCA
 from lib.models import training, umap
 from lib.models.training import Schedule
 from lib.models.vae import ModelConfig, StackedVAE
-from lib.store import artifacts, remembering
+from lib.store import artifacts, engine, remembering
+from lib.store.errors import Problem
 from lib.store.labels import must_be_open
 from lib.store.runs import Run
 from lib.store.settings import from_json, to_json
@@ -86,17 +89,10 @@ def sweep_latents(
     names = {beta: _name({**one, **_special(weights, n_train)}) for beta, one in made_of.items()}
     with artifacts.making(run, names[betas[-1]]) as missing:  # the last one to be stored
         if missing or not all(artifacts.has(run, name) for name in names.values()):
-            tiled = [seed for _ in betas for seed in seeds]
-            each = [beta for beta in betas for _ in seeds]
-            progress = epoch_table(about[betas[0]], len(tiled))
-            groups = _groups(run, x.index)
-            _, all_runs = training.fit(
-                x.to_numpy(), config, tiled, schedule, codes, groups, progress, each, weights, n_train
-            )
-            for i, beta in enumerate(betas):
-                part = all_runs.isel(seed=slice(i * len(seeds), (i + 1) * len(seeds)))
-                part = part if decodable else part.drop_vars("weights")
-                _keep(run, names[beta], part, about[beta], x.index)
+            stack = {"x": x.to_numpy(), "config": config, "seeds": seeds * len(betas), "schedule": schedule, "y": codes,
+                     "betas": [beta for beta in betas for _ in seeds], "weights": weights, "n_train": n_train}
+            engine.call(_train, run, x.index, stack, {names[beta]: about[beta] for beta in betas}, about[betas[0]],
+                        training.device().type, () if decodable else ("weights",), seen=[run.folder])
     return {beta: artifacts.load(run, names[beta]) for beta in betas}
 
 
@@ -122,13 +118,14 @@ def stacked_latents(
     alike: dict[ModelConfig, list[Any]] = {}
     for key, one in settings.items():
         alike.setdefault(dataclasses.replace(one.config, beta=1.0, n_labels=0), []).append(key)
-    found = {}
+    calls = {}
     for keys in alike.values():
         first = settings[keys[0]]
         most = max(1, STACK // (len(seeds) * len(tracks) * first.x.shape[-1]))
         for start in range(0, len(keys), most):
             some = {key: settings[key] for key in keys[start : start + most]}
-            found |= _one_stack(run, some, seeds, tracks, schedule)
+            calls[keys[start]] = functools.partial(_one_stack, run, some, seeds, tracks, schedule)
+    found = {key: one for stack in engine.together(calls).values() for key, one in stack.items()}
     return {key: found[key] for key in settings}
 
 
@@ -139,7 +136,7 @@ def _one_stack(run: Run, settings: Mapping[Any, Setting], seeds, tracks, schedul
     names = [_name({**made_of, "place": i}) for i in range(len(every))]
     with artifacts.making(run, names[-1]) as missing:  # the last one to be stored
         if missing or not all(artifacts.has(run, name) for name in names):
-            about = {"method": "stack of settings", "setting": f"{len(every)} settings"}
+            who = {"method": "stack of settings", "setting": f"{len(every)} settings"}
             config = dataclasses.replace(every[0].config, n_labels=max(one.config.n_labels for one in every))
             shape, codes, aside = (n, len(tracks)), None, None
             if config.reads_labels:
@@ -148,13 +145,24 @@ def _one_stack(run: Run, settings: Mapping[Any, Setting], seeds, tracks, schedul
                 nowhere = np.zeros(shape, bool)
                 aside = np.concatenate([nowhere if one.aside is None else one.aside for one in every])
             x = np.concatenate([np.broadcast_to(one.x, (*shape, one.x.shape[-1])) for one in every])
-            betas = [one.config.beta for one in every for _ in seeds]
-            _, fitted = training.fit(x, config, seeds * len(every), schedule, codes, _groups(run, tracks),
-                                     epoch_table(about, len(x)), betas, aside=aside)
-            for i, (name, one) in enumerate(zip(names, every, strict=True)):
-                part = fitted.isel(seed=slice(i * n, (i + 1) * n)).drop_vars(["history", "weights", "curve"])
-                _keep(run, name, part, {"config": to_json(one.config.asdict())}, tracks)
+            stack = {"x": x, "config": config, "seeds": seeds * len(every), "schedule": schedule, "y": codes,
+                     "betas": [one.config.beta for one in every for _ in seeds], "aside": aside}
+            about = [{"config": to_json(one.config.asdict())} for one in every]
+            engine.call(_train, run, tracks, stack, dict(zip(names, about, strict=True)), who, training.device().type,
+                        ("history", "weights", "curve"), seen=[run.folder])
     return dict(zip(settings, (artifacts.load(run, name) for name in names), strict=True))
+
+
+def _train(run: Run, tracks: pd.Index, stack: dict, about: dict[str, dict], who: dict, device: str,
+           without: tuple[str, ...] = ()) -> None:
+    """Train a stack (the arguments of `training.fit`) and store each setting's part, by name what is said of it."""
+    if training.device().type != device:  # of their names
+        raise Problem(f"{platform.node()} would train on {training.device().type}, and this machine on {device}: start "
+                      "the workers of the cluster so that all of them see a GPU, or none (CUDA_VISIBLE_DEVICES=)")
+    _, fitted = training.fit(**stack, groups=_groups(run, tracks), progress=epoch_table(who, len(stack["seeds"])))
+    n = fitted.sizes["seed"] // len(about)
+    for i, (name, said) in enumerate(about.items()):
+        _keep(run, name, fitted.isel(seed=slice(i * n, (i + 1) * n)).drop_vars(without), said, tracks)
 
 
 def is_stored(

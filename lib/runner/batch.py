@@ -92,6 +92,13 @@ def load(path: Path, out: str = "") -> Batch:
     return Batch(folder, entries)
 
 
+def only(batch: Batch, n: int) -> Batch:
+    """The batch with its n-th run alone, from 1. Raises `Problem` when it has fewer."""
+    if not 1 <= n <= len(batch.entries):
+        raise Problem(f"--nth {n}: the batch has {len(batch.entries)} runs, the first is 1")
+    return batch._replace(entries=[batch.entries[n - 1]])
+
+
 def _merged(defaults: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
     settings = {**defaults.get("settings", {}), **(one.get("settings") or {})}
     return defaults | one | ({"settings": settings} if settings else {})

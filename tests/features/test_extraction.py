@@ -208,13 +208,13 @@ def test_after_a_crash_the_compiled_functions_are_made_anew_once(tmp_path, monke
     items = folder.find(root, 30.0).items
     cleared, calls = [], []
 
-    def run(task, inputs, jobs, limit):
+    def run(task, inputs, jobs, limit, seen):
         calls.append(len(inputs))
         for i, arguments in enumerate(inputs):
             if len(calls) == 1 and i == 1 or arguments[0]["path"].endswith("002.wav"):
                 yield engine.Outcome(i, "died", reason="signal 11")
             else:
-                yield engine.Outcome(i, "done", extraction.analyse(*arguments))
+                yield engine.Outcome(i, "done", task(*arguments))
 
     monkeypatch.setattr(engine, "run", run)
     monkeypatch.setattr(extraction, "warm", lambda clear=False: cleared.append(clear))
@@ -223,11 +223,11 @@ def test_after_a_crash_the_compiled_functions_are_made_anew_once(tmp_path, monke
     assert list(found.paths) == [0, 1] and found.skipped["reason"].tolist() == ["signal 11"]
 
 
-def _here(task, inputs, jobs, limit):
+def _here(task, inputs, jobs, limit, seen):
     """As `engine.run`, in this process."""
     for i, arguments in enumerate(inputs):
         try:
-            yield engine.Outcome(i, "done", extraction.analyse(*arguments))
+            yield engine.Outcome(i, "done", task(*arguments))
         except Unusable as reason:
             yield engine.Outcome(i, "failed", reason=str(reason))
 

@@ -92,3 +92,14 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path, capsys):
     assert run_notebooks.main(["--batch", str(file), "--out", str(tmp_path / "out"), "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert said.count("notebooks to run") == 2 and '{"beta": 4}' in said and not (tmp_path / "out").exists()
+
+
+def test_one_run_of_a_batch_can_be_asked_for(tmp_path, capsys):
+    """For the tasks of an array job: each lists, or makes, its own."""
+    file = write(tmp_path, "{defaults: {profile: smoke}, runs: [{name: x, grid: {beta: [1, 4]}}]}")
+    call = ["--batch", str(file), "--out", str(tmp_path / "out"), "--dry-run", "--nth"]
+    assert run_notebooks.main([*call, "2"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("notebooks to run") == 1 and '{"beta": 4}' in said
+    for n in ("3", "-1"):
+        assert run_notebooks.main([*call, n]) == 2 and "the batch has 2 runs" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 import xarray as xr
@@ -16,6 +17,7 @@ from lib.scores import nulls
 from lib.scores import table as scores
 from lib.scores.intervals import Interval, over
 from lib.scores.verdict import Evidence
+from lib.store import engine
 from lib.store.runs import Run
 from lib.studies.paradox import experiments, rules
 
@@ -36,19 +38,18 @@ def configs(run: Run, x: pd.DataFrame, labels: pd.Series) -> dict[Cell, ModelCon
 
 def trained(run: Run, x: pd.DataFrame, labels: pd.Series) -> dict[Cell, xr.Dataset]:
     """Latents of every cell; without a label they are the VAE and the beta-VAE of the other notebooks."""
-    plain, found = {1.0: "vae", run.settings.beta: "beta_vae"}, {}
-    for cell, config in configs(run, x, labels).items():
-        told = any(cell[1:])
-        found[cell] = mlp_latents(run, "cvae" if told else plain[cell[0]], x, config, run.seeds,
-                                  labels=labels if told else None)
-    return found
+    plain = {1.0: "vae", run.settings.beta: "beta_vae"}
+    return engine.together({
+        cell: partial(mlp_latents, run, "cvae" if any(cell[1:]) else plain[cell[0]], x, config, run.seeds,
+                      labels=labels if any(cell[1:]) else None)
+        for cell, config in configs(run, x, labels).items()})
 
 
 def placebo(run: Run, x: pd.DataFrame, labels: pd.Series) -> dict[float, xr.Dataset]:
     """Latents by beta of the model with the label on both sides, labels [track] dealt out at random."""
     dealt = nulls.permuted_labels(labels, run.settings.seed)
-    return {cell[0]: mlp_latents(run, "cvae_placebo", x, config, run.seeds, labels=dealt)
-            for cell, config in configs(run, x, labels).items() if all(cell[1:])}
+    return engine.together({cell[0]: partial(mlp_latents, run, "cvae_placebo", x, config, run.seeds, labels=dealt)
+                            for cell, config in configs(run, x, labels).items() if all(cell[1:])})
 
 
 def rows(tables: Mapping[Cell, pd.DataFrame]) -> pd.DataFrame:

@@ -200,8 +200,8 @@ def agrees(table: pd.DataFrame, shorter: pd.DataFrame) -> Ruling:
     away, miss = table[~either], np.minimum(table["miss"], shorter["miss"])
     known = not either.all() or (sharp[0] | sharp[1]).all()
     return ruling(bool(either.all()) if known else None,
-                  "the earlier value, with its rounding, lies in the 95 % interval after full or half training, and half of "
-                  f"that interval is at most {SHARP:.0%} of the metric's range over the cells",
+                  "the earlier value, with its rounding, lies in the 95 % interval after full or half training, "
+                  f"and half of that interval is at most {SHARP:.0%} of the metric's range over the cells",
                   n=len(table), full=int(table["meets"].sum()), half=int(shorter["meets"].sum()), neither=len(away),
                   miss=float(miss.max()),
                   names="; ".join(f"{shown(row.metric)} at {shown(f'beta={row.beta:g} enc={row.enc} dec={row.dec}')}"

@@ -7,6 +7,7 @@ genre and of its other factors, so tracks from a part of a factor's range are a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from lib.models.latents import schedule_of, sweep_latents
 from lib.scores import clustering, properties
 from lib.scores import table as scores
 from lib.scores.intervals import Interval, interval
+from lib.store import engine
 from lib.store.runs import Run
 from lib.store.streams import stream
 from lib.studies.paradox import experiments
@@ -46,9 +48,10 @@ def drawn(factors: pd.DataFrame, seed: int) -> dict[str, pd.Index]:
 def latents(run: Run, x: pd.DataFrame, labels: pd.Series, parts: Mapping[str, pd.Index]) -> dict[str, xr.Dataset]:
     """The CVAE of the headline beta trained on each part of x [track, D] alone: two seeds."""
     config = experiments.config(run, x.shape[1], labels, beta=run.settings.beta)
-    return {name: sweep_latents(run, "cvae_variant", x.loc[sorted(part)], config, [config.beta],
-                                run.settings.seeds(2), labels=labels, schedule=schedule_of(run))[config.beta]
-            for name, part in parts.items()}
+    found = engine.together({
+        name: partial(sweep_latents, run, "cvae_variant", x.loc[sorted(part)], config, [config.beta],
+                      run.settings.seeds(2), labels=labels, schedule=schedule_of(run)) for name, part in parts.items()})
+    return {name: by_beta[config.beta] for name, by_beta in found.items()}
 
 
 def captured(run: Run, found: Mapping[str, xr.Dataset], factors: pd.DataFrame, genre: pd.Series) -> pd.DataFrame:

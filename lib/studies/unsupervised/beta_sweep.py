@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +11,13 @@ import pandas as pd
 import xarray as xr
 
 from lib.models import theory
-from lib.models.latents import mlp_latents, sweep_latents
+from lib.models.latents import sweep_latents
 from lib.models.vae import ModelConfig
 from lib.scores import agreement, clustering, disentanglement, intervals
 from lib.scores import table as scores
 from lib.scores.information import ACTIVE_NATS, label_entropy
 from lib.scores.intervals import Interval
-from lib.store import artifacts
+from lib.store import artifacts, engine
 from lib.store.runs import Run
 
 METRICS = ("dci_disentanglement", "dci_completeness", "dci_informativeness", "mig")
@@ -38,10 +39,11 @@ def sweep(run: Run, x: pd.DataFrame) -> Sweep:
     headline = {s.beta: "beta_vae", 1.0: "vae"}
     others = [beta for beta in sorted({*s.betas}) if beta not in headline]
     seeds = s.seeds(s.n_seeds_sweep)
-    found = sweep_latents(run, "beta_vae", x, config(run, x.shape[1]), others, seeds) if others else {}
-    found |= {beta: mlp_latents(run, name, x, config(run, x.shape[1], beta), run.seeds)
-              for beta, name in headline.items()}
-    return dict(sorted(found.items()))
+    calls = {name: partial(sweep_latents, run, name, x, config(run, x.shape[1], beta), [beta], run.seeds)
+             for beta, name in headline.items()}
+    if others:
+        calls["others"] = partial(sweep_latents, run, "beta_vae", x, config(run, x.shape[1]), others, seeds)
+    return dict(sorted((beta, one) for found in engine.together(calls).values() for beta, one in found.items()))
 
 
 def moved(run: Run, found: Sweep, genre: pd.Series, metrics: Sequence[str]) -> dict[str, Interval]:

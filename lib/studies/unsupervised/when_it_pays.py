@@ -5,6 +5,9 @@ Sweeps train half as many epochs as the headline models, with fewer seeds.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -18,6 +21,7 @@ from lib.scores import intervals
 from lib.scores import table as scores
 from lib.scores.information import active_dimensions
 from lib.scores.intervals import Interval
+from lib.store import engine
 from lib.store.runs import Run
 from lib.studies.unsupervised import beta_sweep
 
@@ -73,11 +77,17 @@ def schedule(run: Run) -> Schedule:
 
 
 def _three(run: Run, x: pd.DataFrame, dim: int, how: Schedule, n_train: int = 0) -> dict[str, xr.Dataset]:
-    seeds, found = run.settings.seeds(run.settings.n_seeds_sweep), {}
-    for name, (method, noise) in {"AE": ("ae", False), "VAE": ("vae", True)}.items():
-        config = ModelConfig(x.shape[1], dim, run.settings.hidden, stochastic=noise)
-        found[name] = sweep_latents(run, method, x, config, [1.0], seeds, schedule=how, n_train=n_train)[1.0]
-    return {"PCA": pca_latents(run, x, dim, seeds, n_train=n_train)} | found
+    seeds = run.settings.seeds(run.settings.n_seeds_sweep)
+    models = {"AE": ("ae", False), "VAE": ("vae", True)}  # method, noise
+    shape = partial(ModelConfig, x.shape[1], dim, run.settings.hidden)
+    found = engine.together({
+        name: partial(sweep_latents, run, method, x, shape(stochastic=noise), [1.0], seeds, schedule=how,
+                      n_train=n_train) for name, (method, noise) in models.items()})
+    return {"PCA": pca_latents(run, x, dim, seeds, n_train=n_train)} | {name: one[1.0] for name, one in found.items()}
+
+
+def _flat(found: dict[Any, dict[str, xr.Dataset]]) -> Latents:
+    return {(condition, model): each for condition, models in found.items() for model, each in models.items()}
 
 
 def _brief(run: Run, latents: Latents, labels: pd.Series, over: str) -> pd.DataFrame:
@@ -88,33 +98,35 @@ def _brief(run: Run, latents: Latents, labels: pd.Series, over: str) -> pd.DataF
 
 def over_dimensions(run: Run, x: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     """NMI and error of held-out tracks [dimensions, model, seed] of the three models on x [track, D]."""
-    found = {(dim, name): each for dim in sorted({2, 5, 20, run.settings.latent_dim})
-             for name, each in _three(run, x, dim, schedule(run)).items()}
-    return _brief(run, found, labels, "dimensions")
+    found = engine.together({dim: partial(_three, run, x, dim, schedule(run))
+                             for dim in sorted({2, 5, 20, run.settings.latent_dim})})
+    return _brief(run, _flat(found), labels, "dimensions")
 
 
 def over_tracks(run: Run, x: pd.DataFrame, labels: pd.Series, most: int, by_dim: pd.DataFrame) -> pd.DataFrame:
     """The same [tracks, model, seed] over the number of training tracks, with as many steps as on all (`most`), whose
     values are those of `over_dimensions`."""
-    half, dim, found = schedule(run), run.settings.latent_dim, {}
+    half, dim, calls = schedule(run), run.settings.latent_dim, {}
     for n in [n for n in (125, 250, 500) if n < 0.8 * most] or [most // 4, most // 2]:
         same_steps = half._replace(epochs=half.epochs * most // n, patience=half.patience * most // n)
-        found |= {(n, name): each for name, each in _three(run, x, dim, same_steps, n).items()}
-    by_size = _brief(run, found, labels, "tracks")
+        calls[n] = partial(_three, run, x, dim, same_steps, n)
+    by_size = _brief(run, _flat(engine.together(calls)), labels, "tracks")
     full = by_dim.loc[[dim]].rename(index={dim: most}, level=0)
     return pd.concat([by_size, full.rename_axis(by_size.index.names)])
 
 
 def over_features(run: Run, sets: dict[str, pd.DataFrame]) -> Latents:
     """Latents of PCA and VAE on each of `SETS`, scaled so that beta prices the same share of the variance."""
-    found, dim, seeds = {}, run.settings.latent_dim, run.settings.seeds(run.settings.n_seeds_sweep)
-    for name in SETS:
+    dim, seeds = run.settings.latent_dim, run.settings.seeds(run.settings.n_seeds_sweep)
+
+    def both(name: str) -> dict[str, xr.Dataset]:
         x, weights = sets[name], blocks.weights(sets[name])
         config = beta_sweep.config(run, x.shape[1])
-        found[name, "PCA"] = pca_latents(run, x, dim, seeds, name, weights)
-        found[name, "VAE"] = sweep_latents(run, "vae", x, config, [1.0], seeds, name, schedule=schedule(run),
-                                           weights=weights)[1.0]
-    return found
+        return {"PCA": pca_latents(run, x, dim, seeds, name, weights),
+                "VAE": sweep_latents(run, "vae", x, config, [1.0], seeds, name, schedule=schedule(run),
+                                     weights=weights)[1.0]}
+
+    return _flat(engine.together({name: partial(both, name) for name in SETS}))
 
 
 def nmi_of_features(run: Run, latents: Latents, labels: pd.Series, by_dim: pd.DataFrame,
