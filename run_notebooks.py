@@ -93,7 +93,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     many = parser.add_argument_group("many runs")
     many.add_argument("--batch", default="", metavar="FILE",
                       help="a list of runs (lib/runner/batch.py says its form), one after another, then compared")
-    many.add_argument("--dry-run", action="store_true", help="with --batch: only say what would run, and how long")
+    many.add_argument("--dry-run", action="store_true",
+                      help="with --batch: only say what would run, and about how long")
     after = parser.add_argument_group("from runs that exist, without running anything")
     after.add_argument("--export", choices=("html", "latex", "pdf", "all"),
                        help="html: the book again; latex: what a paper takes (numbers.tex, tables, figures, methods); "
@@ -170,7 +171,7 @@ def _batch(options: argparse.Namespace, series: Any) -> int:
 
     found = batch.load(Path(options.batch), options.out)
     if options.dry_run:
-        print("\n".join(batch.plan(found)))
+        print("\n".join(batch.plan(found, series, options.only)))
         return 0
     folders, failed = batch.run(found, lambda request: bool(_run_one(request, options, series)), print)
     if len(folders) > 1:
