@@ -139,6 +139,7 @@ def share(batch: Batch) -> None:
         (batch.folder / sharing.FOLDER).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise files.refused(batch.folder, error) from error
+    files.remove_unfinished(batch.folder / sharing.FOLDER)  # of a batch that was killed
     for entry in batch.entries:
         with contextlib.suppress(Problem):  # said when its turn comes
             values = dataclasses.asdict(request(batch, entry))

@@ -131,13 +131,13 @@ def test_papermill_takes_the_parameters_beside_a_run(tmp_path, toys):
     values = yaml.safe_load(path.read_text())
     assert values["settings"] == {"beta": 4, "betas": [1, 4]} and values["out"] == str(path.with_suffix(""))
     done = tmp_path / "done.ipynb"
-    papermill.execute_notebook(toys.path("01_first"), done, values, progress_bar=False)
+    papermill.execute_notebook(toys.path("01_first"), done, values, progress_bar=False, kernel_name="python3")
     assert str(path.with_suffix("")) in done.read_text()
 
 
 SMALL = """
 defaults: {profile: smoke, settings: {n_tracks: 24, seconds: 4, epochs: 2, n_seeds: 2, n_nulls: 3, hidden: [8]}}
-runs: [{name: grid, grid: {beta: [1, 4], latent_dim: [2, 3]}}]
+runs: [{name: grid, grid: {beta: [2, 4]}}, {name: small, settings: {latent_dim: 2}}]
 """
 
 
@@ -145,27 +145,27 @@ runs: [{name: grid, grid: {beta: [1, 4], latent_dim: [2, 3]}}]
 def test_a_batch_that_is_killed_goes_on_and_does_what_is_shared_once(tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, str(ROOT / "run_notebooks.py"), "--batch", str(write(tmp_path, SMALL)),
-               "--out", str(out), "--only", "03", "--no-html"]
+               "--out", str(out), "--only", "05", "--no-html"]
     own = {"LATENT_GENRE_CACHE": str(tmp_path / "cache"), "NUMBA_CACHE_DIR": str(runs.numba_folder())}
     environment = os.environ | own
     first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in first.stdout:
-        if "[3/4]" in line:
+        if "[3/3]" in line:
             break
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
 
     second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=3600)
     assert second.returncode == 0, second.stdout + second.stderr
-    assert second.stdout.count("nothing to run") == 2 and "features of clips: 24 computed, 72 reused" in second.stdout
+    assert second.stdout.count("nothing to run") == 2 and "features of clips: 24 computed, 48 reused" in second.stdout
     made = sharing.uses(out)
     computed = made[(made["what"] == "computed") & (made["kind"] != "features")]
     assert not computed["name"].duplicated().any()
     assert set(made[made["what"] == "reused"]["kind"]) == {*sharing.KINDS}
-    assert made[made["run"].str.contains("beta=4")]["what"].eq("reused").all()  # which 03 does not read
+    assert "reused" in [*made.query("run == 'grid-beta=4' and kind == 'latents'")["what"]]  # of beta 1
 
     scores = pd.read_csv(out / "scores.csv.gz")
     assert set(scores.columns) == {"run", "collection", *SCORE_COLUMNS, "set beta", "set latent_dim"}
-    assert scores["run"].nunique() == 4 and (out / "claims.html").is_file()
+    assert scores["run"].nunique() == 3 and (out / "claims.html").is_file()
     third = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=3600)
-    assert third.stdout.count("nothing to run") == 4 and sharing.uses(out).equals(made)
+    assert third.stdout.count("nothing to run") == 3 and sharing.uses(out).equals(made)
