@@ -97,8 +97,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     many.add_argument("--nth", type=int, default=0, metavar="N",
                       help="with --batch: only its N-th run, from 1; for the array job of a queue")
     many.add_argument("--dry-run", action="store_true",
-                      help="with --batch: only say what would run, and how long; with --cluster: only print the job "
-                      "that a queue would be given")
+                      help="with --batch: only say what would run, and about how long; with --cluster: only print the "
+                      "job that a queue would be given")
     machines = parser.add_argument_group("many machines (README says how)")
     machines.add_argument("--cluster", default=os.environ.get("LATENT_GENRE_CLUSTER", ""), metavar="WHERE",
                           help="where features are computed and networks trained: a Dask scheduler (tcp://HOST:PORT, "
@@ -200,7 +200,7 @@ def _batch(options: argparse.Namespace, series: Any) -> int:
     if options.nth:
         found = batch.only(found, options.nth)
     if options.dry_run:
-        print("\n".join(batch.plan(found)))
+        print("\n".join(batch.plan(found, series, options.only)))
         return 0
     with _machines(options):
         folders, failed = batch.run(found, lambda request: bool(_run_one(request, options, series)), print)

@@ -107,6 +107,7 @@ class Extracted(NamedTuple):
     paths: dict[int, Path]
     skipped: pd.DataFrame  # file, reason
     left_out: int = 0  # items that `settings.max_tracks` leaves out
+    analysed: int = 0  # clips that the cache did not have
 
 
 def extract_all(
@@ -126,7 +127,7 @@ def extract_all(
     if settings.max_tracks:
         rank = {i: digest([settings.seed, content]) for i, content in prints.items()}
         prints = {i: prints[i] for i in sorted(sorted(rank, key=rank.get)[: settings.max_tracks])}
-    left_out = readable - len(prints)
+    left_out, analysed = readable - len(prints), 0
     for attempt in range(ATTEMPTS + 1):
         paths = {i: _cache_path(content, seconds) for i, content in prints.items()}
         lengths = {path: _stored_seconds(path) for path in set(paths.values())}
@@ -138,6 +139,7 @@ def extract_all(
             break
         say(f"{len(items)} tracks, {len(missing)} to analyse")
         failures, replaced = _extract_missing(items, missing, seconds, jobs, say)
+        analysed += len(missing) - len(failures)
         # Equal files fail alike, but not like one that was replaced
         other = {path: missing[path] for path in failures
                  if str(_fingerprint(items[missing[path]].spec)) != prints[missing[path]]}
@@ -150,7 +152,7 @@ def extract_all(
         elif length < settings.min_seconds - 1e-3:
             reasons[i] = f"too short: {length:.2f} s, at least {settings.min_seconds:g} s are needed"
     skipped = pd.DataFrame([(items[i].name, reasons[i]) for i in sorted(reasons)], columns=["file", "reason"])
-    return Extracted({i: path for i, path in paths.items() if i not in reasons}, skipped, left_out)
+    return Extracted({i: path for i, path in paths.items() if i not in reasons}, skipped, left_out, analysed)
 
 
 def _fingerprints(items: list[Item]) -> tuple[dict[int, str], dict[int, str]]:

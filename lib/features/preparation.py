@@ -18,7 +18,7 @@ from lib.corpora.items import Item, Sound
 from lib.corpora.registry import Corpus
 from lib.features import audio, extraction, sentence_embeddings
 from lib.features.extraction import Clip
-from lib.store import artifacts, labels
+from lib.store import artifacts, labels, sharing
 from lib.store.errors import Problem, Unusable
 from lib.store.runs import Run
 
@@ -49,6 +49,9 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
         sentence_embeddings.check(run.settings.lyrics_embedder.removeprefix("sentence:"))
     corpus = registry.open(run.settings)
     extracted = extraction.extract_all(corpus.items, run.settings, progress=progress)
+    reused = len(set(extracted.paths.values())) - extracted.analysed
+    sharing.note(run, "features", "computed", corpus.name, extracted.analysed)
+    sharing.note(run, "features", "reused", corpus.name, max(0, reused))
     skipped = pd.concat([corpus.skipped, extracted.skipped], ignore_index=True)
     if not extracted.paths:
         raise Problem(

@@ -27,7 +27,7 @@ METRICS = ("nmi", "nmi_null", "ami", "silhouette", "silhouette_null", "active_di
 BY = ("method", "features", "setting", "label_use")
 MANY = ("nmi", "silhouette")  # of three runs or more
 MOST = 30  # settings in the picture
-KINDS = ("verdict", "choice", "opposite", "size", "")  # how findings disagree, the gravest first
+KINDS = ("verdict", "sign", "choice", "size", "")  # how findings disagree, the gravest first
 
 
 class Side(NamedTuple):
@@ -47,7 +47,8 @@ def export(folders: Sequence[Path], out: Path | None = None, collections: Mappin
     """Write one page about several runs and return it: `out` (a file, or its folder), or a file beside the first run's.
 
     `collections` (name of a run's folder -> collection) says which runs count as one on the table of claims; without
-    it, each corpus is one. The scores of all runs go beside the page as one long table. Raises `Problem` when a folder
+    it, each corpus is one. The scores of all runs go beside the page as one long table: `scores.csv.gz`, or, where the
+    page has no folder of its own (`out`), that with the page's name before it. Raises `Problem` when a folder
     holds no run, when one is named twice, or when they share nothing to compare.
     """
     folders = [Path(os.path.realpath(folder)) for folder in folders]
@@ -69,14 +70,21 @@ def export(folders: Sequence[Path], out: Path | None = None, collections: Mappin
     stem = "-and-".join(folder.name for folder in folders) if len(folders) == 2 else f"{len(folders)}-runs"
     path = out if out and out.suffix == ".html" else (out or folders[0].parent) / f"{stem}.html"
     files.write_text(path, book.template("compare.html").render(title=title, body=str(body), contents=contents))
-    long_table(folders, sides).to_csv(path.with_suffix(".scores.csv.gz"), index=False)
+    long_table(sides, collections or {}).to_csv(path.with_name("scores.csv.gz" if out else f"{stem}.scores.csv.gz"),
+                                                index=False)
     return path
 
 
-def long_table(folders: Sequence[Path], sides: Sequence[Side]) -> pd.DataFrame:
-    """The score tables of all runs under one another: `run`, then the columns of `scores.csv`."""
-    return pd.concat([artifacts.scores_of(folder).assign(run=side.name) for folder, side in zip(folders, sides,
-                      strict=True)], ignore_index=True).pipe(lambda t: t[["run", *t.columns.drop("run")]])
+def long_table(sides: Sequence[Side], collections: Mapping[str, str]) -> pd.DataFrame:
+    """The score tables of all runs under one another: `run`, `collection`, the columns of `scores.csv`, and as
+    `set NAME` the settings in which the runs differ."""
+    differ, tables = _differ(sides), []
+    for side in sides:
+        table = artifacts.scores_of(side.folder)
+        table.insert(0, "run", side.name)
+        table.insert(1, "collection", collections.get(side.name, side.about["corpus"]))
+        tables.append(table.assign(**{f"set {name}": book.text(side.settings.get(name, "–")) for name in differ}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -101,13 +109,18 @@ def _side(name: str, folder: Path) -> Side:
     )
 
 
-def _runs(sides: list[Side]) -> list[str]:
-    """A line for each run, and the settings in which they differ."""
+def _differ(sides: Sequence[Side]) -> list[str]:
+    """The settings in which runs differ."""
     unsaid = {"source", "lyrics", "profile"}  # paths belong to one machine
     if any(side.settings.get("corpus") != "controlled" for side in sides):
         unsaid |= {"n_tracks", "seconds", "lyrics_information"}  # of composed music only
     names = [n for n in dict.fromkeys(itertools.chain(*(side.settings for side in sides))) if n not in unsaid]
-    differ = [n for n in names if any(side.settings.get(n) != sides[0].settings.get(n) for side in sides)]
+    return [n for n in names if any(side.settings.get(n) != sides[0].settings.get(n) for side in sides)]
+
+
+def _runs(sides: list[Side]) -> list[str]:
+    """A line for each run, and the settings in which they differ."""
+    differ = _differ(sides)
     table = pd.DataFrame([{"setting": n} | {s.name: book.text(s.settings.get(n, "–")) for s in sides} for n in differ])
     out = ["<h2>The runs</h2>"]
     for side in sides:
@@ -188,8 +201,8 @@ def _findings(sides: list[Side]) -> list[str]:
     return out
 
 
-RULES = ("Verdict: the finding's rule gives another answer. Choice: something else is named, with its numbers. "
-         "Opposite: a number's 95 % intervals lie on different sides of zero. Size: they do not overlap.")
+RULES = ("Verdict: the finding's rule gives another answer. Sign: a number's 95 % intervals lie on different sides of "
+         "zero. Choice: something else is named, with its numbers. Size: the intervals do not overlap.")
 
 
 def disagreement(one: dict[str, Any], other: dict[str, Any]) -> str:
@@ -201,9 +214,9 @@ def disagreement(one: dict[str, Any], other: dict[str, Any]) -> str:
     if one["rule"] and one["verdict"] != other["verdict"]:
         return "verdict"
     if one["rule"] and any(a != b for a, b in words):
-        return "choice"
+        return "choice"  # the numbers are of different things, and their signs do not compare
     if any(a.excludes_zero and b.excludes_zero and a.mean * b.mean < 0 for a, b in spans):
-        return "opposite"
+        return "sign"
     return "size" if any(a.low > b.high or b.low > a.high for a, b in spans) else ""
 
 

@@ -9,10 +9,15 @@
 
 Paths are relative to the file; `~` and environment variables are filled in. A `grid` stands for a run of each
 combination. What is up to date is skipped, and a run that fails costs itself.
+
+Runs of a batch share their work (`lib/store/sharing.py`), and `NAME.yaml` beside the folder of a run has its parameters
+as `papermill -f` takes them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -26,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lib.runner import keys
 from lib.runner.request import Request, check
-from lib.store import runs
+from lib.store import files, runs, sharing
 from lib.store.errors import Problem
 from lib.store.series import ROOT, Series, needs_of
 
@@ -135,9 +140,23 @@ def request(batch: Batch, entry: Entry) -> Request:
     return check(**asked, out=str(batch.folder / entry.name), settings=entry.settings)
 
 
+def share(batch: Batch) -> None:
+    """Have the runs of a batch share what they make, and write the parameters of each beside its folder."""
+    try:
+        (batch.folder / sharing.FOLDER).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.refused(batch.folder, error) from error
+    files.remove_unfinished(batch.folder / sharing.FOLDER)  # of a batch that was killed
+    for entry in batch.entries:
+        with contextlib.suppress(Problem):  # said when its turn comes
+            values = dataclasses.asdict(request(batch, entry))
+            files.write_text(batch.folder / f"{entry.name}.yaml", yaml.safe_dump(values, sort_keys=False))
+
+
 def run(batch: Batch, run_one: Callable[[Request], bool], say: Callable[[str], None]) -> tuple[list[Path], list[str]]:
     """Make every run by `run_one`, which says whether one failed: the folders that hold a run, and the names of those
     that failed."""
+    share(batch)
     folders, failed = [], []
     for i, entry in enumerate(batch.entries, 1):
         say(f"\n[{i}/{len(batch.entries)}] {entry.name}")
@@ -151,36 +170,51 @@ def run(batch: Batch, run_one: Callable[[Request], bool], say: Callable[[str], N
             failed.append(entry.name)
         if runs.read_record(batch.folder / entry.name).get("settings"):
             folders.append(batch.folder / entry.name)
+    say(f"\n{sharing.counted(batch.folder)}")
     return folders, failed
 
 
-def plan(batch: Batch) -> list[str]:
-    """A line per run: what there is to do, and about how long it takes by what other runs of its profile took."""
-    took: dict[tuple[str, str], list[float]] = {}
-    for entry in batch.entries:
-        record = runs.read_record(batch.folder / entry.name)
-        if record.get("status") == "done" and len(record["ran"]) == len(record["notebooks"]):
-            took.setdefault((entry.corpus, entry.profile), []).append(record["seconds"])
-    lines, total, unknown = [], 0.0, 0
+def plan(batch: Batch, series: Series | None = None, only: list[str] | None = None) -> list[str]:
+    """A line per run: what there is to do, and about how long it takes by what finished notebooks of runs of the same
+    profile took, of the same corpus if there are any. What runs share is not taken off."""
+    known, lines, total, unknown = _times(batch), [], 0.0, 0
     for entry in batch.entries:
         try:
-            todo, all_of = _to_do(request(batch, entry))
+            todo, all_of = _to_do(request(batch, entry), series, only or [])
         except Problem as problem:
             lines.append(f"{entry.name}: cannot run: {problem}")
             continue
-        known = took.get((entry.corpus, entry.profile)) or [t for (_, p), ts in took.items() if p == entry.profile
-                                                            for t in ts]
-        about = sum(known) / len(known) * todo / all_of if known else None
-        total, unknown = total + (about or 0.0), unknown + (todo > 0 and about is None)
+        times = known.get((entry.corpus, entry.profile)) or known.get(("", entry.profile), {})
+        about = sum(times[name] for name in todo) if all(name in times for name in todo) else None
+        total, unknown = total + (about or 0.0), unknown + (about is None)
         time = "" if not todo else f", about {about:.0f} s" if about is not None else ", time not known yet"
-        lines.append(f"{entry.name}: {f'{todo} of {all_of} notebooks to run' if todo else 'up to date'}{time}"
+        lines.append(f"{entry.name}: {f'{len(todo)} of {all_of} notebooks to run' if todo else 'up to date'}{time}"
                      f"{f'  {json.dumps(entry.settings)}' if entry.settings else ''}")
-    rest = f", and {unknown} run(s) whose like has not been run yet" if unknown else ""
-    return [*lines, f"in all about {total:.0f} s{rest}"]
+    rest = f"{unknown} run(s) whose like has not been run yet"
+    return [*lines, f"in all about {total:.0f} s" + f", and {rest}" * (unknown > 0) if total else
+            f"how long is not known: {rest}" if unknown else "everything is up to date"]
 
 
-def _to_do(one: Request) -> tuple[int, int]:
-    """How many notebooks have to run, of how many."""
-    series = Series(needs=needs_of(one.corpus))
+def _times(batch: Batch) -> dict[tuple[str, str], dict[str, float]]:
+    """By corpus (or "" for any) and profile: mean seconds that each notebook adds to a run, in the runs of this batch
+    and in those beside it. Where several ran at once, each counts with its share of the time."""
+    found: dict[tuple[str, str], dict[str, list[float]]] = {}
+    beside = {*batch.folder.parent.glob("*/run.json"), *batch.folder.glob("*/run.json")}
+    for record in (runs.read_record(path.parent) for path in sorted(beside)):
+        seconds = {name: one["seconds"] for name, one in record.get("notebooks", {}).items()
+                   if one.get("status") == "done" and "seconds" in one}
+        ran = sum(seconds.get(name, 0.0) for name in record.get("ran", []))
+        if record.get("status") != "done" or not ran:
+            continue
+        for corpus in ("", record["settings"]["corpus"]):
+            times = found.setdefault((corpus, record["settings"]["profile"]), {})
+            for name, value in seconds.items():
+                times.setdefault(name, []).append(value * record["seconds"] / ran)
+    return {key: {name: sum(values) / len(values) for name, values in times.items()} for key, times in found.items()}
+
+
+def _to_do(one: Request, series: Series | None, only: list[str]) -> tuple[list[str], int]:
+    """The notebooks that have to run, and of how many."""
+    series = series or Series(needs=needs_of(one.corpus))
     current = keys.up_to_date(one.folder, keys.keys(series, one), runs.read_record(one.folder))
-    return len(series.order()) - len(current), len(series.order())
+    return keys.choose(series, only, current, False)[0], len(series.order())

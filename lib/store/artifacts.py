@@ -19,7 +19,7 @@ import pandas as pd
 import xarray as xr
 from filelock import FileLock
 
-from lib.store import files
+from lib.store import files, sharing
 from lib.store.errors import Problem
 from lib.store.runs import Run
 from lib.store.series import PREPARATION, SCORERS, WRITERS, ancestors
@@ -41,8 +41,15 @@ def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool =
         data = data.assign_attrs(**stamp)
         if "track" in data.coords:
             encoding = {"track": {"dtype": "S1"}} | encoding  # a quarter of the room that texts of any length take
-        files.write(_path(run, name, ".nc"), lambda path: data.to_netcdf(path, engine="h5netcdf", encoding=encoding),
-                    data.nbytes)  # HDF5 does not outlive a full disk
+
+        def write(path: Path) -> None:
+            data.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+        path = _path(run, name, ".nc")
+        if _shareable(name):
+            sharing.write(run, "latents", path, stamp["corpus_id"], write, data.nbytes)
+        else:
+            files.write(path, write, data.nbytes)  # HDF5 does not outlive a full disk
     else:
         stamp["text"] = [column for column in data.columns if not pd.api.types.is_numeric_dtype(data[column])]
         files.write(_path(run, name, ".csv"), lambda path: data.to_csv(path))
@@ -89,11 +96,18 @@ def _path(run: Run, name: str, suffix: str) -> Path:
     return run.folder / "store" / f"{name}{suffix}"
 
 
+def _shareable(name: str) -> bool:
+    """Does the name say all that the thing was made of?"""
+    return name.startswith("latents/")
+
+
 def _check(run: Run, name: str) -> Path:
     """The path of an artifact that exists and belongs to the corpus as it is now."""
     writer = WRITERS.get(name.split("/")[0])
     first = f"run notebooks/{writer}.ipynb first" if writer else "run the notebook that makes it first"
     array, table = _path(run, name, ".nc"), _path(run, name, ".csv")
+    if not array.is_file() and _shareable(name):
+        sharing.take(run, "latents", array, corpus_id(run))
     path = array if array.is_file() else table
     if not path.is_file():
         raise Problem(f"'{name}' is not in {run.folder}: {first}")
@@ -196,9 +210,11 @@ def _current(run: Run, part: Path) -> bool:
 def making(run: Run, name: str) -> Iterator[bool]:
     """While this is open nobody else makes that artifact; yields whether it still has to be made.
 
-    Notebooks that run side by side share latents: the second waits for the first, and then reads.
+    Notebooks that run side by side share latents, and so do the runs of a batch: the second waits for the first, and
+    then reads.
     """
     path = _path(run, name, ".lock")
+    path = sharing.place(run, path, corpus_id(run)) or path
     path = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,15 +10,17 @@ of the runner: who works in a notebook by hand may have replaced any function.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import gzip
 import json
 import os
 import platform
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import MethodType
 from typing import Any, ParamSpec, TypeVar
 
 import joblib
@@ -26,15 +28,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lib.store import artifacts, files, runs
+from lib.store import artifacts, files, runs, sharing
 from lib.store.errors import Problem
 from lib.store.runs import PACKAGES, Run
 from lib.store.series import ROOT
-from lib.store.settings import digest
+from lib.store.settings import Settings, digest
 
 P = ParamSpec("P")
 N = TypeVar("N", float, list[float])
 IN_RUN = "LATENT_GENRE_IN_RUN"  # set by the runner for its kernels, which remember
+DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError)  # or gone: made again
 PARTS = ("corpora", "features", "models", "scores", "store", "studies")  # of `lib`: what numbers can depend on
 
 
@@ -90,7 +93,8 @@ def _plain(value: Any) -> Any:
 
 def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]:
     """Decorator of a function (run, ...) -> table: the run's folder keeps what it returns, and later calls with equal
-    arguments read it. The table holds numbers and texts.
+    arguments, under settings that are equal where the function reads them, read it. Runs of a batch share what they
+    keep. The table holds numbers and texts.
 
     The first call returns what later ones will read, so that both are the same to the last digit.
     """
@@ -99,14 +103,23 @@ def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]
     def recall(run: Run, *args: Any, **options: Any) -> pd.DataFrame:
         if IN_RUN not in os.environ:
             return function(run, *args, **options)
-        key = content([code_of(), function.__module__, function.__qualname__, run.settings.key(), args, options])
-        path = run.folder / "remembered" / f"{function.__name__}-{key[:24]}.json.gz"
-        with contextlib.suppress(OSError, EOFError, zlib.error, ValueError, TypeError, KeyError):  # none, or damaged
-            return _table(gzip.decompress(path.read_bytes()).decode())
-        written = json.dumps(function(run, *args, **options).to_dict("tight"), default=lambda number: number.item())
-        packed = gzip.compress(written.encode(), 1, mtime=0)
-        files.write(path, lambda temporary: temporary.write_bytes(packed))
-        return _table(written)
+        key = content([code_of(), function.__module__, function.__qualname__, args, options])
+        stem, own = f"{function.__name__}-{key[:24]}", run.folder / "remembered"
+        for path in _kept(run, own, stem):
+            with contextlib.suppress(*DAMAGED):
+                found = json.loads(gzip.decompress(path.read_bytes()))
+                if found["read"] == _values(run.settings, found["read"]):
+                    table = _table(found["table"])
+                    if path.parent != own:
+                        sharing.take(run, "remembered", own / path.name, _corpus(run))
+                    return table
+        watched = _Watched(run.settings)
+        table = function(dataclasses.replace(run, settings=watched), *args, **options)
+        read = _values(run.settings, watched.read)
+        written = json.dumps({"read": read, "table": table.to_dict("tight")}, default=lambda number: number.item())
+        packed, path = gzip.compress(written.encode(), 1, mtime=0), own / f"{stem}-{digest(read)}.json.gz"
+        sharing.write(run, "remembered", path, _corpus(run), lambda place: place.write_bytes(packed))
+        return _table(json.loads(written)["table"])
 
     return recall
 
@@ -132,5 +145,39 @@ def shared(function: Callable[..., N]) -> Callable[..., N]:
     return recall
 
 
-def _table(written: str) -> pd.DataFrame:
-    return pd.DataFrame.from_dict(json.loads(written), orient="tight")
+def _kept(run: Run, own: Path, stem: str) -> Iterator[Path]:
+    """Files of this beginning in the run's folder, then those that runs of the same batch have made."""
+    yield from sorted(own.glob(f"{stem}-*.json.gz"))
+    shared = sharing.place(run, own, _corpus(run))
+    for path in sorted(shared.glob(f"{stem}-*.json.gz")) if shared else ():
+        if not (own / path.name).exists():
+            yield path
+
+
+def _corpus(run: Run) -> str:
+    return artifacts.corpus_id(run) if artifacts.has_corpus(run) else ""
+
+
+class _Watched:
+    """Settings that note which of them are read."""
+
+    def __init__(self, settings: Any) -> None:
+        self.settings, self.read = settings, set()
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Settings.model_fields:
+            return MethodType(getattr(Settings, name), self)  # what a method reads is noted as well
+        self.read.add(name)
+        return getattr(self.settings, name)
+
+    def __reduce__(self) -> tuple:  # for a worker elsewhere, which trains; what it trains has a name already
+        return _Watched, (self.settings,)
+
+
+def _values(settings: Any, names: Any) -> dict[str, Any]:
+    """Settings by name, as JSON has them."""
+    return json.loads(json.dumps({name: getattr(settings, name) for name in sorted(names)}))
+
+
+def _table(tight: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame.from_dict(tight, orient="tight")

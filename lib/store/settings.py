@@ -88,7 +88,7 @@ class Settings(BaseModel):
 
     def key(self) -> str:
         """Short hash of every setting."""
-        return digest(self.model_dump())
+        return digest({name: getattr(self, name) for name in Settings.model_fields})
 
     def corpus_key(self) -> str:
         """Short hash of the settings that decide which tracks, labels and features there are."""
@@ -101,7 +101,7 @@ class Settings(BaseModel):
             names |= {"log_mel_unit", "log_mel_sample_rate", "log_mel_frame_rate"}
         if self.max_tracks and self.corpus != "controlled":
             names |= {"seed"}
-        return digest(self.model_dump(include=names))
+        return digest({name: getattr(self, name) for name in names})
 
 
 def table_and_column(labels: str) -> tuple[str, str]:

@@ -269,7 +269,7 @@ def said(gap=(0.2, 0.1, 0.3, 5), best="vae", verdict=True) -> dict:
 def test_a_disagreement_is_named_by_what_makes_it_one():
     assert compare.disagreement(said(), said((0.25, 0.15, 0.35, 5))) == ""
     assert compare.disagreement(said(), said((0.5, 0.4, 0.6, 5))) == "size"
-    assert compare.disagreement(said(), said((-0.2, -0.3, -0.1, 5))) == "opposite"
+    assert compare.disagreement(said(), said((-0.2, -0.3, -0.1, 5))) == "sign"
     assert compare.disagreement(said(), said((-0.2, -0.3, -0.1, 5), best="pca")) == "choice"  # of something else
     assert compare.disagreement(said(), said((-0.2, -0.3, -0.1, 5), verdict=False)) == "verdict"
     assert compare.disagreement(said(best="p = 0.09"), said(best="p = 0.11")) == ""

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import pandas as pd
+import papermill
 import pytest
+import yaml
 
 import run_notebooks
 from lib.runner import batch
+from lib.store import runs, sharing
+from lib.store.artifacts import SCORE_COLUMNS
 from lib.store.errors import Problem
-from lib.store.series import Series
+from lib.store.series import ROOT, Series
 from tests.toys import notebook, series, statuses, writes
 
 
@@ -103,3 +113,70 @@ def test_one_run_of_a_batch_can_be_asked_for(tmp_path, capsys):
     assert said.count("notebooks to run") == 1 and '{"beta": 4}' in said
     for n in ("3", "-1"):
         assert run_notebooks.main([*call, n]) == 2 and "the batch has 2 runs" in capsys.readouterr().err
+
+
+def test_a_dry_run_reckons_with_what_finished_runs_took(tmp_path, toys, capsys):
+    file = write(tmp_path, "{defaults: {profile: smoke}, runs: [{name: x, grid: {beta: [1, 4]}}, {profile: default}]}")
+    call = ["--batch", str(file), "--out", str(tmp_path / "out"), "--no-html", "--dry-run"]
+    run_notebooks.main(call, toys)
+    assert "3 run(s) whose like has not been run yet" in capsys.readouterr().out
+
+    before = tmp_path / "earlier"  # ten seconds with two notebooks at once, of another run
+    before.mkdir()
+    entries = {"01_first": {"status": "done", "seconds": 4}, "02_second": {"status": "done", "seconds": 12}}
+    (before / "run.json").write_text(json.dumps({
+        "status": "done", "seconds": 8, "ran": [*entries], "notebooks": entries,
+        "settings": {"corpus": "controlled", "profile": "smoke"}}))
+    run_notebooks.main(call, toys)
+    said = capsys.readouterr().out
+    assert said.count("2 of 2 notebooks to run, about 8 s") == 2 and "time not known yet" in said
+    assert "in all about 16 s, and 1 run(s)" in said
+    run_notebooks.main([*call, "--only", "01"], toys)
+    assert capsys.readouterr().out.count("1 of 2 notebooks to run, about 2 s") == 2
+
+
+def test_papermill_takes_the_parameters_beside_a_run(tmp_path, toys):
+    file = write(tmp_path, "runs: [{name: x, profile: smoke, grid: {beta: [4], betas: [[1, 4]]}}]")
+    run_notebooks.main(["--batch", str(file), "--out", str(tmp_path / "out"), "--no-html"], toys)
+    path = tmp_path / "out" / "x-beta=4-betas=_1_4_.yaml"
+    values = yaml.safe_load(path.read_text())
+    assert values["settings"] == {"beta": 4, "betas": [1, 4]} and values["out"] == str(path.with_suffix(""))
+    done = tmp_path / "done.ipynb"
+    papermill.execute_notebook(toys.path("01_first"), done, values, progress_bar=False, kernel_name="python3")
+    assert str(path.with_suffix("")) in done.read_text()
+
+
+SMALL = """
+defaults: {profile: smoke, settings: {n_tracks: 24, seconds: 4, epochs: 2, n_seeds: 2, n_nulls: 3, hidden: [8]}}
+runs: [{name: grid, grid: {beta: [2, 4]}}, {name: small, settings: {latent_dim: 2}}]
+"""
+
+
+@pytest.mark.slow
+def test_a_batch_that_is_killed_goes_on_and_does_what_is_shared_once(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, str(ROOT / "run_notebooks.py"), "--batch", str(write(tmp_path, SMALL)),
+               "--out", str(out), "--only", "05", "--no-html"]
+    own = {"LATENT_GENRE_CACHE": str(tmp_path / "cache"), "NUMBA_CACHE_DIR": str(runs.numba_folder())}
+    environment = os.environ | own
+    first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    for line in first.stdout:
+        if "[3/3]" in line:
+            break
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=3600)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert second.stdout.count("nothing to run") == 2 and "features of clips: 24 computed, 48 reused" in second.stdout
+    made = sharing.uses(out)
+    computed = made[(made["what"] == "computed") & (made["kind"] != "features")]
+    assert not computed["name"].duplicated().any()
+    assert set(made[made["what"] == "reused"]["kind"]) == {*sharing.KINDS}
+    assert "reused" in [*made.query("run == 'grid-beta=4' and kind == 'latents'")["what"]]  # of beta 1
+
+    scores = pd.read_csv(out / "scores.csv.gz")
+    assert set(scores.columns) == {"run", "collection", *SCORE_COLUMNS, "set beta", "set latent_dim"}
+    assert scores["run"].nunique() == 3 and (out / "claims.html").is_file()
+    third = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=3600)
+    assert third.stdout.count("nothing to run") == 3 and sharing.uses(out).equals(made)

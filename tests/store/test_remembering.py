@@ -28,7 +28,7 @@ def counted(prepared_run, monkeypatch):
 
     @remembering.remembered
     def table(run, *args, **options):
-        calls.append(args)
+        calls.append((*args, run.settings.n_nulls))
         return MIXED
 
     return prepared_run[0], table, calls
@@ -76,7 +76,11 @@ def test_whatever_is_different_is_computed_anew(counted, what):
 def test_settings_code_and_damage_make_it_compute_anew(counted, monkeypatch):
     run, table, calls = counted
     table(run, 1)
-    table(dataclasses.replace(run, settings=run.settings.model_copy(update={"n_nulls": 99})), 1)
+    other = [dataclasses.replace(run, settings=run.settings.model_copy(update={name: 99}))
+             for name in ("n_nulls", "epochs")]
+    table(other[0], 1)
+    assert len(calls) == 2
+    table(other[1], 1)  # which it does not read
     assert len(calls) == 2
     for path in (run.folder / "remembered").iterdir():
         path.write_bytes(path.read_bytes()[:20])
