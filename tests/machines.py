@@ -29,7 +29,9 @@ def machines(folder: Path, workers: int, tls: Path | None = None) -> Iterator[Ma
     found = folder / "scheduler.json"
     safe = [f"--tls-{part}={tls / name}.pem" for part, name in (("ca-file", "ca"), ("cert", "cert"), ("key", "key"))
             ] if tls else []
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+    settings = {"ALLOWED_FAILURES": "1", "IDLE_TIMEOUT": "1h"}  # who is killed ends nobody: then they end themselves
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment |= {f"DASK_DISTRIBUTED__SCHEDULER__{name}": value for name, value in settings.items()}
 
     def start(program: str, *options: str) -> subprocess.Popen:
         log = (folder / f"{program}.log").open("a")

@@ -201,7 +201,7 @@ def recall(run: Run, names: list[str]) -> None:
 def abstract(run: Run, names: list[str]) -> None:
     """Show claims that other notebooks of this run recorded, in brief, as one paragraph with links."""
     found = _recorded(run, names).values()
-    said = " ".join(f"{html.escape(text)} {link}" for text, _, link in found)
+    said = " ".join(f"{html.escape(text)} {link and f'({link})'}" for text, _, link in found)
     put(f'<p class="abstract">{said}</p>', " ".join(text for text, *_ in found))
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lib.report import latex, methods, numbers, redraw, showing, style
+from lib.report import latex, methods, numbers, redraw, references, showing, style
 from lib.report.style import WIDTHS
 from lib.store import files, runs
 from lib.store.errors import Problem
@@ -27,6 +27,7 @@ def export(folder: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     files.write_text(target / "numbers.tex", numbers.to_latex(numbers.numbers(folder)))
     files.write_text(target / "methods.tex", methods.to_latex(blocks))
+    files.write_text(target / "references.bib", references.BIB.read_text(encoding="utf-8"))
     used = [*_copy_figures(folder, target, figures), *_copy_tables(folder, target, tables)]
     pieces = "\n".join(f"\\input{{{name}}}" + ("\n\\clearpage" if i % 8 == 7 else "") for i, name in enumerate(used))
     said = next((block.text for block in blocks if block.kind == "text" and block is not blocks[0]), "")

@@ -100,14 +100,14 @@ def pages(folder) -> dict[str, BeautifulSoup]:
 
 def test_there_is_a_page_per_executed_notebook_and_an_index(pages):
     notebooks = ["01_data.html", "02_vae.html", "03_failed.html", "05_old.html"]
-    assert sorted(pages) == [*notebooks, "glossary.html", "index.html", "methods.html"]
+    assert sorted(pages) == [*notebooks, "glossary.html", "index.html", "methods.html", "references.html"]
 
 
 def test_every_link_leads_somewhere_and_every_page_is_reached_from_the_index(pages):
     for name, page in pages.items():
         for link in page.find_all("a", href=True):
             path, _, anchor = link["href"].partition("#")
-            if path.startswith("https://example.org"):
+            if path.startswith("https://"):
                 continue
             target = path or name
             assert target in pages, f"{name}: {link}"
@@ -122,7 +122,8 @@ def test_every_link_leads_somewhere_and_every_page_is_reached_from_the_index(pag
 
 
 def test_pages_follow_one_another(pages):
-    order = ["01_data.html", "02_vae.html", "03_failed.html", "05_old.html", "methods.html", "glossary.html"]
+    order = ["01_data.html", "02_vae.html", "03_failed.html", "05_old.html", "methods.html", "glossary.html",
+             "references.html"]
     for i, name in enumerate(order):
         before = {link["href"] for link in pages[name].find_all("a", rel="prev")}
         after = {link["href"] for link in pages[name].find_all("a", rel="next")}
@@ -214,8 +215,9 @@ def test_columns_of_numbers_are_set_flush_right():
 
 def test_failed_missing_and_outdated_notebooks_say_so(pages):
     index = {item.b.get_text(): item for item in pages["index.html"].select(".pages > li")}
-    assert list(index) == ["01 · Rhythm & blues < soul", "02 · VAE", "03 · Fails", "04 · Not there yet", "05 · Old",
-                           "Methods and checklist", "Glossary"]
+    assert list(index) == ["03 · Fails", "04 · Not there yet", "05 · Old", "02 · VAE", "01 · Rhythm & blues < soul",
+                           "Methods and checklist", "Glossary", "References"], "by question"
+    assert [head.get_text() for head in pages["index.html"].select("h2.question")][-1] == "Appendix"
     assert "Which tracks are there, & why?" in index["01 · Rhythm & blues < soul"].get_text()
     assert "Failed: ZeroDivisionError: <division>" in index["03 · Fails"].get_text()
     assert "Not run: needs 03_failed" in index["04 · Not there yet"].get_text()

@@ -156,7 +156,7 @@ def test_numbers_of_a_run_are_the_same_twice(made):
 def test_the_papers_folder_has_everything_at_both_widths(made):
     folder = paper.export(made).parent
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert {"all.tex", "numbers.tex", "methods.tex", "tables/table_0.tex", "figures/points_0.tex",
+    assert {"all.tex", "numbers.tex", "methods.tex", "references.bib", "tables/table_0.tex", "figures/points_0.tex",
             "figures/column/points_0.pdf", "figures/page/points_0.pdf"} <= names
     table = (folder / "tables" / "table_0.tex").read_text()
     assert "\\toprule" in table and "\\label{tab:table_0}" in table and "\\input{/etc" not in table

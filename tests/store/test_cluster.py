@@ -8,15 +8,23 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 import run_notebooks
-from lib.store import cluster, engine
+from lib.corpora.folder import find as discovered
+from lib.features import extraction
+from lib.models import latents
+from lib.models.vae import ModelConfig
+from lib.store import cluster, engine, runs
 from lib.store import machines as opening
 from lib.store.errors import Problem
 from lib.store.series import ROOT
+from lib.store.settings import load
+from tests.conftest import fill
 from tests.machines import machines, signed, working_at
 from tests.running import wait_until
+from tests.sounds import collection, noise, write
 from tests.tasks import task
 
 LIMIT = 10.0  # seconds: so long does no other input take, however busy the machine is
@@ -188,6 +196,32 @@ def test_without_dask_work_is_done_here_and_a_cluster_is_refused_with_the_remedy
             "sys.exit(run_notebooks.main(['--cluster', 'tcp://127.0.0.1:1']))")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "pip install -e '.[cluster]'" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_features_and_networks_are_those_of_a_local_run(three, tmp_path, monkeypatch):
+    """To the last bit, in the caches and folders of two runs."""
+    music = collection(tmp_path / "music", {"a": 4})
+    write(music / "a" / "silent.wav", 0 * noise(0))
+    config, found = ModelConfig(12, 2, (8,)), []
+    for where in ("", three.address):
+        folder = tmp_path / ("there" if where else "here")
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(runs.numba_folder()))
+        monkeypatch.setenv("LATENT_GENRE_CACHE", str(folder / "cache"))
+        with working_at(monkeypatch, where):
+            settings = {"epochs": 3, "min_seconds": 1.0}
+            clips = extraction.extract_all(discovered(music, 30.0).items, load(corpus="folder", settings=settings))
+            run = runs.open_run("04_vae", "smoke", out=str(folder / "run"), settings=settings)
+            x, _ = fill(run, 60)
+            swept = latents.sweep_latents(run, "vae", x, config, [1.0, 4.0], [0, 1])
+            stack = {name: latents.Setting(config, x.to_numpy() * name) for name in (1.0, 2.0)}
+            stacked = latents.stacked_latents(run, stack, [0, 1], x.index, latents.schedule_of(run))
+        found.append(([extraction.load_clip(path) for path in clips.paths.values()], clips.skipped, swept, stacked))
+    (clips, skipped, *trained), (other_clips, other_skipped, *other_trained) = found
+    assert len(clips) == 4 and skipped.equals(other_skipped) and len(skipped) == 1
+    for clip, other in zip(clips, other_clips, strict=True):
+        assert all(np.array_equal(one, same) for one, same in zip(clip, other, strict=True))
+    assert all(by[name].identical(same[name]) for by, same in zip(trained, other_trained, strict=True) for name in by)
 
 
 @pytest.mark.slow
