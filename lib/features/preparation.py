@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,13 +19,13 @@ from lib.corpora.items import Item, Sound
 from lib.corpora.registry import Corpus
 from lib.features import audio, extraction, sentence_embeddings
 from lib.features.extraction import Clip
-from lib.store import artifacts, labels, sharing
+from lib.store import artifacts, labels, sharing, sizes
+from lib.store.artifacts import OnDisk
 from lib.store.errors import Problem, Unusable
 from lib.store.runs import Run
 
 OPTIONAL = {"factors", "lyrics", "columns", "lyrics_report", "labels_report"}  # tables that not every corpus has
 MANY = 12  # whole numbers of more values than this are numbers, not names of groups
-SMALLER = {"zlib": True, "complevel": 1, "shuffle": True}  # two thirds of the room, for half a second when it is read
 IDS = re.compile(r"(?i:(^|[\W_])ids?$)|[a-z]ID$")  # a column that is called so holds names, though they be numbers
 
 
@@ -65,7 +66,8 @@ def prepare(run: Run, progress: Callable[[str], None] | None = None) -> dict[str
     ids = [track.track for track in tracks]
     artifacts.save_corpus(run, ids, _about(run, corpus, tracks, len(skipped), extracted.left_out))
     labels.seal(run, pd.Series([track.item.label for track in tracks], index=ids))
-    artifacts.save(run, "features", _features(tracks, extracted, corpus), log_mel=SMALLER)
+    features, log_mel = _features(tracks, extracted, corpus)
+    artifacts.save(run, "features", features, large=log_mel)
     registry.forget(corpus)
     tables = _tables(tracks, corpus)
     for name in OPTIONAL - set(tables):  # of the run that was in this folder before
@@ -144,8 +146,8 @@ def _copy_order(track: Track) -> tuple[str, str]:
     return hashlib.sha256(f"{track.clip.content} {file}".encode()).hexdigest(), track.item.name
 
 
-def _features(tracks: list[Track], extracted: extraction.Extracted, corpus: Corpus) -> xr.Dataset:
-    """`mfcc [track, mfcc_stat]`, `mfcc_delta [track, mfcc_delta_stat]`, `log_mel [track, band, frame]` in dB.
+def _features(tracks: list[Track], extracted: extraction.Extracted, corpus: Corpus) -> tuple[xr.Dataset, OnDisk]:
+    """`mfcc [track, mfcc_stat]` and `mfcc_delta [track, mfcc_delta_stat]`; `log_mel [track, band, frame]` in dB.
 
     All tracks have as many frames of `log_mel` as the longest: a shorter one is repeated.
     """
@@ -153,26 +155,30 @@ def _features(tracks: list[Track], extracted: extraction.Extracted, corpus: Corp
     bands, frames = extraction.load_log_mel(paths[0]).shape
     if not corpus.has_audio:  # audio was brought to one length when it was analysed
         frames = max(int(track.clip.seconds * track.clip.frames_per_second + 1e-6) for track in tracks)
-    log_mel = np.empty((len(paths), bands, frames), np.int16)
-    for row, path in enumerate(paths):
+
+    def row(path: Path) -> np.ndarray:
         one = extraction.load_log_mel(path)
-        log_mel[row] = one if one.shape[1] == frames else one[:, np.arange(frames) % one.shape[1]]
+        return one if one.shape[1] == frames else one[:, np.arange(frames) % one.shape[1]]
+
+    rows = (np.stack([row(path) for path in paths[start : start + sizes.BLOCK]])
+            for start in range(0, len(paths), sizes.BLOCK))
+    # Stays int16 on disk; xarray scales it when it is read
+    scale = {"scale_factor": np.float32(0.01), "units": "dB"}
+    log_mel = OnDisk("log_mel", ("track", "band", "frame"), np.dtype(np.int16), scale, rows)
     sample_rate = tracks[0].item.spec.get("sample_rate", audio.SAMPLE_RATE)
     return xr.Dataset(
         {
             "mfcc": (("track", "mfcc_stat"), np.stack([track.clip.mfcc for track in tracks])),
             "mfcc_delta": (("track", "mfcc_delta_stat"), np.stack([track.clip.mfcc_delta for track in tracks])),
-            # Stays int16 in memory and on disk; xarray scales it when it is read
-            "log_mel": (("track", "band", "frame"), log_mel, {"scale_factor": np.float32(0.01), "units": "dB"}),
         },
         coords={
             "track": [track.track for track in tracks],
             "mfcc_stat": audio.MFCC_STATS,
             "mfcc_delta_stat": audio.MFCC_DELTA_STATS,
             "band": ("band", audio.band_frequencies(corpus.has_audio, sample_rate), {"units": "Hz"}),
-            "frame": ("frame", np.arange(log_mel.shape[2]) / tracks[0].clip.frames_per_second, {"units": "s"}),
+            "frame": ("frame", np.arange(frames) / tracks[0].clip.frames_per_second, {"units": "s"}),
         },
-    )
+    ), log_mel
 
 
 def _tables(tracks: list[Track], corpus: Corpus) -> dict[str, pd.DataFrame]:

@@ -10,6 +10,7 @@ import pandas as pd
 import scipy.fft
 import xarray as xr
 
+from lib.store import sizes
 from lib.store.arithmetic import modulation
 
 MODULATION_EDGES = (0.5, 0.85, 1.4, 2.4, 4.1, 6.4)  # Hz, log-spaced; GTZAN's frames end at 6.45 Hz
@@ -18,9 +19,11 @@ BAND_GROUPS = 6  # groups of neighbouring mel bands whose loudness is followed o
 
 def log_mel_statistics(log_mel: xr.DataArray) -> pd.DataFrame:
     """Mean and standard deviation over time of each band of log_mel [track, band, frame], dB: [track, 2 bands]."""
-    values = log_mel.to_numpy()
-    names = [f"{stat}_{band:02d}" for stat in ("mean", "std") for band in range(values.shape[1])]
-    return _table(np.concatenate([values.mean(2), values.std(2)], axis=1), log_mel, names)
+    def statistics(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values.mean(2), values.std(2)], axis=1)
+
+    names = [f"{stat}_{band:02d}" for stat in ("mean", "std") for band in range(log_mel.sizes["band"])]
+    return _table(sizes.by_blocks(statistics, log_mel), log_mel, names)
 
 
 def modulation_spectrum(log_mel: xr.DataArray) -> pd.DataFrame:
@@ -31,8 +34,12 @@ def modulation_spectrum(log_mel: xr.DataArray) -> pd.DataFrame:
     rhythm, not timbre (McKinney and Breebaart 2003). log_mel's coordinate `frame` gives seconds.
     """
     rate = 1 / float(np.diff(log_mel.frame.values[:2])[0])
-    groups = np.array_split(log_mel.to_numpy(), min(BAND_GROUPS, log_mel.sizes["band"]), axis=1)
-    level = np.stack([group.mean(1) for group in groups], axis=1).astype(float)  # [track, group, frame]
+    n = min(BAND_GROUPS, log_mel.sizes["band"])
+
+    def levels(values: np.ndarray) -> np.ndarray:
+        return np.stack([group.mean(1) for group in np.array_split(values, n, axis=1)], axis=1)
+
+    level = sizes.by_blocks(levels, log_mel).astype(float)  # [track, group, frame]
     power, frequency = modulation(level, rate)
     which = np.digitize(frequency, MODULATION_EDGES) - 1
     columns, names = [], []
@@ -41,10 +48,10 @@ def modulation_spectrum(log_mel: xr.DataArray) -> pd.DataFrame:
         if not inside.shape[-1]:  # a clip too short, or frames too far apart, to tell
             continue
         columns.append(np.log(inside.mean(-1) + 1e-6 * power.shape[-1]))  # a floor far below any sound
-        names += [f"bands_{g}_{low:g}-{high:g}_Hz" for g in range(len(groups))]
+        names += [f"bands_{g}_{low:g}-{high:g}_Hz" for g in range(n)]
     total = power[..., 1:].sum(-1)
     columns.append(total / np.maximum(total.sum(1, keepdims=True), 1e-12))
-    names += [f"bands_{g}_share" for g in range(len(groups))]
+    names += [f"bands_{g}_share" for g in range(n)]
     return _table(np.concatenate(columns, axis=1), log_mel, names)
 
 

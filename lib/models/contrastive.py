@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from lib.models import training, umap
 from lib.models.latents import stored, with_clouds
 from lib.models.vae import kl_per_dimension, sample
+from lib.store import sizes
 from lib.store.arithmetic import modulation
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
@@ -72,14 +73,20 @@ def history(path: Path = PROTOCOL) -> str:
 
 
 # --- crops -------------------------------------------------------------------------------------------------------
-def crop_statistics(log_mel: np.ndarray, frames_per_second: float, seconds: float, n_crops: int) -> list[np.ndarray]:
+def crop_statistics(log_mel: np.ndarray | xr.DataArray, frames_per_second: float, seconds: float,
+                    n_crops: int) -> list[np.ndarray]:
     """Five blocks of statistics [crop, track, d] of crops of log_mel [track, band, frame] in dB.
 
     Mean, standard deviation and standard deviation of the differences in time of 20 cepstral coefficients; log
     modulation spectrum per group of bands; correlations in time between the first ten coefficients. A clip shorter
     than two crops gives crops of half its length.
     """
-    n_bands, n_frames = log_mel.shape[1:]
+    made = [_of_crops(block, frames_per_second, seconds, n_crops) for block in sizes.blocks(log_mel)]
+    return [np.concatenate(parts, axis=1) for parts in zip(*made, strict=True)]
+
+
+def _of_crops(log_mel: np.ndarray, frames_per_second: float, seconds: float, n_crops: int) -> list[np.ndarray]:
+    n_frames = log_mel.shape[2]
     length = max(4, min(int(seconds * frames_per_second), n_frames // 2))
     made = []
     for start in np.linspace(0, n_frames - length, n_crops).astype(int):
@@ -207,14 +214,13 @@ def contrastive_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], choic
     about = {"method": "contrastive_vae", "setting": f"beta={choice.beta:g} contrast={choice.contrast:g}",
              "features": "log_mel_crops", "label_use": "none", "beta": choice.beta}
     recipe = choice.model_dump(exclude={"members", "umap_dim"})
-    made_of = {**about, "protocol": recipe, "held_out": run.settings.held_out,
-               "x": log_mel.to_numpy()}
+    made_of = {**about, "protocol": recipe, "held_out": run.settings.held_out, "x": log_mel}
     make = functools.partial(_networks, run, log_mel, seeds, choice)
     return stored(run, made_of, seeds, about, log_mel.track.to_numpy(), make)
 
 
 def _networks(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol, groups: np.ndarray) -> xr.Dataset:
-    blocks = crop_statistics(log_mel.to_numpy(), _rate(log_mel), choice.crop_seconds, choice.n_crops)
+    blocks = crop_statistics(log_mel, _rate(log_mel), choice.crop_seconds, choice.n_crops)
 
     def one(seed: int) -> dict[str, np.ndarray]:
         train, _ = training.split(log_mel.sizes["track"], seed, run.settings.held_out, groups)
@@ -253,8 +259,7 @@ def best_latents(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Prot
     """
     about = {"method": "contrastive_vae", "features": "log_mel_crops", "label_use": "none",
              "setting": f"members={choice.members} statistics umap={choice.umap_dim}"}
-    made_of = {**about, "protocol": choice.model_dump(), "held_out": run.settings.held_out,
-               "x": log_mel.to_numpy()}
+    made_of = {**about, "protocol": choice.model_dump(), "held_out": run.settings.held_out, "x": log_mel}
     make = functools.partial(_join, run, log_mel, seeds, choice)
     return stored(run, made_of, seeds, about, log_mel.track.to_numpy(), make)
 
@@ -271,7 +276,7 @@ def joined(run: Run, log_mel: xr.DataArray, seeds: list[int], choice: Protocol) 
     """What `best_latents` embeds [seed, track, d]: `choice.members` networks' mu in equal parts, and as much of the
     crops' mean statistics."""
     networks = contrastive_latents(run, log_mel, numbers(seeds, choice), choice)
-    blocks = crop_statistics(log_mel.to_numpy(), _rate(log_mel), choice.crop_seconds, choice.n_crops)
+    blocks = crop_statistics(log_mel, _rate(log_mel), choice.crop_seconds, choice.n_crops)
     clip = balanced([block.mean(0) for block in blocks], np.arange(log_mel.sizes["track"]))
     mine = [networks.mu.sel(seed=numbers([seed], choice)).values for seed in seeds]
     return np.stack([side_by_side([side_by_side(list(one)), clip]) for one in mine])

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from lib.models import training
 from lib.models.latents import epoch_table, schedule_of, stored
 from lib.models.vae import kl_per_dimension, sample
-from lib.store import artifacts
+from lib.store import artifacts, sizes
 from lib.store.runs import Run
 from lib.store.streams import stream
 
@@ -125,7 +125,7 @@ def linear_steps(run: Run, log_mel: xr.DataArray, mfcc: pd.DataFrame, seeds: lis
     [track, statistic], standardised. Each fitted on the training rows of each seed: name -> mu, error, train, in the
     form of `latents.mlp_latents`.
     """
-    raw, groups = images(log_mel.to_numpy()), artifacts.load(run, "tracks").loc[mfcc.index, "group"].to_numpy()
+    raw, groups = sizes.by_blocks(images, log_mel), artifacts.load(run, "tracks").loc[mfcc.index, "group"].to_numpy()
     inputs: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "PCA of the same images": lambda train: scaled(raw, train),
         "PCA of their statistics over time": lambda train: _over_time(scaled(raw, train)),
@@ -182,7 +182,8 @@ def fit(
     x = scaled(raw, train)
     flat = x.reshape(len(x), -1)
     pca = _components(flat[train], latent_dim, seed)
-    pca_error = ((pca.inverse_transform(pca.transform(flat)) - flat) ** 2).sum(1)
+    pca_error = sizes.by_blocks(lambda part: ((pca.inverse_transform(pca.transform(part)) - part) ** 2).sum(1), flat,
+                                sizes.AT_ONCE)
     data = torch.from_numpy(x).to(where)
     with training.seeded(seed):
         model = ConvVAE(x.shape[1:], pca.components_, np.sqrt(pca.explained_variance_), beta).to(where)
@@ -229,10 +230,10 @@ def conv_latents(
     about = {"method": "conv_vae", "setting": f"beta={beta:g} dim={latent_dim}", "features": "log_mel",
              "label_use": "none", "beta": beta}
     schedule = schedule_of(run)._replace(epochs=run.settings.conv_epochs, learning_rate=LEARNING_RATE)
-    made_of = {**about, "schedule": schedule._asdict(), "x": log_mel.to_numpy()}
-    x = images(log_mel.to_numpy())
+    made_of = {**about, "schedule": schedule._asdict(), "x": log_mel}
 
     def make(groups: np.ndarray) -> xr.Dataset:
+        x = sizes.by_blocks(images, log_mel)
         made = training.seed_by_seed(seeds, lambda seed: _describe(
             fit(x, seed, schedule, latent_dim, beta, groups, epoch_table(about, 1, seed)), seed
         ))
@@ -244,16 +245,19 @@ def conv_latents(
 @torch.no_grad()
 def _describe(fitted: Fitted, seed: int) -> dict[str, np.ndarray]:
     """One seed's latents of all tracks, by name."""
-    data = torch.from_numpy(fitted.x).to(training.device())
-    mu, log_var = fitted.model.encode(data)
-    decoded = fitted.model.decode(mu)
-    shown = fitted.held[:3]
+    parts, shown = [], {int(row): None for row in fitted.held[:3]}
+    for rows in torch.arange(len(fitted.x)).split(sizes.AT_ONCE):
+        data = torch.from_numpy(fitted.x[rows]).to(training.device())
+        mu, log_var = fitted.model.encode(data)
+        decoded = fitted.model.decode(mu)
+        parts.append((mu, log_var, (decoded - data).square().sum((1, 2, 3)), data.square().sum((1, 2, 3))))
+        shown |= {row: torch.stack([data[row - rows[0], 0], decoded[row - rows[0], 0]]) for row in shown if row in rows}
+    mu, log_var, error, variance = map(torch.cat, zip(*parts, strict=True))
     found = {
         "mu": mu, "z": sample(mu, log_var, training.code_noise(seed, mu)),
-        "kl": kl_per_dimension(mu, log_var).mean(0),
-        "error": (decoded - data).square().sum((1, 2, 3)), "variance": data.square().sum((1, 2, 3)),
-        "examples": torch.stack([data[shown, 0], decoded[shown, 0]]),
+        "kl": kl_per_dimension(mu, log_var).mean(0), "error": error, "variance": variance,
+        "examples": torch.stack([*shown.values()], dim=1),
     }
-    known = {"train": training.rows_of(fitted.train, len(data)), "pca_error": fitted.pca_error,
+    known = {"train": training.rows_of(fitted.train, len(mu)), "pca_error": fitted.pca_error,
              "history": fitted.history.T}
     return {name: value.cpu().numpy() for name, value in found.items()} | known

@@ -21,7 +21,7 @@ from lib.report import references
 from lib.report.glossary import shown
 from lib.report.output import put
 from lib.report.rules import Ruling, in_words, is_there
-from lib.store import artifacts, runs
+from lib.store import artifacts, runs, sizes
 from lib.store.labels import FEW
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
@@ -29,6 +29,7 @@ from lib.store.series import NOTEBOOKS
 UNDECIDED = "Not decided on this run: {name} {why}"
 UNCOVERED = "Its rule ({rule}) needs more seeds, tracks or data, or does not cover this case."
 MISSING = "A number that it needs is not there."
+SAMPLED = "Of more than {most} tracks, samples: {what}."
 FEW_LABELS = " No scores of {label} are there: {which} has fewer than {few} tracks."
 
 
@@ -187,6 +188,9 @@ def banner(run: Run, needs_corpus: bool = True) -> None:
                  *parts, f"{s.n_seeds} training seeds"]
     notes = ["Synthetic music."] * synthetic
     notes += ["A trial run, too small to conclude anything from."] * (s.profile == "smoke")
+    if needs_corpus and artifacts.has(run, "sampling") and len(sampled := artifacts.load(run, "sampling")):
+        errors = [f"{name} (of {row['tracks used']:.0f}, ± {row['error']:.2g})" for name, row in sampled.iterrows()]
+        notes.append(SAMPLED.format(most=sizes.EXACT, what="; ".join(errors)))
     line, kind = " · ".join(parts), "banner synthetic" if synthetic else "banner"
     bold = "".join(f"<strong>{note}</strong> " for note in notes)
     put(f'<div class="{kind}">{bold}{html.escape(line)}</div>', " ".join([*notes, line]))

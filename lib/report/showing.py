@@ -14,8 +14,10 @@ import pandas as pd
 import soundfile
 import soxr
 from matplotlib import colors, rcParams
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -24,10 +26,11 @@ from lib.report import claims, glossary, latex, redraw, rules, style
 from lib.report.output import put, table_html
 from lib.report.style import COLUMN, INTERACTIVE, SCREEN
 from lib.scores.intervals import Interval
-from lib.store import files, runs
+from lib.store import files, runs, sizes
 from lib.store.runs import Run
 
 BOXES = "Boxes stand for letters that no font installed here has."
+THINNED = " The picture shows all points; on the page, one in {step} can be pointed at."
 
 
 # --- into the page and the folder --------------------------------------------------------------------------------
@@ -55,6 +58,8 @@ def show(run: Run, figure: Figure, name: str, caption: str | None = None, alt: s
         if warning not in missing:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     caption = f"{caption} {BOXES}" if missing else caption
+    step = max(_step(_of_interactive(ax)) for ax in figure.axes) if figure.axes else 1
+    caption += THINNED.format(step=step) if step > 1 else ""
     alt, plots = f"{alt or caption} {style.words(figure)}".strip(), _interactive(figure)
     runs.record(run, "figures", {"name": name, "caption": caption, "alt": alt, "width": made_for, "label": label})
     source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
@@ -93,17 +98,30 @@ def pdf(figure: Figure) -> bytes:
     return drawn.getvalue()
 
 
+def _of_interactive(ax: Axes) -> list[Collection]:
+    """Groups of points of a panel that `scatter` drew."""
+    return [group for group in ax.collections if group.get_gid() == INTERACTIVE]
+
+
+def _step(groups: list[Collection]) -> int:
+    """Of how many points one can be pointed at, so that they are about `sizes.DRAWN` at most."""
+    return max(1, -(-sum(len(group.get_offsets()) for group in groups) // sizes.DRAWN))
+
+
 def _interactive(figure: Figure) -> str:
-    """JSON of the panels whose points `scatter` drew: labels of the axes, and per group its name, colour and points."""
+    """JSON of the panels whose points `scatter` drew: labels of the axes, and per group its name, colour and points, of
+    many points every so manyth."""
     panels = []
     for ax in figure.axes:
-        groups = [group for group in ax.collections if group.get_gid() == INTERACTIVE]
+        groups = _of_interactive(ax)
         if groups:
+            step = _step(groups)
             panels.append({
                 "title": ax.get_title(loc="left"), "x": ax.get_xlabel(), "y": ax.get_ylabel(),
                 "groups": [{"name": str(group.get_label()), "colour": colors.to_hex(group.get_facecolor()[0]),
-                            "points": [[float(f"{v:.4g}") for v in point] for point in group.get_offsets().tolist()],
-                            "names": getattr(group, "names", [])} for group in groups],
+                            "points": [[float(f"{v:.4g}") for v in point]
+                                       for point in group.get_offsets()[::step].tolist()],
+                            "names": getattr(group, "names", [])[::step]} for group in groups],
             })
     return json.dumps(panels, separators=(",", ":")).replace("<", "\\u003c") if panels else ""
 

@@ -11,12 +11,12 @@ from sklearn import metrics
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
+from lib.store import sizes
 from lib.store.streams import stream
 
 CLUSTERERS = ("kmeans", "agglomerative", "mixture", "spectral", "dbscan", "hdbscan")
-PAIRWISE = ("agglomerative", "spectral")  # need all pairs of rows
+LINEAR = ("kmeans", "mixture")  # take as many times as long as there are more rows; the others, longer
 NEIGHBOURS = 15  # of the graph that spectral clustering cuts
-MANY = 10_000  # rows above which quadratic methods are refused or sampled
 RESTARTS = 4  # of k-means; clustering seeds are nested in training seeds, so what is left to chance is in the intervals
 
 
@@ -26,10 +26,12 @@ def cluster(points: np.ndarray, k: int, method: str = "kmeans", seed: int = 0, n
     `k` is used by all but the last two. "agglomerative" is Ward's; "mixture" is Gaussian, its form of covariance the
     one of four with the lowest BIC; "spectral" cuts the graph of 15 nearest neighbours. DBSCAN's radius is the knee of
     the sorted distances to the 5th neighbour; HDBSCAN's smallest cluster is 2 % of the rows, at least 5. None of these
-    rules sees a label.
+    rules sees a label. Above `sizes.EXACT` rows all but the first two cluster a sample, and each row goes where its
+    nearest one in the sample is.
     """
-    if method in PAIRWISE and len(points) > MANY:
-        raise ValueError(f"{method} needs all pairs of {len(points)} rows; it is used up to {MANY}")
+    some = None if method in LINEAR else sizes.sample(len(points), seed, "rows of a clustering")
+    if some is not None:
+        return cluster(points[some], k, method, seed)[nearest(points, points[some])]
     if method == "kmeans":
         return kmeans(points, k, seed, n_init).labels_
     if method == "agglomerative":
@@ -77,6 +79,11 @@ def _starts(points: np.ndarray, k: int, random_state: np.random.RandomState) -> 
     return points[chosen]
 
 
+def nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Row number [N], among `others` [M, D], of the one that is nearest to each of points [N, D]."""
+    return NearestNeighbors(n_neighbors=1).fit(others).kneighbors(points, return_distance=False)[:, 0]
+
+
 def mixture(points: np.ndarray, k: int, seed: int = 0) -> GaussianMixture:
     """The Gaussian mixture of k components whose form of covariance (spherical, diagonal, tied or full) has the lowest
     BIC on points [N, D]."""
@@ -120,7 +127,7 @@ def knee_radius(points: np.ndarray, neighbour: int = 5) -> float:
 
 def internal(points: np.ndarray, clusters: np.ndarray, seed: int = 0) -> dict[str, float]:
     """Silhouette, Davies-Bouldin and Calinski-Harabasz of points [N, D] without their noise rows; number of clusters
-    and share of noise. Undefined scores (fewer than two clusters) are NaN. Silhouettes above 10,000 rows are sampled.
+    and share of noise. Undefined scores (fewer than two clusters) are NaN.
     """
     keep = clusters >= 0
     found = np.unique(clusters[keep])
@@ -155,15 +162,15 @@ def dispersion(points: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
 
 
 def silhouette(points: np.ndarray, clusters: np.ndarray, seed: int = 0) -> float:
-    """Mean silhouette (Rousseeuw 1987) of points [N, D], on a sample of 10,000 rows where there are more; NaN below two
-    clusters.
+    """Mean silhouette (Rousseeuw 1987) of points [N, D], of a sample of `sizes.EXACT` rows where there are more; NaN
+    below two clusters.
 
     Squared distances are one matrix product, block by block, and the sums of distances another, with the clusters'
     indicators: a third of scikit-learn's time, and nulls are mostly silhouettes.
     """
-    if len(points) > MANY:
-        rows = stream(seed, "rows of a silhouette").choice(len(points), MANY, replace=False)
-        points, clusters = points[rows], clusters[rows]
+    some = sizes.sample(len(points), seed, "rows of a silhouette")
+    if some is not None:
+        points, clusters = points[some], clusters[some]
     names, ids = np.unique(clusters, return_inverse=True)
     if not 2 <= len(names) < len(points):
         return float("nan")

@@ -14,9 +14,9 @@ import xarray as xr
 from lib.scores import agreement, clustering, intervals, probes
 from lib.scores.intervals import BLOCK
 from lib.scores.units import units
+from lib.store import sizes
 from lib.store.remembering import remembered
 from lib.store.runs import Run
-from lib.store.streams import stream
 
 METRICS = ("nmi", "silhouette")  # of clusters
 COLUMNS = ["method", "features", "setting", "metric", "seed"]  # of a stored table, before its blocks
@@ -94,9 +94,9 @@ def _nmi(y: np.ndarray, ids: np.ndarray, block: np.ndarray) -> np.ndarray:
 def silhouettes(points: np.ndarray, ids: np.ndarray, block: np.ndarray, seed: int = 0) -> np.ndarray:
     """The mean silhouette of points [N, D] in clusters [N], then without each block of rows [N]; of a sample of rows
     where there are many, as in `clustering.silhouette`."""
-    if len(points) > clustering.MANY:
-        rows = stream(seed, "rows of a silhouette").choice(len(points), clustering.MANY, replace=False)
-        points, ids, block = points[rows], ids[rows], block[rows]
+    some = sizes.sample(len(points), seed, "rows of a silhouette")
+    if some is not None:
+        points, ids, block = points[some], ids[some], block[some]
     return np.array([clustering.silhouette(points, ids), *without_blocks(points, ids, block)])
 
 

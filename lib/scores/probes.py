@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from lib.scores.information import label_entropy
+from lib.store import sizes
 from lib.store.streams import stream
 
 
@@ -63,7 +64,8 @@ def right(points: np.ndarray, labels: np.ndarray, reader: str | BaseEstimator = 
 def _held_out(reader: str | BaseEstimator, points: np.ndarray, y: np.ndarray, seed: int, **how: str) -> np.ndarray:
     """What a reader of standardised columns says of each row's label when it was held out."""
     model = make_pipeline(StandardScaler(), READERS[reader] if isinstance(reader, str) else reader)
-    return cross_val_predict(model, points, y, cv=folds(seed), **how)
+    split = folds(seed) if reader == "linear" else of_some(points, y, seed)
+    return cross_val_predict(model, points, y, cv=split, **how)
 
 
 def online_code(points: np.ndarray, labels: np.ndarray, seed: int = 0, steps: int = 6) -> float:
@@ -106,6 +108,15 @@ def _enough(labels: np.ndarray) -> np.ndarray:
 def folds(seed: int) -> StratifiedKFold:
     """The split of every reader of labels."""
     return StratifiedKFold(5, shuffle=True, random_state=seed)
+
+
+def of_some(points: np.ndarray, y: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The same split, (learned from, held out), for a reader that is not linear: it learns from at most `sizes.LEARNED`
+    rows."""
+    split, rng = list(folds(seed).split(points, y)), stream(seed, "rows of a reader")
+    if len(y) <= sizes.EXACT:
+        return split
+    return [(rng.choice(train, sizes.LEARNED, replace=False), held) for train, held in split]
 
 
 def told_of_each(points: np.ndarray, targets: np.ndarray, seed: int = 0) -> np.ndarray:

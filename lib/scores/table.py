@@ -58,8 +58,6 @@ def score(
     for i, seed in enumerate(latents.seed.values.tolist()):
         points = latents.mu.sel(seed=seed).values.astype(float)
         for method in clusterers:
-            if method in clustering.PAIRWISE and len(y) > clustering.MANY:
-                continue
             for j in range(run.settings.n_cluster_seeds if method == "kmeans" else 1):
                 found = (kmeans[f"{seed} {j}"].to_numpy() if method == "kmeans"
                          else clustering.cluster(points, k, method, seed=1000 * seed + j))

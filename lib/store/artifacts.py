@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from os.path import normpath
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import h5netcdf
 import h5py
+import numpy as np
 import pandas as pd
 import xarray as xr
 from filelock import FileLock
@@ -32,9 +34,25 @@ SCORE_COLUMNS = [  # `setting` is a display name that no code parses; `role`: me
 ]
 
 
+ON_DISK = {"features": ["log_mel"]}  # variables that `load` leaves there: they are read block by block (`sizes`)
+SMALLER = {"compression": "gzip", "compression_opts": 1, "shuffle": True}  # two thirds of the room
+
+
 # --- arrays and tables -------------------------------------------------------------------------------------------
-def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool = False, **encoding: dict) -> None:
-    """Store a labelled array (NetCDF) or a table (CSV, index included) under `name`, stamped with its corpus."""
+class OnDisk(NamedTuple):
+    """A variable that is written block by block of its rows, as it is read later."""
+
+    name: str
+    dims: tuple[str, ...]  # of coordinates in the dataset that it is saved with
+    dtype: np.dtype
+    attrs: dict[str, Any]
+    blocks: Iterable[np.ndarray]
+
+
+def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool = False, large: OnDisk | None = None,
+         **encoding: dict) -> None:
+    """Store a labelled array (NetCDF), `large` with it, or a table (CSV, index included) under `name`, stamped with its
+    corpus."""
     _refuse(name, sealed)
     stamp = {"corpus_id": corpus_id(run), "written_by": run.notebook}
     if isinstance(data, xr.Dataset):
@@ -44,16 +62,30 @@ def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool =
 
         def write(path: Path) -> None:
             data.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+            if large:
+                _append(path, large)
 
-        path = _path(run, name, ".nc")
+        path, size = _path(run, name, ".nc"), data.nbytes  # which is asked for: HDF5 does not outlive a full disk
+        size += int(np.prod([data.sizes[dim] for dim in large.dims])) * large.dtype.itemsize if large else 0
         if _shareable(name):
-            sharing.write(run, "latents", path, stamp["corpus_id"], write, data.nbytes)
+            sharing.write(run, "latents", path, stamp["corpus_id"], write, size)
         else:
-            files.write(path, write, data.nbytes)  # HDF5 does not outlive a full disk
+            files.write(path, write, size)
     else:
         stamp["text"] = [column for column in data.columns if not pd.api.types.is_numeric_dtype(data[column])]
         files.write(_path(run, name, ".csv"), lambda path: data.to_csv(path))
         files.write_text(_path(run, name, ".json"), json.dumps(stamp))
+
+
+def _append(path: Path, large: OnDisk) -> None:
+    with h5netcdf.File(path, "a") as file:
+        rows, *others = [file.dimensions[dim].size for dim in large.dims]
+        variable = file.create_variable(large.name, large.dims, large.dtype, chunks=(min(rows, 16), *others), **SMALLER)
+        start = 0
+        variable.attrs.update(large.attrs)
+        for block in large.blocks:
+            variable[start : start + len(block)] = block
+            start += len(block)
 
 
 def remove(run: Run, name: str) -> None:
@@ -73,7 +105,8 @@ def has(run: Run, name: str) -> bool:
 
 def load(run: Run, name: str, variables: list[str] | None = None, *, sealed: bool = False,
          **rows: Any) -> xr.Dataset | pd.DataFrame:
-    """Read an artifact; of an array, only `variables` if they are named, and only `rows` (`track="t0..."`).
+    """Read an artifact; of an array, only `variables` if they are named, and only `rows` (`track="t0..."`). Variables
+    that are `ON_DISK` stay there unless `rows` are given: slices of them are read when they are asked for.
 
     Raises `Problem` when it is missing, or belongs to another corpus or to an earlier state of this one.
     """
@@ -83,8 +116,13 @@ def load(run: Run, name: str, variables: list[str] | None = None, *, sealed: boo
         text = json.loads(path.with_suffix(".json").read_text())["text"]
         types = {column: str for column in text} | {pd.read_csv(path, nrows=0).columns[0]: str}
         return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""]).set_index(list(types)[-1])
-    with xr.open_dataset(path, engine="h5netcdf") as data:
-        return (data if variables is None else data[variables]).sel(rows).load()
+    opened = xr.open_dataset(path, engine="h5netcdf", cache=False)
+    data = (opened if variables is None else opened[variables]).sel(rows)
+    there = [] if rows else [one for one in ON_DISK.get(name, []) if one in data]
+    if there:  # and the file stays open
+        return data.drop_vars(there).load().assign({one: data[one] for one in there})
+    with opened:
+        return data.load()
 
 
 def _refuse(name: str, sealed: bool) -> None:

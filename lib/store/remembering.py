@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lib.store import artifacts, files, runs, sharing
+from lib.store import artifacts, files, runs, sharing, sizes
 from lib.store.errors import Problem
 from lib.store.runs import PACKAGES, Run
 from lib.store.series import ROOT
@@ -82,6 +82,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, xr.Dataset):
         about = {name: text for name, text in value.attrs.items() if name in artifacts.SCORE_COLUMNS}
         return [about, {str(name): [each.dims, _plain(each.values)] for name, each in value.variables.items()}]
+    if isinstance(value, xr.DataArray):  # it may be on disk, and larger than memory
+        return [value.dims, value.shape, *(joblib.hash(np.ascontiguousarray(block)) for block in sizes.blocks(value))]
     if isinstance(value, np.ndarray):
         return np.ascontiguousarray(value)
     if isinstance(value, Mapping):

@@ -17,6 +17,7 @@ STREAMS = {
     "tracks of a coincidence": 101, "label-free maps": 107, "hidden parts of a source": 109,
     "orders within labels": 113, "neighbours of heads": 131, "clouds of a consensus": 137,
     "permuted labels of an array": 127, "variants of the corpus": 149, "clouds to embed": 151,
+    "rows of a clustering": 157, "rows of a reader": 163, "rows of a consensus": 167, "rows to measure sampling": 173,
     # These have the number of another stream, from before streams had names: they meet different data
     "permuted rows": 11, "recordings refiled": 29, "tracks permuted within labels": 31, "permuted slots": 31,
     "permuted texts": 41, "labels told to a decoder": 41, "labels told to an encoder": 43,

@@ -12,7 +12,15 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from lib.report import claims, plots, redraw, showing, style
 from lib.scores.intervals import interval
-from lib.store import runs
+from lib.store import artifacts, runs, sizes
+
+
+def test_the_banner_names_what_is_of_a_sample_and_its_error(prepared_run, shown):
+    run, *_ = prepared_run
+    assert "samples" not in shown(lambda: claims.banner(run))
+    made = pd.DataFrame({"tracks used": [3000], "value": [0.2], "error": [0.00333]}, pd.Index(["silhouette, k-means"]))
+    artifacts.save(run, "sampling", made.rename_axis("measure"))
+    assert "silhouette, k-means (of 3000, ± 0.0033)" in shown(lambda: claims.banner(run))
 
 
 def test_show_escapes_saves_and_records(prepared_run, shown):
@@ -24,6 +32,19 @@ def test_show_escapes_saves_and_records(prepared_run, shown):
     for file in ("one.png", "one.json"):
         assert (run.folder / "figures" / file).stat().st_size > 1000
     assert runs.load_records(run.folder)["04_vae"]["figures"][0]["name"] == "one"
+
+
+def test_of_many_points_some_can_be_pointed_at_and_the_caption_says_so(prepared_run, shown, monkeypatch):
+    run, *_ = prepared_run
+    labels = pd.Series(["a", "b"] * 50, [f"t{i}" for i in range(100)])
+    figure = plots.scatter(np.random.default_rng(0).standard_normal((100, 2)), labels)
+    assert "pointed at" not in shown(lambda: showing.show(run, figure, "one", "Caption."))
+    monkeypatch.setattr(sizes, "DRAWN", 30)
+    page = shown(lambda: showing.show(run, figure, "one", "Caption."))
+    assert "one in 4 can be pointed at" in page
+    kept = json.loads(page.split('class="points">')[1].split("</script>")[0])[0]["groups"]
+    assert [len(group["points"]) for group in kept] == [len(group["names"]) for group in kept] == [13, 13]
+    assert kept[0]["names"][:2] == ["t0", "t8"]
 
 
 @pytest.mark.parametrize(("label", "boxes"), [("$a_$ \\frac{", False), ("$$", False), ("\ua66e\U0001e945", True)])

@@ -142,7 +142,8 @@ def test_papermill_takes_the_parameters_beside_a_run(tmp_path, toys):
     values = yaml.safe_load(path.read_text())
     assert values["settings"] == {"beta": 4, "betas": [1, 4]} and values["out"] == str(path.with_suffix(""))
     done = tmp_path / "done.ipynb"
-    papermill.execute_notebook(toys.path("01_first"), done, values, progress_bar=False, kernel_name="python3")
+    about = {"kernel_name": "python3", "language": "python"}
+    papermill.execute_notebook(toys.path("01_first"), done, values, progress_bar=False, **about)
     assert str(path.with_suffix("")) in done.read_text()
 
 

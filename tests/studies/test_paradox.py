@@ -16,7 +16,7 @@ from lib.report.rules import judge, predictions_hold
 from lib.scores import how_many, information, intervals, nulls, properties
 from lib.scores import table as scores
 from lib.scores.verdict import examine
-from lib.store import series
+from lib.store import series, sizes
 from lib.store.settings import Settings
 from lib.studies.paradox import capture, experiments, predictions, rules
 from tests import contrary
@@ -287,6 +287,14 @@ def test_swap_costs_nothing_under_the_right_label(rings):
 
 
 # --- 5: why two dimensions? ---
+
+
+def test_swap_in_blocks_of_tracks_is_swap(rings, monkeypatch):
+    latents = conditional(rings)
+    whole = experiments.swap(latents, rings.x, rings.genre)
+    monkeypatch.setattr(sizes, "AT_ONCE", 64)
+    for one, other in zip(whole, experiments.swap(latents, rings.x, rings.genre), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def spectrum_data(n=300):

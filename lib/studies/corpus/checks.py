@@ -15,7 +15,8 @@ from lib.models.latents import mlp_latents
 from lib.models.vae import ModelConfig
 from lib.report.glossary import shown
 from lib.report.rules import in_words
-from lib.scores import difficulty, information, properties
+from lib.scores import difficulty, information, properties, sampling
+from lib.scores.table import n_clusters
 from lib.store import artifacts
 from lib.store.labels import FEW
 from lib.store.runs import Run
@@ -33,6 +34,19 @@ def copies(run: Run, n: int) -> dict[str, int | str]:
     policy = f"all copies are kept (one of each would leave {n - dropped} of {n} tracks)" if dropped else ""
     policy = policy if keep else "one copy of each is kept"
     return {"groups": len(agree), "across": across, "n": n, "policy": policy or f"n = {n} tracks"}
+
+
+def sampled(run: Run, labels: pd.Series) -> pd.DataFrame:
+    """What is computed of a sample on this corpus, and the error of that (`scores.sampling`) on MFCC statistics; kept
+    for the banner of every notebook. No rows where everything is computed of all tracks."""
+    x = artifacts.load(run, "features", ["mfcc"]).mfcc.to_pandas()
+    found = sampling.errors(x.to_numpy(float), labels.loc[x.index].to_numpy(), n_clusters(run, labels))
+    names = [f"{shown(metric)}, {shown(of, ('clusterers', 'columns'))}"
+             for metric, of in found[["metric", "of"]].itertuples(index=False)]
+    found = found.drop(columns=["metric", "of"]).assign(measure=names).set_index("measure")
+    if len(found):
+        artifacts.save(run, "sampling", found)
+    return found
 
 
 def copies_listed(run: Run) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
-from lib.scores.probes import folds
+from lib.scores.probes import of_some
 from lib.store.arithmetic import standardised
 from lib.studies.leakage import permuted_corpus
 from lib.studies.leakage.outcomes import EACH, Result, not_run
@@ -40,7 +40,7 @@ def read(tables: Mapping[str, pd.DataFrame], labels: pd.Series, seed: int = 0) -
     for table in tables.values():
         x = standardised(table[~table.index.duplicated()].loc[tracks].to_numpy(float))
         for model in (SVC(kernel="linear", C=0.1), SVC(C=3), KNeighborsClassifier(5)):
-            found.append(cross_val_predict(model, x, y, cv=folds(seed)) == y)
+            found.append(cross_val_predict(model, x, y, cv=of_some(x, y, seed)) == y)
     return pd.Series(max(found, key=np.mean), tracks)
 
 

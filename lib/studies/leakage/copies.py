@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.neighbors import NearestNeighbors
 
+from lib.models.umap import neighbours
 from lib.store.arithmetic import standardised
 from lib.studies.leakage import permuted_corpus
 from lib.studies.leakage.outcomes import EACH, Result
@@ -40,7 +40,7 @@ def near_copies(points: np.ndarray, identical: bool = True) -> NearCopies:
     x = standardised(points, drop=True)
     if k < 3 or not x.shape[1]:
         return nothing
-    distance, neighbour = NearestNeighbors(n_neighbors=2 * k).fit(x).kneighbors()
+    distance, neighbour = neighbours(x, 2 * k)
     usable = (distance[:, 0] > 1e-6 * distance[:, k - 1]) | identical
     usable &= (0 < distance[:, k - 1]) & (distance[:, k - 1] < distance[:, 2 * k - 1])
     if usable.sum() < 3 * k:

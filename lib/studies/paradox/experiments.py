@@ -20,6 +20,7 @@ from lib.models.vae import ModelConfig, StackedVAE
 from lib.report.rules import Ruling, above_zero
 from lib.scores import clustering, how_many, information, intervals, jackknife, probes, properties
 from lib.scores import table as scores
+from lib.store import sizes
 from lib.store.labels import must_be_open
 from lib.store.remembering import remembered
 from lib.store.runs import Run
@@ -104,12 +105,15 @@ def swap(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series) -> tuple[pd.Da
     [told genre, D], the mean decoding of all tracks under that label minus the mean over labels, in standardised units.
     """
     model, data, y, names = _reload(latents, x, labels)
-    mu, _ = model.encode(data, _codes(y, model))
-    decoded = torch.stack([model.decode(mu, _codes(np.full_like(y, c), model)) for c in range(len(names))])
-    error = (decoded - data).square().sum(-1).mean(1).numpy()  # [told, track]
+    errors, profile = [], 0.0
+    for rows in np.split(np.arange(len(y)), range(sizes.AT_ONCE, len(y), sizes.AT_ONCE)):
+        mu, _ = model.encode(data[:, rows], _codes(y[rows], model))
+        decoded = torch.stack([model.decode(mu, _codes(np.full_like(y[rows], c), model)) for c in range(len(names))])
+        errors.append((decoded - data[:, rows]).square().sum(-1).mean(1).numpy())
+        profile += decoded.mean((1, 2)).numpy() * (len(rows) / len(y))
+    error = np.concatenate(errors, axis=1)  # [told, track]
     cost = pd.DataFrame({told: error[i] - error[y, np.arange(len(y))] for i, told in enumerate(names)})
     cost = cost.groupby(np.array(names)[y]).mean().rename_axis(index="true {label}", columns="{label} given to decoder")
-    profile = decoded.mean((1, 2)).numpy()
     return cost, pd.DataFrame(profile - profile.mean(0), index=names, columns=x.columns)
 
 

@@ -27,9 +27,10 @@ def seconds_of(log_mel: xr.DataArray) -> float:
 
 def inputs(log_mel: xr.DataArray, n: int = 4) -> dict[str, np.ndarray]:
     """`n` tracks as the ConvVAE sees them: title -> [band, block], mean and deviation over blocks of about a second."""
-    images = convolutional.images(log_mel.to_numpy())
-    few = range(0, n * (len(images) // n), len(images) // n)
-    return {f"track {i + 1}, {name}": images[i, k] for k, name in enumerate(("mean", "deviation")) for i in few}
+    few = range(0, n * (len(log_mel) // n), len(log_mel) // n)
+    images = convolutional.images(log_mel[list(few)].to_numpy())
+    return {f"track {i + 1}, {name}": image[k] for k, name in enumerate(("mean", "deviation"))
+            for i, image in zip(few, images, strict=True)}
 
 
 def reconstructions(conv: xr.Dataset) -> dict[str, np.ndarray]:
