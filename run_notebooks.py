@@ -108,9 +108,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     machines.add_argument("--tls", default=os.environ.get("LATENT_GENRE_TLS", ""), metavar="DIR",
                           help="folder of the scheduler's certificates: ca.pem, cert.pem and key.pem")
     after = parser.add_argument_group("from runs that exist, without running anything")
-    after.add_argument("--export", choices=("html", "latex", "pdf", "all"),
+    after.add_argument("--export", choices=("html", "latex", "pdf", "zip", "all"),
                        help="html: the book again; latex: what a paper takes (numbers.tex, tables, figures, methods); "
-                       "pdf: the book's pages printed by Chromium; of the run in --out or build/CORPUS-PROFILE")
+                       "pdf: the book printed by Chromium; zip: the book with its data, to hand over; of the run in "
+                       "--out or build/CORPUS-PROFILE")
     after.add_argument("--compare", nargs="+", metavar="DIR",
                        help="two runs or more side by side on one page (--out: its folder, or FILE.html)")
     return parser.parse_args(arguments)

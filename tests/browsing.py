@@ -22,6 +22,7 @@ class Trouble:
     """What a page complained about."""
 
     console: list[str] = field(default_factory=list)  # errors on the console, exceptions that nobody caught
+    messages: list[str] = field(default_factory=list)  # all that the console says
     requests: list[str] = field(default_factory=list)  # requests that failed, or went to a network
 
 
@@ -45,6 +46,7 @@ def watched(browser: Browser, local: str = "file://", **settings) -> tuple[Page,
     page, trouble = browser.new_context(**settings).new_page(), Trouble()
     page.set_default_timeout(PATIENCE)
     page.on("console", lambda message: trouble.console.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: trouble.messages.append(message.text))
     page.on("pageerror", lambda error: trouble.console.append(str(error)))
     page.on("requestfailed", lambda request: trouble.requests.append(request.url))
 

@@ -10,17 +10,19 @@ import base64
 import contextlib
 import functools
 import hashlib
+import html
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import nbformat
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
-from lib.report import glossary, methods, references
+from lib.report import additions, charts, glossary, methods, references, search
 from lib.report.cells import Exporter, flatten_links, markdown, point, put_code_back, set_code_aside, tidy
 from lib.store import artifacts, files, runs
 from lib.store.errors import Problem
@@ -67,7 +69,8 @@ class Page:
     body: str = ""
     contents: list[dict[str, Any]] = field(default_factory=list)  # headings: id, level, text
     numbered: list[dict[str, str]] = field(default_factory=list)  # figures and tables: kind, number, id, caption
-    picture: dict[str, str] = field(default_factory=dict)  # its figure on the index: src, alt, id
+    needs: str = ""  # what it needs and leaves, for those who run it
+    picture: dict[str, str] = field(default_factory=dict)  # its figure on the index: id, tags
 
     @property
     def written(self) -> bool:
@@ -98,29 +101,14 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
              for name in names]
     run = about(folder, record)
     written = [page for page in pages if page.written]
-    bodies, code, anchors, numbers = {}, {}, {"index": set()}, {}
-    for page in written:
-        rest, code[page.name] = _rendered(page.notebook, page.notebook.stat().st_mtime_ns)
-        bodies[page.name] = BeautifulSoup(rest, "html.parser")
     if written and record.get("settings"):
-        pages.append(Page("methods", "Methods and checklist", "What was done, with what, and what the run knows of the "
-                          "REFORMS checklist.", notebook=folder / "run.json"))
-        written.append(pages[-1])
-        bodies["methods"] = BeautifulSoup(methods.to_html(methods.appendix(folder)), "html.parser")
-        pages.append(Page("glossary", "Glossary", "What every metric, method, set of features, descriptor, factor and "
-                          "setting is called here, its unit, and what it says.", notebook=folder / "run.json"))
-        written.append(pages[-1])
-        bodies["glossary"] = BeautifulSoup(glossary.to_html(run["label"]), "html.parser")
-        pages.append(Page("references", "References", "What the series builds on.", notebook=folder / "run.json"))
-        written.append(pages[-1])
-        bodies["references"] = BeautifulSoup(references.to_html(), "html.parser")
+        written += (own := _own_pages(folder))
+        pages += own
+    bodies, code = _bodies(written, folder, run["label"])
+    anchors, numbers, found = {"index": set(), "search": set()}, {}, []
     for page in written:
         body = bodies[page.name]
-        page.contents, page.numbered = tidy(body, _prefix(page.name))
-        references.cite(body)
-        if page.name not in ("glossary", "references"):
-            glossary.explain(body, run["label"], linked=True)
-        page.picture = _picture(body, SHOWN.get(page.name, ((), ""))[1], page.numbered)
+        found += _furnished(page, body, run, folder)
         anchors[page.name] = {tag["id"] for tag in body.find_all(id=True)}
         numbers |= {(page.name, one["id"]): one["number"] for one in page.numbered}
     page_of = template("page.html")
@@ -128,14 +116,19 @@ def export(folder: Path, names: list[str], sources: Path = NOTEBOOKS) -> Path:
         body = bodies.pop(page.name)
         for link in body.find_all("a", href=True):
             point(link, page.name, anchors, numbers)
-        page.body = put_code_back(str(body), code.get(page.name, []))
+        additions.downloads(body, folder)
+        pictures = charts.set_aside(body, folder)
+        page.body = charts.put_back(put_code_back(str(body), code.get(page.name, [])), pictures)
         around = {"previous": written[i - 1] if i else None, "next": written[i + 1] if i + 1 < len(written) else None}
         _write(folder / "html" / f"{page.name}.html", page_of.render(page=page, pages=pages, run=run, **around))
         page.body = ""
     for path in (folder / "html").glob("*.html"):
         if path.stem not in anchors:
             path.unlink()
-    _write(index_path(folder), page_of.render(page=None, pages=pages, groups=_grouped(pages), run=run))
+    last = Page("search", "Search", body=search.page(found))
+    _write(folder / "html" / "search.html", page_of.render(page=last, pages=pages, run=run))
+    index = page_of.render(page=None, pages=pages, groups=_grouped(pages), run=run, files=_files(folder))
+    _write(index_path(folder), index)
     return index_path(folder)
 
 
@@ -146,6 +139,56 @@ def _grouped(pages: list[Page]) -> list[tuple[str, list[Page]]]:
     known = {page.name for group in named.values() for page in group}
     rest = [page for page in pages if page.name not in known]
     return [(question, group) for question, group in [*named.items(), ("Appendix", rest)] if group]
+
+
+def _furnished(page: Page, body: BeautifulSoup, run: dict[str, Any], folder: Path) -> list[dict[str, str]]:
+    """Make a body fit its page, in place, and note there what it holds; returns its sections for the search."""
+    page.needs = additions.needs(body)
+    additions.drop_empty(body)
+    additions.join_code(body)
+    page.contents, page.numbered = tidy(body, _prefix(page.name))
+    references.cite(body)
+    additions.findings(body, page.title, run)
+    additions.tables(body)
+    found = search.sections(body, page.name, page.title)
+    if page.name not in ("glossary", "references"):
+        glossary.explain(body, run["label"], linked=True)
+    page.picture = _picture(body, SHOWN.get(page.name, ((), ""))[1], page.numbered, folder)
+    return found
+
+
+def _own_pages(folder: Path) -> list[Page]:
+    """The pages that are no notebooks, without their bodies."""
+    return [
+        Page("methods", "Methods and checklist", "What was done, with what, and what the run knows of the REFORMS "
+             "checklist.", notebook=folder / "run.json"),
+        Page("glossary", "Glossary", "What every metric, method, set of features, descriptor, factor and setting is "
+             "called here, its unit, and what it says.", notebook=folder / "run.json"),
+        Page("references", "References", "What the series builds on.", notebook=folder / "run.json"),
+    ]
+
+
+def _bodies(written: list[Page], folder: Path, label: str) -> tuple[dict[str, BeautifulSoup], dict[str, list[str]]]:
+    """The bodies of pages without their code, and their code."""
+    bodies, code = {}, {}
+    for page in written:
+        if page.name == "methods":
+            rest = methods.to_html(methods.appendix(folder))
+        elif page.name == "glossary":
+            rest = glossary.to_html(label)
+        elif page.name == "references":
+            rest = references.to_html()
+        else:
+            rest, code[page.name] = _rendered(page.notebook, page.notebook.stat().st_mtime_ns)
+        bodies[page.name] = BeautifulSoup(rest, "html.parser")
+    return bodies, code
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """What the index offers beside pages: name -> address."""
+    found = {"scores of all settings and seeds (CSV)": folder / "scores.csv", "the book in print (PDF)":
+             folder / "pdf" / "book.pdf"}
+    return {name: quote(f"../{path.relative_to(folder)}") for name, path in found.items() if path.is_file()}
 
 
 def prepare(folder: Path) -> None:
@@ -173,13 +216,15 @@ def _prefix(name: str) -> str:
     return f"{int(first) if first.isdigit() else first}."
 
 
-def _picture(body: BeautifulSoup, wanted: str, numbered: list[dict[str, str]]) -> dict[str, str]:
+def _picture(body: BeautifulSoup, wanted: str, numbered: list[dict[str, str]], folder: Path) -> dict[str, str]:
     """The figure `wanted`, or else the first one with a picture, for the index."""
     names = sorted((one["id"] for one in numbered if one["kind"] == "Figure"), key=lambda name: name != f"fig-{wanted}")
     for name in names:
         image = body.find(id=name).find("img")
         if image is not None:
-            return {"src": image["src"], "alt": image.get("alt", ""), "id": name}
+            alt = image.get("alt", "")
+            drawn = charts.drawn(folder, name.removeprefix("fig-"), alt, image.get("data-width", "page"), "index-")
+            return {"id": name, "tags": drawn or f'<img src="{image["src"]}" alt="{html.escape(alt)}">'}
     return {}
 
 
@@ -257,6 +302,7 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     shown = {k: Path(v).name if k in ("source", "lyrics") and v else v for k, v in settings.items()}
     times = {glossary.shown(k, ("notebooks",)): _duration(e["seconds"])
              for k, e in record.get("notebooks", {}).items() if "seconds" in e}
+    origin = record.get("origin", {})
     tables = {
         "Settings": {k: text(v) for k, v in shown.items()},
         "Seeds": {k: text(v) for k, v in record.get("seeds", {}).items()},
@@ -268,8 +314,18 @@ def about(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         "synthetic": synthetic, "trial": settings.get("profile") == "smoke",
         "tables": {k: v for k, v in tables.items() if v},
         "date": time.strftime("%d %B %Y, %H:%M", time.localtime(record["started"])) if "started" in record else "",
+        "commit": f"commit {origin['commit']}" if "commit" in origin else "", "origin": _made_by(origin),
         "seconds": f"the last run took {_duration(record['seconds'])}" if record.get("seconds") else "",
     }
+
+
+def _made_by(origin: dict[str, str]) -> str:
+    """What made a run, as a sentence; "" where that was not written down."""
+    if not origin:
+        return ""
+    machine = ", ".join(filter(None, (f"{origin.get('processor', 'an unknown processor')} with "
+                                      f"{origin.get('cores', '?')} cores", origin.get("system"), origin.get("python"))))
+    return f"Made from commit {origin.get('commit', 'unknown')} on {machine}."
 
 
 def text(value: Any) -> str:
@@ -285,8 +341,9 @@ def _duration(seconds: float) -> str:
 def template(name: str) -> jinja2.Template:
     """The template `name` beside this file, which finds style, script and the script's hash in its globals."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True)
-    style, book, plots = ((HERE / name).read_text(encoding="utf-8") for name in ("book.css", "book.js", "plots.js"))
-    script = book + plots
+    names = ("book.css", "book.js", "plots.js", "search.js")
+    style, *scripts = ((HERE / name).read_text(encoding="utf-8") for name in names)
+    script = "".join(scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     safe = {"style": jinja2.utils.markupsafe.Markup(style), "script": jinja2.utils.markupsafe.Markup(script)}
     return environment.get_template(name, globals=safe | {"script_hash": digest})

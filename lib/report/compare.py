@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import itertools
 import os
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from lib.report import book, glossary, plots, replication, showing, style
+from lib.report import book, charts, glossary, plots, replication, style
 from lib.report.cells import tidy
 from lib.report.output import table_html
 from lib.scores import table as scores
@@ -168,7 +167,9 @@ def _chart(sides: list[Side], shared: list[tuple]) -> list[str]:
                                    "NMI with labels")
     said = "NMI of k-means clusters with the labels in all runs"
     said += f", for the {len(known)} settings with the highest in {sides[0].name}." if len(known) == MOST else "."
-    return [_picture(showing.png(figure), f"{said} {style.words(figure)}", "nmi", said)]
+    style.prepare(figure)
+    tag = charts.inline(charts.svg(figure, "nmi"), "nmi-", f"{said} {style.words(figure)}", "page")
+    return [_picture(tag, "nmi", said)]
 
 
 def _common(sides: list[Side]) -> list[str]:
@@ -224,11 +225,11 @@ def _pictures(sides: list[Side]) -> list[str]:
     """The key figure of each notebook, as all runs have it."""
     out = []
     for _, name in book.SHOWN.values():
-        found = [side.folder / "figures" / f"{name}.png" for side in sides]
-        if all(name in side.pictures and path.is_file() for side, path in zip(sides, found, strict=True)):
-            pair = [_picture(path.read_bytes(), f"{side.name}: {side.pictures[name]['alt']}", f"{name}-{i}",
-                             f"{side.name}: {side.pictures[name]['caption']}")
-                    for i, (side, path) in enumerate(zip(sides, found, strict=True))]
+        tags = [charts.small(side.folder, name, f"{side.name}: {side.pictures[name]['alt']}", f"{name}-{i}-")
+                for i, side in enumerate(sides) if name in side.pictures]
+        if len(tags) == len(sides) and all(tags):
+            pair = [_picture(tag, f"{name}-{i}", f"{side.name}: {side.pictures[name]['caption']}")
+                    for i, (side, tag) in enumerate(zip(sides, tags, strict=True))]
             out.append(f'<div class="pair">{"".join(pair)}</div>')
     return ["<h2>Figures</h2>", *out] if out else []
 
@@ -240,8 +241,5 @@ def _table(data: pd.DataFrame, name: str, caption: str) -> str:
     return table_html(shown, name, caption)
 
 
-def _picture(png: bytes, alt: str, name: str, caption: str) -> str:
-    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    return (f'<figure id="fig-{html.escape(name)}"><img src="{source}" alt="{html.escape(alt)}">'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>")
-
+def _picture(tag: str, name: str, caption: str) -> str:
+    return f'<figure id="fig-{html.escape(name)}">{tag}<figcaption>{html.escape(caption)}</figcaption></figure>'

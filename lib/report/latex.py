@@ -25,6 +25,7 @@ LATIN = set("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâã�
 # Letters of other scripts: set by engines that have them, a question mark elsewhere.
 OTHER = r"\providecommand{\LGother}[1]{\ifdefined\XeTeXversion#1\else\ifdefined\directlua#1\else?\fi\fi}"
 DIGITS = "Zero One Two Three Four Five Six Seven Eight Nine".split()
+ACROSS, LONG = 100, 24  # letters of small print in a line; of a text that may be broken
 UNITS = {".": "Point", "-": "Minus"}
 
 
@@ -63,7 +64,7 @@ def table(data: pd.DataFrame, caption: str = "", label: str = "", numbers: Seque
     `numbers` says which columns are set flush right. With a caption it floats. Needs booktabs and graphicx.
     """
     body = "\n".join([
-        r"\begingroup\setbox0=\hbox{\small", rows(data, "".join("r" if n else "l" for n in numbers)).strip() + "}%",
+        r"\begingroup\setbox0=\hbox{\small", rows(data, column_format(data, numbers)).strip() + "}%",
         r"\ifdim\ht0>0.4\textheight\setbox0=\hbox{\resizebox{!}{0.8\textheight}{\box0}}\fi",  # half hangs below
         r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi\endgroup",
     ])
@@ -71,6 +72,22 @@ def table(data: pd.DataFrame, caption: str = "", label: str = "", numbers: Seque
         body = "\n".join([r"\begin{table}", r"\centering", f"\\caption{{{escape(caption)}}}", f"\\label{{tab:{label}}}",
                           body, r"\end{table}"])
     return needs(body) + body + "\n"
+
+
+def column_format(data: pd.DataFrame, numbers: Sequence[bool]) -> str:
+    """Numbers flush right, texts flush left; where a line has no room for all letters, long texts are broken, in widths
+    that share what the others leave (estimated: `ACROSS` letters are as wide as a page, a column's gap as two)."""
+    numbers = numbers or [False] * data.shape[1]
+    takes = [max(map(len, [str(name), *map(str, column)])) for name, column in data.items()]
+    words = [max((len(word) for text in [str(name), *map(str, column)] for word in text.split()), default=1)
+             for name, column in data.items()]
+    long = [i for i, n in enumerate(takes) if not numbers[i] and n > LONG]
+    left = ACROSS - 2 * len(takes) - sum(n for i, n in enumerate(takes) if i not in long)
+    if not long or sum(takes[i] for i in long) <= left:
+        return "".join("r" if n else "l" for n in numbers)
+    shares = {i: max(words[i], left * takes[i] ** 0.5 / sum(takes[j] ** 0.5 for j in long)) / ACROSS for i in long}
+    return "".join(f"p{{{shares[i]:.2f}\\linewidth}}" if i in shares else "r" if number else "l"
+                   for i, number in enumerate(numbers))
 
 
 def rows(data: pd.DataFrame, columns: str = "", **options: str) -> str:

@@ -38,6 +38,19 @@ def export(folder: Path) -> Path:
     return target / "all.tex"
 
 
+def pdfs(folder: Path) -> None:
+    """Draw every figure that can be drawn again as PDF beside its PNG, where that is older."""
+    for record in runs.load_records(folder).values():
+        for one in record.get("figures", []):
+            kept = folder / "figures" / f"{one['name']}.json"
+            made = kept.with_suffix(".pdf")
+            if kept.is_file() and not (made.is_file() and made.stat().st_mtime >= kept.stat().st_mtime):
+                drawn = redraw.again(kept, None)
+                style.name_label(drawn, one.get("label", "genre"))
+                data = showing.pdf(drawn)
+                files.write(made, lambda path, data=data: path.write_bytes(data))
+
+
 def _copy_figures(folder: Path, target: Path, figures: list[dict[str, Any]]) -> list[str]:
     """Draw each figure as PDF at the width of a column and of a page, or copy its PNG where it cannot be drawn again
     (see `redraw`), and write it as a float, at the width that it was made for."""

@@ -97,7 +97,7 @@
   const scaled = (shape, size) => shape.replace(/-?\d*\.?\d+/g, (number) => ` ${(number * size).toFixed(2)}`);
 
   const start = (data) => {
-    const figure = data.parentElement, image = figure.querySelector("img"), panels = JSON.parse(data.textContent);
+    const figure = data.parentElement, image = figure.querySelector("img, .chart"), panels = JSON.parse(data.textContent);
     const box = make("div", { class: "plots" }), legend = make("div", { class: "legend", role: "group", "aria-label": "Groups shown" });
     const spoken = make("output", { class: "unseen" });
     const holders = panels.map(() => make("div", {}, box));

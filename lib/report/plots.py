@@ -6,6 +6,7 @@ and what it was drawn from (`redraw`). Ids of the glossary are shown by their di
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 
@@ -22,7 +23,8 @@ from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, INTERACTIVE, MARKERS, PAGE, PALETTE, axes_of, legend_below, listed, say
 from lib.scores.intervals import Interval, interval
 
-FOR_NAMES = 0.55  # share of a figure's width that names of rows may take
+SHORT = 20  # letters of a name that may stand at the end of its line
+FOR_NAMES = 0.42  # share of a figure's width that names of rows may take
 
 
 @redrawable
@@ -176,12 +178,27 @@ def curves(
     elif log_x:
         style.powers_of_two(ax)
     ax.set(xlabel=shown(xlabel), ylabel=shown(ylabel), title=title)
-    if legend and len(data) + len(lines or {}) > 3:
+    if legend and (len(data) > 1 or lines) and not _name_ends(ax):
         legend_below(figure)
-    elif legend and (len(data) > 1 or lines):
-        ax.legend()
     say(ax, "; ".join(filter(None, told)))
     return figure
+
+
+def _name_ends(ax: Axes) -> bool:
+    """Write the name of each line at its right end, if all are short and far enough from one another."""
+    lines = [(line, *line.get_xydata()[-1]) for line in ax.lines if len(line.get_xydata())]
+    lines = [(line, ax.dataLim.x1 if len(set(line.get_ydata())) == 1 else x, y) for line, x, y in lines]
+    heights = sorted(y for *_, y in lines)
+    low, high = ax.get_ylim()
+    apart = (high - low) * 0.13 / (0.6 * ax.figure.get_figheight())
+    if any(b - a < apart for a, b in itertools.pairwise(heights)) or not np.isfinite(heights).all():
+        return False
+    if max((len(line.get_label()) for line, *_ in lines), default=SHORT + 1) > SHORT:
+        return False
+    for line, x, y in lines:
+        ax.annotate(line.get_label(), (x, y), (5, 0), textcoords="offset points", va="center", fontsize=7,
+                    color=line.get_color(), annotation_clip=False)
+    return True
 
 
 @redrawable
@@ -221,7 +238,7 @@ def heat(
     data = data.rename(index=shown, columns=shown).rename_axis(index=shown, columns=shown)
     drawn = data.rename(index=style.no_formula, columns=style.no_formula)  # seaborn measures labels
     sns.heatmap(drawn, ax=ax, cmap="vlag" if diverging else "cividis", vmin=-limit if diverging else None, vmax=limit,
-                annot=annotate, fmt=f".{digits}f", annot_kws={"size": 6},
+                annot=annotate, fmt=f".{digits}f", annot_kws={"size": 6.5},
                 cbar_kws={"label": shown(label)}, linewidths=0.3)
     ax.set(title=title)
     names = max((len(str(name)) for name in data.index), default=0)

@@ -30,7 +30,6 @@ def redrawable(function: Callable[P, Figure]) -> Callable[P, Figure]:
     def draw(*args: P.args, **options: P.kwargs) -> Figure:
         figure = function(*args, **options)
         if not any(isinstance(value, Axes) for value in (*args, *options.values())):
-            style.break_lines(figure)
             figure.made_by = [function.__module__, function.__name__, args, options], _artists(figure)
         return figure
 

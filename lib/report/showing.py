@@ -7,6 +7,7 @@ import html
 import io
 import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from lib.corpora.items import Sound
-from lib.report import claims, glossary, latex, redraw, rules, style
+from lib.report import charts, claims, glossary, latex, redraw, style
+from lib.report.digits import texts
 from lib.report.output import put, table_html
 from lib.report.style import COLUMN, INTERACTIVE, SCREEN
 from lib.scores.intervals import Interval
@@ -47,12 +48,13 @@ def show(run: Run, figure: Figure, name: str, caption: str | None = None, alt: s
     redraw.keep(figure, folder / f"{name}.json")
     label = claims.label_of(run)
     style.name_label(figure, label)
-    _plain_dollars(figure)
-    style.find_letters(figure)
+    style.prepare(figure)
     with warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", message="Glyph .* missing from font")
         picture = png(figure)
     files.write(folder / f"{name}.png", lambda path: path.write_bytes(picture))
+    plots = _interactive(figure)
+    _save_svg(figure, folder, name, label, bool(plots) or figure.get_figwidth() <= 1.02 * COLUMN)
     missing = [warning for warning in said if "missing from font" in str(warning.message)]
     for warning in said:
         if warning not in missing:
@@ -60,28 +62,33 @@ def show(run: Run, figure: Figure, name: str, caption: str | None = None, alt: s
     caption = f"{caption} {BOXES}" if missing else caption
     step = max(_step(_of_interactive(ax)) for ax in figure.axes) if figure.axes else 1
     caption += THINNED.format(step=step) if step > 1 else ""
-    alt, plots = f"{alt or caption} {style.words(figure)}".strip(), _interactive(figure)
+    alt = f"{alt or caption} {style.words(figure)}".strip()
     runs.record(run, "figures", {"name": name, "caption": caption, "alt": alt, "width": made_for, "label": label})
     source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     width = round(figure.get_figwidth() * SCREEN[made_for])
-    image = f'<img src="{source}" alt="{html.escape(alt)}" width="{width}">'
+    image = f'<img src="{source}" alt="{html.escape(alt)}" width="{width}" data-width="{made_for}">'
     points = f'<script type="application/json" class="points">{plots}</script>' if plots else ""
     page = f'<figure id="fig-{name}">{image}{points}<figcaption>{html.escape(caption)}</figcaption></figure>'
     put(page, caption, picture, markdown=False)
 
 
-def _plain_dollars(figure: Figure) -> None:
-    """A dollar sign in a label is no formula, which might be a broken one; those of logarithmic axes stay."""
-    for ax in figure.axes:
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.get_ticklabels()  # makes them
-    for text in figure.findobj(Text):
-        if "$" in text.get_text().replace("\\$", "") and "\\mathdefault" not in text.get_text():
-            text.set_parse_math(False)
+def _save_svg(figure: Figure, folder: Path, name: str, label: str, fits: bool) -> None:
+    """Save a figure as SVG in `folder`, and a narrow drawing of it where it does not fit a phone as it is."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # pages have fonts of their own
+        files.write_text(folder / f"{name}.svg", charts.svg(figure, name))
+    (folder / f"{name}.pdf").unlink(missing_ok=True)  # of an earlier run
+    target = folder / "narrow" / f"{name}.svg"
+    small = None if fits else charts.narrow(folder / f"{name}.json", name, label)
+    if small:
+        files.write_text(target, small)
+    else:
+        target.unlink(missing_ok=True)
 
 
 def png(figure: Figure, dpi: float | None = None) -> bytes:
     """A figure as a PNG file (default: the resolution of saved figures)."""
+    style.settle(figure)
     picture, before = io.BytesIO(), figure.dpi
     figure.dpi = dpi or rcParams["savefig.dpi"]
     FigureCanvasAgg(figure).print_png(picture, metadata={"Software": None})  # `savefig` would draw twice
@@ -91,8 +98,8 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
 
 def pdf(figure: Figure) -> bytes:
     """A figure as a PDF file, the same each time."""
-    _plain_dollars(figure)
-    style.find_letters(figure)
+    style.prepare(figure)
+    style.settle(figure)
     drawn = io.BytesIO()
     FigureCanvasPdf(figure).print_pdf(drawn, metadata={"CreationDate": None})
     return drawn.getvalue()
@@ -114,6 +121,8 @@ def _interactive(figure: Figure) -> str:
     panels = []
     for ax in figure.axes:
         groups = _of_interactive(ax)
+        if not groups and ax.axison:  # the others would be missing on the screen
+            return ""
         if groups:
             step = _step(groups)
             panels.append({
@@ -128,13 +137,16 @@ def _interactive(figure: Figure) -> str:
 
 def table(run: Run, data: pd.DataFrame, name: str, caption: str | None = None, digits: int = 3, index: bool = False,
           **values: Any) -> None:
-    """Put a table into the page and save it as CSV, LaTeX (booktabs) and HTML. Its caption is that of `claims.yaml`,
-    filled with `values`, unless one is given. Ids are shown by the names of the glossary; the CSV keeps them."""
+    """Put a table into the page, with `digits` decimals at most, and save it as CSV, LaTeX and HTML. Its caption is
+    that of `claims.yaml`, filled with `values`, unless one is given. Ids are shown by the names of the glossary; the
+    CSV keeps them."""
     caption = claims.caption(run, "tables", name, **values) if caption is None else caption
     folder, label = run.folder / "tables", claims.label_of(run)
     data = _named(data.reset_index() if index else data, label)
     files.write_text(folder / f"{name}.csv", _spread(data).to_csv(index=False))
-    shown = _named(glossary.shown_table(data), label).map(lambda value: _cell(value, digits)).rename_axis(columns=None)
+    named = _named(glossary.shown_table(data), label)
+    cells = [texts(list(column), digits) for _, column in named.items()]
+    shown = pd.DataFrame(dict(enumerate(cells)), dtype=object).set_axis(list(named), axis=1)
     numeric = [all(map(_is_number, column)) for _, column in data.items()]
     files.write_text(folder / f"{name}.tex", latex.table(shown, caption, name, numeric))
     runs.record(run, "tables", {"name": name, "caption": caption, "ids": glossary.ids(data)})
@@ -192,16 +204,3 @@ def _spread(data: pd.DataFrame) -> pd.DataFrame:
 def _is_number(value) -> bool:
     return isinstance(value, (int, float, np.number, Interval)) and not isinstance(value, (bool, np.bool_))
 
-
-def _cell(value, digits: int) -> str:
-    if isinstance(value, Interval) and not rules.is_there(value):
-        return "–"
-    if isinstance(value, Interval):
-        return format(value, f".{digits}f")
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if isinstance(value, (float, np.floating)):
-        if not np.isfinite(value):
-            return "–"
-        return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.{digits}f}"
-    return str(value)

@@ -81,6 +81,16 @@ def _letters(path: str) -> frozenset[int]:
         return frozenset()
 
 
+def plain_dollars(figure: Figure) -> None:
+    """A dollar sign in a label is no formula, which might be a broken one; those of logarithmic axes stay."""
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_ticklabels()  # makes them
+    for text in figure.findobj(Text):
+        if "$" in text.get_text().replace("\\$", "") and "\\mathdefault" not in text.get_text():
+            text.set_parse_math(False)
+
+
 # --- figures of a width ------------------------------------------------------------------------------------------
 _wide: ContextVar[float | None] = ContextVar("inches that every new figure is wide", default=None)
 
@@ -131,30 +141,80 @@ def powers_of_two(ax: Axes) -> None:
 
 
 def legend_below(figure: Figure, handles: Iterable[Any] = ()) -> None:
-    """One legend for all panels, under them, of `handles` or of all that is drawn: in one row, if there is room."""
-    before, width = figure.legends.copy(), figure.get_figwidth()
+    """One legend for all panels, under them, of `handles` or of all that is drawn: in as few, even rows as fit."""
+    before = figure.legends.copy()
     found = list(handles) or [one for ax in figure.axes for one in ax.get_legend_handles_labels()[0]]
     named = {handle.get_label(): handle for handle in found}
-    letters = [len(name) for name in named]
-    fits = len(named) * HANDLE + LETTER * sum(letters) < width
-    across = len(named) if fits else max(1, int(width / (HANDLE + LETTER * max(letters))))
-    figure.legends.clear()
-    figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=across)
+    most = int((figure.get_figwidth() - HANDLE) / LETTER)
+    names = [textwrap.fill(name, most) for name in named]
+    for rows in range(1, len(names) + 1):
+        figure.legends.clear()
+        made = figure.legend(list(named.values()), names, loc="outside lower center", ncols=-(-len(names) // rows))
+        if made.get_window_extent().width <= figure.bbox.width:
+            break
     if not before:
-        figure.set_figheight(min(TALLEST, figure.get_figheight() + 0.13 * (-(-len(named) // across) - 1)))
+        figure.set_figheight(min(TALLEST, figure.get_figheight() + 0.13 * (rows - 1)))
 
 
-def break_lines(figure: Figure) -> None:
-    """Break titles and names of axes that are longer than their panel."""
+def prepare(figure: Figure) -> None:
+    """Make texts of any script and with any sign be drawn as they are; to be called before a figure is settled."""
+    plain_dollars(figure)
+    find_letters(figure)
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out, once, whatever draws it then: its panels have letters, names that are longer than their panel
+    are broken, and what would be cut gets room."""
+    engine = figure.get_layout_engine()
+    if getattr(figure, "settled", False) or engine is None:
+        return
+    panels = [ax for ax in figure.axes if ax.get_subplotspec() and ax.axison and ax.get_label() != "<colorbar>"]
+    for letter, ax in zip("abcdef" if 1 < len(panels) <= 6 else "", panels, strict=False):
+        ax.set_title(f"{letter}   {ax.get_title(loc='left')}".strip(), loc="left")
+    engine.execute(figure)
+    if _break_lines(figure, panels):
+        engine.execute(figure)
+    margins = np.zeros(4)  # left, bottom, right, top, inches
+    for _ in range(3):
+        over = overhang(figure)
+        if over.max() < 0.01:
+            break
+        margins += np.maximum(over, 0)
+        left, bottom, right, top = margins / np.tile(figure.get_size_inches(), 2)
+        engine.set(rect=(left, bottom, 1 - left - right, 1 - bottom - top))
+        engine.execute(figure)
+    figure.set_layout_engine("none")
+    figure.settled = True
+
+
+def overhang(figure: Figure) -> np.ndarray:
+    """How far what is drawn reaches beyond a figure: left, bottom, right, top, inches."""
+    (left, low), (right, high) = figure.get_tightbbox().get_points()
     width, height = figure.get_size_inches()
-    for ax in (ax for ax in figure.axes if ax.get_subplotspec()):
-        rows, columns, *_ = ax.get_subplotspec().get_geometry()
-        names = [line for label in ax.get_yticklabels() for line in label.get_text().split("\n")]
-        across, up = (width - LETTER * max(map(len, names), default=0)) / columns - 0.3, height / rows - 0.6
-        for text, room in ((ax.xaxis.label, across), (ax.yaxis.label, up), (ax._left_title, 0.9 * across)):
-            letters = max(10, int(room / (LETTER / 7 * text.get_fontsize())))
-            if len(text.get_text()) > letters:
-                text.set_text(textwrap.fill(text.get_text(), letters, break_long_words=False))
+    return np.array([-left, -low, right - width, high - height])
+
+
+def _break_lines(figure: Figure, panels: list[Axes]) -> bool:
+    """Break titles and names of axes that are longer than their panel, or would leave the figure; was one broken?"""
+    width, height = figure.get_size_inches()
+    boxes = [ax.get_position() for ax in panels]
+    broken = False
+    for ax, box in zip(panels, boxes, strict=True):
+        columns = ax.get_subplotspec().get_gridspec().ncols
+        middle, level = width * (box.x0 + box.x1) / 2, height * (box.y0 + box.y1) / 2
+        across = min(2 * min(middle, width - middle), width / columns if columns > 1 else width) - 0.08
+        right = min([other.x0 for other in boxes if other.x0 > box.x1] or [1])
+        rooms = ((ax.xaxis.label, 0, across), (ax.yaxis.label, 1, 2 * min(level, height - level)),
+                 (ax._left_title, 0, width * (right - box.x0) - 0.05))
+        for text, side, room in rooms:
+            said = text.get_text()
+            takes = text.get_window_extent().size[side] / figure.dpi if said else 0
+            if takes > room:
+                letters = max(map(len, said.split("\n")))
+                text.set_text(textwrap.fill(" ".join(said.split("\n")), max(8, int(letters * room / takes)),
+                                            break_long_words=False))
+                broken = True
+    return broken
 
 
 def name_label(figure: Figure, label: str) -> None:

@@ -30,6 +30,7 @@ from lib.runner.notebook import Failed
 from lib.runner.request import Request
 from lib.store import files, remembering, runs
 from lib.store.errors import Problem
+from lib.store.origin import origin
 from lib.store.series import Series
 from lib.store.settings import Settings
 
@@ -121,8 +122,8 @@ def _record(
     """The content of run.json before `names` are run; when there is nothing to run, what is said of the last time."""
     entries = {name: before.get("notebooks", {}).get(name, {"status": "not run"}) for name in series.order()}
     entries |= {name: {"status": "not run"} for name in names}
-    about = {"status": "running", "started": time.time(), "seconds": 0.0, "jobs": jobs}
-    return (about if names else {name: before[name] for name in about}) | {
+    about = {"status": "running", "started": time.time(), "seconds": 0.0, "jobs": jobs, "origin": origin()}
+    return (about if names else {name: before[name] for name in about if name in before}) | {
         "ran": names, "settings": json.loads(settings.model_dump_json()), "versions": remembering.versions(),
         "seeds": _seeds(settings), "notebooks": entries,
     }

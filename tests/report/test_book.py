@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,7 +18,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from lib.report import book, cells
+from lib.report import additions, book, cells, pdf
 from lib.store.settings import load
 from tests.toys import notebook
 
@@ -27,7 +28,7 @@ PNG = base64.b64encode(
 ).decode()
 NAMES = ["01_data", "02_vae", "03_failed", "04_missing", "05_old"]
 # What a document can load: only `a` may lead out of the book, and only when clicked.
-LOADS = ["src", "srcset", "data", "poster", "action", "background", "xlink:href"]
+LOADS = ["src", "srcset", "data", "poster", "background", "xlink:href"]
 
 
 def html_output(text: str):
@@ -35,7 +36,7 @@ def html_output(text: str):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory) -> Iterator[Path]:
     """A run with two good notebooks, a failed, a missing and an outdated one, and its book."""
     out = tmp_path_factory.mktemp("run") / "a run, ü"
     sources, executed = out / "sources", out / "notebooks"
@@ -45,7 +46,9 @@ def folder(tmp_path_factory) -> Path:
     loads = "## Same name\n\n![far](https://example.org/far.png) | a | b |\n\n| a | b |\n|---|---|\n| 1 | 2 |"
     notebook(executed, "01_data", first, loads, "x = 1 < 2", "print('<b>&')",
              title="01 · Rhythm & <i>blues</i> \\< soul", question="Which tracks are *there*, & why?")
-    notebook(executed, "02_vae", "## Broken formula $\\frac{$ here", "y = 2", "## Is it \\< PCA?", title="02 · VAE")
+    broken = "## Broken formula $\\frac{$ here"
+    notebook(executed, "02_vae", "y = 2", broken, "## Is it \\< PCA?", title="02 · VAE",
+             question="Is it?\n\nNeeds: notebook 01.")
     notebook(executed, "03_failed.failed", "1/0", title="03 · Fails")
     notebook(executed, "05_old", "1", title="05 · Old")
     notebook(sources, "04_missing", title="04 · Not there yet", question="Is it needed?")
@@ -55,7 +58,10 @@ def folder(tmp_path_factory) -> Path:
                     "<figcaption>Tracks &amp; genres</figcaption></figure>"),
         html_output('<figure class="table" id="tab-a"><figcaption>Scores</figcaption>'
                     '<table border="1" class="dataframe"><tr><td>1</td></tr></table></figure>'),
-        html_output('<div class="finding yes" id="finding-a"><p>VAE beats PCA.</p></div>'),
+        html_output('<div class="finding yes" id="finding-a_b"><p>VAE beats PCA.</p></div>'
+                    '<div class="finding no" id="finding-expected"><p>It does not.</p></div>'
+                    '<div class="finding open" id="finding-c of d"><p>Not decided.</p></div>'
+                    '<div class="finding plain"><p>There are 3.</p></div>'),
         html_output('<script src="https://example.org/x.js"></script><img src="//e.org/y.png" srcset="//e.org/z">'
                     '<picture><source srcset="https://example.org/w.png"></picture>'
                     '<a href="02_vae.ipynb">next</a><iframe src="http://example.org"></iframe>'),
@@ -82,15 +88,19 @@ def folder(tmp_path_factory) -> Path:
     }
     settings = json.loads(load("smoke").model_dump_json())
     record = {"settings": settings, "started": 1e9, "seconds": 100.0, "notebooks": entries,
-              "versions": {"numpy": "9.8.7"}, "seeds": {"headline": [4, 5, 6]}}
+              "versions": {"numpy": "9.8.7"},
+              "origin": {"commit": "0123456789ab", "processor": "A CPU", "cores": "2"},
+              "seeds": {"headline": [4, 5, 6]}}
     (out / "run.json").write_text(json.dumps(record))
     (out / "records").mkdir()
     (out / "records" / "01_data.json").write_text(json.dumps(
         {"findings": [{"name": "loud", "text": "Loud <rock> is loud."}]}))
     (out / "html").mkdir()
     (out / "html" / "99_gone.html").write_text("of an earlier run")
-    assert book.export(out, NAMES, sources) == book.index_path(out)
-    return out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(additions, "registry", lambda: {"claims": {"expected": {"expected": True}}})
+        assert book.export(out, NAMES, sources) == book.index_path(out)
+        yield out
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +110,15 @@ def pages(folder) -> dict[str, BeautifulSoup]:
 
 def test_there_is_a_page_per_executed_notebook_and_an_index(pages):
     notebooks = ["01_data.html", "02_vae.html", "03_failed.html", "05_old.html"]
-    assert sorted(pages) == [*notebooks, "glossary.html", "index.html", "methods.html", "references.html"]
+    own = ["glossary.html", "index.html", "methods.html", "references.html", "search.html"]
+    assert sorted(pages) == [*notebooks, *own]
 
 
 def test_every_link_leads_somewhere_and_every_page_is_reached_from_the_index(pages):
     for name, page in pages.items():
         for link in page.find_all("a", href=True):
             path, _, anchor = link["href"].partition("#")
-            if path.startswith("https://"):
+            if path.startswith(("https://", "../notebooks/")):
                 continue
             target = path or name
             assert target in pages, f"{name}: {link}"
@@ -137,7 +148,8 @@ def test_nothing_is_loaded_from_a_network(pages, folder):
         assert not page.find_all(["link", "iframe", "object", "embed", "base"])
         text = (folder / "html" / name).read_text()
         assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", text)
-        assert len(page.find_all("script")) == 1
+        assert {form["action"] for form in page.find_all("form")} == {"search.html"}
+        assert len(page.find_all("script", type=False)) == 1
         policy = page.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
         assert policy.startswith("default-src 'none'") and "http" not in policy
 
@@ -153,7 +165,20 @@ def test_pictures_keep_their_description_and_captions_are_numbered(pages):
     assert [img["alt"] for img in page.find_all("img")] == ["A scatter of 3 < 4 tracks", 'a "quoted" <picture>']
     captions = [caption.get_text() for caption in page.find_all("figcaption")]
     assert captions == ["Figure 1.1. Tracks & genres", "Table 1.1. Scores"]
-    assert page.find(class_="finding").get_text() == "VAE beats PCA."
+
+
+def test_a_finding_says_its_verdict_in_words_and_can_be_cited(pages):
+    page = pages["01_data.html"]
+    found = {box.p.b.get_text(): box for box in page.find_all(class_="finding")}
+    assert list(found) == ["Holds", "Does not hold", "Not decided", "Description"]
+    assert [row.dt.get_text() for row in page.select(".key div")] == list(found), "the key says the same"
+    assert "not as expected" in found["Does not hold"].get_text() and "expected" not in found["Holds"].p.get_text()
+    box = found["Holds"]
+    assert page.find(id=unquote(box.find("a", string="link")["href"][1:])) is box
+    cited = box.find("button", class_="copy")["data-copy"]
+    assert cited.startswith("VAE beats PCA. (Latent Genre, “01 · Rhythm & blues < soul”") and "profile smoke" in cited
+    assert "“a b”" in cited and "2001" in cited
+    assert not pages["02_vae.html"].find(class_="key"), "no finding, no key"
 
 
 def test_formulas_become_mathml_and_a_broken_one_stays_readable(pages):
@@ -211,6 +236,72 @@ def test_columns_of_numbers_are_set_flush_right():
     soup = BeautifulSoup(f"<table>{lines}</table>", "html.parser")
     cells.align(soup.table)
     assert [cell.get_text() for cell in soup.find_all(class_="number")] == ["NMI", "n", *rows[1][1::2], *rows[2][1::2]]
+
+
+def test_long_tables_and_long_cells_are_folded_and_files_are_linked(tmp_path):
+    rows = "".join(f"<tr>{'<td>1</td>' * 6}<td>{'a long word ' * 9}</td></tr>" for _ in range(16))
+    table = f"<table><thead><tr>{'<th>n</th>' * 7}</tr></thead><tbody>{rows}</tbody></table>"
+    body = BeautifulSoup(f'<figure class="table" id="tab-t"><figcaption>T.</figcaption>{table}</figure>', "html.parser")
+    cells.tidy(body)
+    additions.tables(body)
+    assert "long" in body.table["class"] and body.find("button", class_="rows").get_text() == "Show all 16 rows"
+    assert len(body.select("td.prose > details > summary")) == 16
+    (tmp_path / "tables").mkdir()
+    for end in ("csv", "tex"):
+        (tmp_path / "tables" / f"t.{end}").write_text("")
+    additions.downloads(body, tmp_path)
+    assert [link["href"] for link in body.select(".downloads a")] == ["../tables/t.csv", "../tables/t.tex"]
+
+
+def test_code_of_cells_that_show_nothing_goes_into_the_next_fold():
+    fold = '<details class="code"><summary>Code</summary>{}</details>'
+    one, two, three, four = (fold.format(f"<!--{i}-->") for i in range(4))
+    body = BeautifulSoup(f'<section class="cell">{one}</section><section class="cell">{two}<p>a</p></section>'
+                         f'<section class="cell">{three}</section><div>a</div><section class="cell">{four}</section>',
+                         "html.parser")
+    additions.join_code(body)
+    folds = [[str(code) for code in fold.contents[1:]] for fold in body.find_all("details")]
+    assert folds == [["0", "1", "2"], ["3"]]
+
+
+def test_sections_whose_code_showed_nothing_are_dropped():
+    text, shows, silent = '<div class="text"><{0}>{1}</{0}><p>Words.</p></div>', "<p>seen</p>", ""
+    cell = '<section class="cell"><details class="code"><summary>Code</summary></details>{}</section>'
+    body = BeautifulSoup("".join([
+        text.format("h2", "A"), cell.format(shows), text.format("h2", "B"), cell.format(silent), cell.format(silent),
+        text.format("h2", "C"), text.format("h3", "D"), cell.format(silent), text.format("h3", "E"), cell.format(shows),
+        text.format("h2", "F")]), "html.parser")
+    additions.drop_empty(body)
+    assert [tag.get_text() for tag in body.find_all(["h2", "h3"])] == ["A", "C", "E", "F"]
+
+
+def test_the_search_page_knows_every_section(pages):
+    found = json.loads(pages["search.html"].find(id="sections").string)
+    assert {one["at"] for one in found} >= {"01_data.html", "01_data.html#Same-name-2", "02_vae.html#Is-it-%3C-PCA%3F"}
+    assert any("VAE beats PCA." in one["text"] for one in found)
+    assert not any("copy with source" in one["text"] or "print(" in one["text"] for one in found)
+
+
+def test_the_index_says_what_made_the_run(pages):
+    text = pages["index.html"].main.get_text()
+    assert "commit 0123456789ab on A CPU with 2 cores" in text and "commit 0123456789ab" in str(pages["01_data.html"])
+
+
+def test_what_a_notebook_needs_stands_at_the_foot(pages):
+    page = pages["02_vae.html"]
+    assert "Needs: notebook 01." in page.footer.get_text() and "Needs" not in page.main.get_text()
+
+
+def test_all_pages_are_bound_as_one_with_links_that_stay_within(folder):
+    page = BeautifulSoup(pdf.bound(folder / "html" / "index.html"), "html.parser")
+    names = [article["id"] for article in page.find_all("article")]
+    assert names == ["01_data", "02_vae", "03_failed", "05_old", "methods", "glossary", "references"]
+    ids = [tag["id"] for tag in page.find_all(id=True)]
+    assert len(ids) == len(set(ids))
+    links = [link["href"] for link in page.main.find_all("a", href=True)]
+    assert "#02_vae--Is-it-%3C-PCA%3F" in links
+    for link in links:
+        assert not link.startswith("#") or unquote(link[1:]) in ids, link
 
 
 def test_failed_missing_and_outdated_notebooks_say_so(pages):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.report import claims, rules, showing, style
+from lib.report import claims, rules, style
+from lib.report.digits import texts
 from lib.scores.intervals import Interval, compare, interval, paired
 from lib.store import artifacts, runs
 from lib.studies.fusion import rules as fusion
@@ -53,7 +54,7 @@ def test_captions_and_tables_and_figures_in_words_have_a_dash(prepared_run, monk
     run = prepared_run[0]
     monkeypatch.setitem(claims.registry()["tables"], "some", "Chance {chance:.3f}, {gap}, {n}.")
     assert claims.caption(run, "tables", "some", chance=float("nan"), gap=NOTHING, n=3) == "Chance –, –, 3."
-    assert [showing._cell(value, 3) for value in MISSING] == ["–"] * len(MISSING)
+    assert texts(MISSING) == ["–"] * len(MISSING)
     figure, ax = style.new()
     style.say(ax, f"from {np.nan:.3g} to {np.inf:.3g}, Nancy {-np.inf} infinite")
     assert style.words(figure).rstrip(".") == "from no number to no number, Nancy no number infinite"

@@ -6,7 +6,9 @@ import json
 import re
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -118,6 +120,15 @@ def test_macro_names_are_letters(parts):
     assert re.fullmatch(r"LG[A-Za-z]*", latex.macro(*parts))
 
 
+def test_columns_of_long_texts_are_broken_where_a_line_has_no_room():
+    data = pd.DataFrame({"name": ["pca"], "rule": ["some words " * 20], "why": ["and others " * 10], "n": [1]})
+    made = latex.column_format(data, [False, False, False, True])
+    shares = [float(share) for share in re.findall(r"p\{([\d.]+)", made)]
+    assert re.fullmatch(r"lp\{[\d.]+\\linewidth\}p\{[\d.]+\\linewidth\}r", made)
+    assert sum(shares) * latex.ACROSS + len("pca") + 1 + 2 * 4 <= latex.ACROSS + 1 and shares[0] > shares[1]
+    assert latex.column_format(data[["name", "n"]], [False, True]) == "lr"
+
+
 def test_macro_names_are_readable_and_stable():
     assert latex.macro("cvae", "silhouette") == "LGCvaeSilhouette"
     assert latex.macro("cvae", "beta=0.25 enc=1 dec=0", "nmi") == "LGCvaeBetaZeroPointTwoFiveEncOneDecZeroNmi"
@@ -201,13 +212,13 @@ def test_the_methods_tell_what_the_run_knows_and_leave_the_rest_to_the_author(ma
 
 
 @pytest.mark.slow
-def test_without_a_browser_pdf_pages_are_a_clear_sentence(made, monkeypatch):
+def test_without_a_browser_no_pdf_is_a_clear_sentence(made, monkeypatch):
     monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
     with pytest.raises(Problem, match="apt-get install chromium"):
         exports.export(made, "pdf", print)
     said = []
     found = exports.export(made, "all", said.append)
-    assert len(found) == 2 and "without PDF pages" in said[0]
+    assert len(found) == 3 and "without the book in print" in said[0]
 
 
 @pytest.mark.browser
@@ -215,7 +226,20 @@ def test_pages_are_printed_where_there_is_a_browser(made):
     if not any(map(shutil.which, pdf.BROWSERS)):
         pytest.skip("no Chromium here: apt-get install chromium")
     exports.export(made, "html", print)
-    assert [path.read_bytes()[:4] for path in pdf.export(made)] == [b"%PDF"] * len(list((made / "html").glob("*.html")))
+    assert pdf.export(made).read_bytes()[:4] == b"%PDF"
+
+
+def test_the_book_is_handed_over_with_what_its_pages_link_to(made, tmp_path):
+    archive, = (path for path in exports.export(made, "zip", print) if path.suffix == ".zip")
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(tmp_path)
+    html = tmp_path / made.name / "html"
+    links = [(page, link["href"].partition("#")[0]) for page in html.glob("*.html")
+             for link in BeautifulSoup(page.read_text(), "html.parser").find_all("a", href=True)]
+    assert any(link.startswith("../") for _, link in links)
+    for page, link in links:
+        assert not link or link.startswith("https:") or (html / unquote(link)).is_file(), (page.name, link)
+    assert not (tmp_path / made.name / "store").exists()
 
 
 @pytest.mark.parametrize("kind", exports.KINDS)

@@ -1,6 +1,7 @@
 """Figures and findings: what reaches the page and the folder."""
 
 import json
+import re
 import warnings
 
 import matplotlib as mpl
@@ -10,7 +11,7 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-from lib.report import claims, plots, redraw, showing, style
+from lib.report import charts, claims, digits, plots, redraw, showing, style
 from lib.scores.intervals import interval
 from lib.store import artifacts, runs, sizes
 
@@ -125,7 +126,7 @@ def test_table_keeps_numbers_as_numbers(prepared_run, shown):
     )
     page = shown(lambda: showing.table(run, data.rename_axis(columns="metric"), "t", "Numbers."))
     assert page.count("<th>") == 4, "a heading over no column"
-    assert "0.200 [-0.048, 0.448]" in page and "0.500 (n = 1)" in page and "&lt;i&gt;" in page and "–" in page
+    assert "0.20 [-0.05, 0.45]" in page and "0.50 (n = 1)" in page and "&lt;i&gt;" in page and "–" in page
     back = pd.read_csv(run.folder / "tables" / "t.csv")
     assert back["nmi"].tolist() == pytest.approx([0.2, 0.5]) and back["nmi_n"].tolist() == [3, 1]
     assert "a\\_b" in (run.folder / "tables" / "t.tex").read_text()
@@ -235,7 +236,7 @@ def panels(rows: int, columns: int):
 def test_a_figure_fits_its_width_without_losing_or_covering_anything(shape, width):
     with style.as_wide_as(width):
         figure = panels(*shape)
-    figure.draw_without_rendering()
+    style.settle(figure)
     assert figure.get_size_inches()[0] == pytest.approx(width) and figure.get_size_inches()[1] <= style.TALLEST
     boxes = [ax.get_tightbbox() for ax in figure.axes]  # with their labels
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
@@ -250,7 +251,7 @@ def test_long_names_leave_room_for_what_is_drawn(width):
     with warnings.catch_warnings(), style.as_wide_as(width):
         warnings.simplefilter("error")
         figure = plots.dots(names, [interval([0.1, 0.2])] * 22, "NMI", nulls=[0.0] * 22, marked=[True] * 22)
-        figure.draw_without_rendering()
+        style.settle(figure)
     assert figure.axes[0].get_position().width > 0.3
 
 
@@ -266,3 +267,56 @@ def test_curves_without_a_single_value_are_an_empty_panel():
         figure = plots.curves({"a": data}, "beta", "NMI", log_x=True, lines={"null": 0.3})
         assert showing.png(figure)
     assert plots.curves({"a": nothing.fillna(1)}, "beta", "NMI", log_x=True).axes[0].get_xscale() == "log"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [None, *style.WIDTHS.values()])
+def test_nothing_of_a_figure_is_cut_at_any_width(tmp_path, width):
+    for name, (figure, _) in told().items():
+        redraw.keep(figure, tmp_path / name)
+        again = redraw.again(tmp_path / name, width)
+        style.settle(again)
+        assert style.overhang(again).max() < 0.03, name
+
+
+def test_what_would_be_cut_gets_room_and_long_names_are_broken():
+    figure, axes = style.new(style.PAGE, 2.5, 1, 2)
+    axes[0].set(xlabel="a name that is longer than its panel is wide, since it goes on and on and on",
+                title="and so is this title of one panel of two, which says much")
+    axes[1].set(ylabel="as high as this name is, no panel of two inches and a half will ever be")
+    axes[1].text(1, 0.5, "beyond the edge of the figure")
+    style.settle(figure)
+    assert style.overhang(figure).max() < 0.03 and "\n" in axes[0].get_xlabel()
+    assert [ax.get_title(loc="left")[0] for ax in axes] == ["a", "b"]
+
+
+def test_short_names_far_apart_stand_at_the_ends_of_their_lines():
+    def drawn(*ends):
+        return plots.curves({f"line {i}": pd.DataFrame({0: [0.0, end], 1: [0.0, end]}) for i, end in enumerate(ends)},
+                            "beta", "NMI")
+
+    apart, near = drawn(0, 1), drawn(1, 1.001)
+    assert [text.get_text() for text in apart.axes[0].texts] == ["line 0", "line 1"] and not apart.legends
+    assert not near.axes[0].texts and len(near.legends) == 1
+
+
+def test_figures_of_pages_take_its_colours_and_have_ids_of_their_own():
+    data = pd.DataFrame([[1.0, 2], [3, 9]], index=["p", "q"], columns=["r", "s"])
+    drawing = charts.svg(plots.heat(data), "one")
+    assert drawing == charts.svg(plots.heat(data), "one")
+    tag = charts.inline(drawing, "x-", 'a "b"', "column")
+    assert "var(--ink)" in tag and "#000000" not in tag and 'aria-label="a &quot;b&quot;"' in tag
+    assert "fill: #ffffff" in tag, "white letters on dark cells stay white"
+    ids = re.findall(r' id="([^"]+)"', tag)
+    assert ids and all(one.startswith("x-") for one in ids) and len(ids) == len(set(ids))
+    assert set(re.findall(r"(?:href=\"#|url\(#)([^\")]+)", tag)) <= set(ids)
+
+
+@pytest.mark.parametrize("cells, said", [
+    ([interval([10.0, 10.0])], ["10"]), ([6.0, 12.0], ["6", "12"]), ([1600.46, 0.0123], ["1600", "0.012"]),
+    ([interval([0.301, 0.303]), interval([0.2, 0.4])], ["0.30 [0.29, 0.31]", "0.30 [-0.97, 1.57]"]),
+    ([0.00001, 0.25], ["< 0.001", "0.250"]), ([np.nan, True, "a"], ["–", "yes", "a"]),
+    ([interval([100.0, 140.0])], ["120 [-134, 374]"]), ([256, 8], ["256", "8"]), ([1.5, 250.0], ["1.5", "250.0"]),
+])
+def test_numbers_have_the_digits_they_deserve(cells, said):
+    assert digits.texts(cells) == said

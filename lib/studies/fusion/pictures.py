@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -12,29 +13,32 @@ from lib.report.glossary import shown
 from lib.report.plots import curves, dots
 from lib.report.redraw import redrawable
 from lib.scores.intervals import SHARE, Interval
-from lib.studies.fusion.methods import METHODS
+from lib.studies.fusion.methods import MEANING
 
 INFORMATION = "information of the second modality about {label}, nats"
+LOWEST = -0.35  # of the axis of gains: fusions that follow a wrong modality fall far below
 Bands = Mapping[str, tuple[float, float]]
 
 
 @redrawable
 def gains_over_information(found: Mapping[str, dict[str, pd.DataFrame]], inside: Mapping[str, float],
                            full: float) -> Figure:
-    """Gain over the better single modality against information, nats, up to `full`, a panel per kind of modality:
-    `doses.gain_curves`. Hollow: mean gain by method where half of it is dealt within labels."""
-    figure, axes = style.new(style.PAGE, 3.0, 1, len(found), sharey=True)
-    places = ([-full, -full / 2, 0, full / 2, full],
-              ["all,\npermuted", "half,\npermuted", "0", f"{full / 2:.2f}", f"{full:.2f}"])
-    for ax, (kind, parts) in zip(axes, found.items(), strict=True):
-        ylabel = "gain in NMI over the better modality" if ax.get_subplotspec().is_first_col() else ""
-        title = f"{shown(kind)} second modality"
-        curves(parts, INFORMATION, ylabel, ax, lines={"no gain": 0.0}, title=title, legend=False)
+    """Gain over the better single modality against information, nats, up to `full`: a panel per method, a curve per
+    kind of modality (`doses.gain_curves`). Hollow: mean gain where half of it is permuted within labels;
+    triangles: means below the axis."""
+    figure, axes = style.new(style.PAGE, 3.9, 2, -(-len(MEANING) // 2), sharex=True, sharey=True)
+    for ax, method in zip(axes.flat, MEANING, strict=True):
+        parts = {f"{shown(kind)} second modality": tables[method] for kind, tables in found.items()}
+        curves(parts, "", "", ax, lines={"no gain": 0.0}, title=shown(method), legend=False)
         ax.axvline(0, color=style.GREY, lw=0.8)
-        ax.set_ylim(bottom=max(-0.35, ax.get_ylim()[0]))
-        ax.set_xticks(*places)
-    for i, method in enumerate(METHODS):
-        axes[0].plot(1.1 * full / 2, inside[method], style.MARKERS[i], color=style.PALETTE[i], mfc="white")
+        ax.plot(1.1 * full / 2, inside.get(method, np.nan), "o", color=style.PALETTE[0], mfc="white")
+        for i, table in enumerate(parts.values()):
+            below = table.mean(axis=1).loc[lambda means: means < LOWEST]
+            ax.plot(below.index, np.full(len(below), LOWEST + 0.01), "v", color=style.PALETTE[i], ms=4)
+    axes.flat[0].set_ylim(bottom=max(LOWEST, axes.flat[0].get_ylim()[0]))
+    axes.flat[0].set_xticks([-full, 0, full], ["all,\npermuted", "0", f"{full:.2f}"])
+    figure.supxlabel(INFORMATION, fontsize=8)
+    figure.supylabel("gain in NMI over the better modality", fontsize=8)
     style.legend_below(figure)
     return figure
 

@@ -35,7 +35,7 @@ def noise_on_label(left: pd.DataFrame) -> Figure:
     ax.axhline(ISOTROPIC, color=GREY, lw=0.8, ls="--")
     ax.axvline(UNRELATED, color=GREY, lw=0.8, ls="--")
     ax.set(xlabel="R² from the best other array", ylabel="effective dimensions / those of noise")
-    ax.legend(fontsize=6)
+    ax.legend(fontsize=6.5)
     return figure
 
 

@@ -82,13 +82,14 @@ def _information_and_rate(ax: Axes, rate: pd.Series, mu: pd.Series, z: pd.Series
 
 
 def _name_points(ax: Axes, names, places, colour: str | None = None) -> None:
-    """Write names beside points, but none within 9 pixels of an earlier one."""
+    """Write names beside points, but none within 14 pixels of an earlier one."""
     ax.autoscale_view()
     named = np.empty((0, 2))
     for name, place in zip(names, places, strict=True):
         at = ax.transData.transform(tuple(place))
-        if np.isfinite(at).all() and (np.abs(named - at).max(axis=1) > 9).all():
-            ax.annotate(f"{name:g}", tuple(place), textcoords="offset points", xytext=(4, 3), fontsize=6, color=colour)
+        if np.isfinite(at).all() and (np.abs(named - at).max(axis=1) > 14).all():
+            ax.annotate(f"{name:g}", tuple(place), textcoords="offset points", xytext=(4, 3), fontsize=6.5,
+                        color=colour)
             named = np.vstack([named, at])
 
 
