@@ -24,7 +24,7 @@ from lib.report.style import COLUMN, GREY, INTERACTIVE, MARKERS, PAGE, PALETTE, 
 from lib.scores.intervals import Interval, interval
 
 SHORT = 20  # letters of a name that may stand at the end of its line
-FOR_NAMES = 0.42  # share of a figure's width that names of rows may take
+FOR_NAMES, OF_NARROW = 0.42, 0.55  # shares of a figure's width, and of a narrow one's, that names of rows may take
 
 
 @redrawable
@@ -121,7 +121,8 @@ def _rows(ax: Axes | None, names: Sequence[str], xlabel: str, title: str = "", h
     names, rows = [str(shown(name)) for name in names], np.arange(len(names))[::-1]
     if ax is None:
         wide = style.wide(min(PAGE, max(width, style.LETTER * max(map(len, names), default=0) / FOR_NAMES)))
-        names = [textwrap.fill(name, int(FOR_NAMES * wide / style.LETTER)) for name in names]
+        share = FOR_NAMES if wide > 1.1 * COLUMN else OF_NARROW
+        names = [textwrap.fill(name, int(share * wide / style.LETTER)) for name in names]
         lines = 1 + max((name.count("\n") for name in names), default=0)
         ax = style.new(wide, 0.95 + len(names) * max(height, 0.13 * lines))[1]
     ax.set(yticks=rows, yticklabels=names, xlabel=shown(xlabel), title=title, ylim=(-0.7, len(names) - 0.3))
@@ -297,20 +298,26 @@ def causes(links: dict[tuple[str, str], Interval]) -> Figure:
     for cause, consequence in links:
         chain = next((chain for chain in chains if chain[-1] == cause), None)
         chain.append(consequence) if chain else chains.append([cause, consequence])
-    figure, ax = style.new(PAGE, 0.2 + 0.85 * len(chains))
-    size = min(1, 1.25 * figure.get_figwidth() / PAGE)  # of letters: a diagram has no axes to give way
-    ax.set(xlim=(-0.4, max(map(len, chains)) - 0.6), ylim=(-0.6, len(chains) - 0.4))
+    down, longest = style.wide(PAGE) < 0.7 * PAGE, max(map(len, chains))  # in a narrow figure chains go down
+    figure, ax = style.new(PAGE, 0.2 + (0.75 * longest if down else 0.85 * len(chains)))
+    along, across = (-0.4, longest - 0.6), (-0.6, len(chains) - 0.4)
+    ax.set(xlim=across if down else along, ylim=along[::-1] if down else across[::-1])
     ax.set_axis_off()
-    for row, chain in enumerate(reversed(chains)):
+
+    def place(step: float, chain: float) -> tuple[float, float]:
+        return (chain, step) if down else (step, chain)
+
+    for row, chain in enumerate(chains):
         for column, name in enumerate(chain):
             box = dict(boxstyle="round,pad=0.5", fc="white", ec=PALETTE[0])
-            ax.text(column, row, name, ha="center", va="center", fontsize=8 * size, bbox=box)
+            ax.text(*place(column, row), name, ha="center", va="center", fontsize=8, bbox=box)
         for column, pair in enumerate(zip(chain[:-1], chain[1:], strict=True)):
             arrow = dict(arrowstyle="-|>", color=GREY, shrinkA=0, shrinkB=0)
-            ax.annotate("", (column + 0.72, row), (column + 0.28, row), arrowprops=arrow)
+            ax.annotate("", place(column + 0.72, row), place(column + 0.28, row), arrowprops=arrow)
             effect = links[pair]
             said = f"{effect.mean:+.2f}\n[{effect.low:+.2f}, {effect.high:+.2f}]"
-            ax.text(column + 0.5, row + 0.08, said, ha="center", va="bottom", fontsize=7 * size)
+            at, (ha, va) = place(column + 0.5, row), ("left", "center") if down else ("center", "bottom")
+            ax.annotate(said, at, (5, 0) if down else (0, 4), textcoords="offset points", ha=ha, va=va, fontsize=7)
             say(ax, f"from {pair[0]} to {pair[1]} {said}")
     return figure
 

@@ -15,9 +15,10 @@ from scipy import stats
 from lib.store.streams import stream
 from lib.studies.leakage.arrays import label_free, label_made, latents, relations, rows
 from lib.studies.leakage.arrays.dependence import FLOOR, Teller, gain
-from lib.studies.leakage.arrays.report import EVIDENCE, LEVEL, PROOF, Finding, finding
+from lib.studies.leakage.arrays.report import EVIDENCE, PROOF, Finding, finding
 
 TEST = "label beside features"
+ACCUSING = 0.001  # level of an accusation, over all arrays of a folder: a reviewer may look at hundreds of folders
 ROWS = 400  # sampled for kernels
 MOST_SOURCES = 4  # tried per array
 WIDTH = 8  # columns of a label-free map
@@ -167,7 +168,7 @@ def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str
                "unexplained_beside_label": one.beside}
     said = (f"{one.source} leaves {100 * one.without:.1f} % of the variance of {target} unexplained, with the label "
             f"{100 * one.beside:.1f} %")
-    if p >= LEVEL:
+    if p >= ACCUSING:
         return finding(TEST, target, False, EVIDENCE, f"{said}: no more than for label-free maps of it", numbers)
     numbers |= rows.equal_pairs(points[one.source], points[target], y)
     if acquitted := rows.equal_across(points[target], y):
@@ -184,7 +185,7 @@ def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str
     if one.beside > max(null.left for null in every):
         return finding(TEST, target, None, EVIDENCE, f"{said}: too little for {one.source} to be its source", numbers)
     both = told[one.source].get(target)
-    if p >= LEVEL or numbers["p_of_siblings"] >= LEVEL:
+    if p >= ACCUSING or numbers["p_of_siblings"] >= ACCUSING:
         said += f"; as much shows where {one.source} is not the true source but knows less than it"
         return finding(TEST, target, None, EVIDENCE, said, numbers)
     mutual = both is not None and both.gain >= one.gain / 2 and both.beside <= 2 * one.beside + FLOOR
@@ -206,5 +207,5 @@ def _accused(target: str, one: Told, points: dict[str, np.ndarray], y: np.ndarra
     if numbers["equal"] and numbers["equal_across"]:
         said += (f"; of {numbers['equal']} pairs equal there and of one label {numbers['equal_kept']} are equal here, "
                  f"of {numbers['equal_across']} under two labels {numbers['equal_across_kept']}")
-    kind = PROOF if numbers["equal_p"] < LEVEL else EVIDENCE
+    kind = PROOF if numbers["equal_p"] < ACCUSING else EVIDENCE
     return finding(TEST, target, True, kind, said, numbers)

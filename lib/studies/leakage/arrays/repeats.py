@@ -9,6 +9,7 @@ from lib.studies.leakage.arrays import rows
 from lib.studies.leakage.arrays.reading import MANY
 from lib.studies.leakage.arrays.report import EVIDENCE, PROOF, Finding, finding
 
+AT_AN_END = 1000  # steps of single precision: so near its column's least or greatest value a unit may be saturated
 BLOCK_OF_EQUAL = 5  # rows: no recording is in GTZAN more than four times (Sturm 2013), so more are no copies of one
 
 
@@ -21,18 +22,25 @@ def telling(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number of each row's group of identical rows [N], and the groups' sizes; rows equal for no reason stand alone.
 
     A group counts where some column has a value that no other row has: real numbers repeat only with their row.
-    Codes, counts and the zeros of a ReLU layer are values of many rows, and rows made of them may be equal by chance.
+    Codes, counts and the zeros of a ReLU layer are values of many rows, and rows made of them may be equal by chance;
+    so may rows at the ends of a column, where tanh and its kin are saturated and rounded to few values.
     """
     group, counts = rows.identical(x)
     first = np.unique(group, return_index=True)[1]
     own = np.zeros(len(counts), bool)
     for column in x.T:
-        _, value, often = np.unique(column, return_inverse=True, return_counts=True)
-        own |= often[value[first]] == counts
+        values, value, often = np.unique(column, return_inverse=True, return_counts=True)
+        own |= (often[value[first]] == counts) & _between_ends(values)[value[first]]
     loose = ~own[group] & (counts[group] > 1)
     group = np.where(loose, len(counts) + np.cumsum(loose), group)
     _, group, counts = np.unique(group, return_inverse=True, return_counts=True)
     return group, counts
+
+
+def _between_ends(values: np.ndarray) -> np.ndarray:
+    """Which sorted values [M] lie away from the least and the greatest."""
+    ends = np.abs(values[[0, -1]]).max()
+    return np.minimum(values - values[0], values[-1] - values) > AT_AN_END * np.spacing(np.float32(ends))
 
 
 def duplicates(name: str, x: np.ndarray, y: np.ndarray) -> list[Finding]:
