@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help report test fast check shape env lab explore bench audit-power mutants torture meetings clean
+.PHONY: help report test fast check shape env lab explore bench bench-explorer audit-power mutants torture meetings clean
 
 help:
 	@echo "make report   run the series on the built-in synthetic corpus and make its HTML book"
@@ -22,6 +22,7 @@ help:
 	@echo "make lab      open the notebooks in JupyterLab"
 	@echo "make explore  open the interactive explorer of the CVAE's latents in JupyterLab"
 	@echo "make bench    measure training and features against the plain way of doing them"
+	@echo "make bench-explorer  measure how fast the explorer answers in JupyterLab, in milliseconds"
 	@echo "make audit-power  how far the audit of arrays can be trusted: public runs, innocent folders, planted faults"
 	@echo "make mutants  break each test of that audit in turn, and name the test of ours that fails"
 	@echo "make torture  kill a run 30 times at random moments, complete it, and compare it with an undisturbed one"
@@ -53,6 +54,9 @@ explore: env
 
 bench: env
 	@$(BIN)/python tests/bench.py
+
+bench-explorer: env
+	@$(BIN)/python tests/bench_explorer.py $(ARGS)
 
 audit-power: env
 	@$(BIN)/python tests/audit_power.py $(ARGS)
