@@ -10,7 +10,8 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help report test fast check shape env lab explore bench bench-scale audit-power mutants torture meetings clean
+.PHONY: help report test fast check shape env lab explore bench bench-scale bench-explorer audit-power mutants \
+	torture meetings clean
 
 help:
 	@echo "make report   run the series on the built-in synthetic corpus and make its HTML book"
@@ -23,6 +24,7 @@ help:
 	@echo "make explore  open the interactive explorer of the CVAE's latents in JupyterLab"
 	@echo "make bench    measure training and features against the plain way of doing them"
 	@echo "make bench-scale  CPU seconds and memory of each stage at 1,000 to 30,000 tracks (ARGS: --sizes, --stages)"
+	@echo "make bench-explorer  measure how fast the explorer answers in JupyterLab, in milliseconds"
 	@echo "make audit-power  how far the audit of arrays can be trusted: public runs, innocent folders, planted faults"
 	@echo "make mutants  break each test of that audit in turn, and name the test of ours that fails"
 	@echo "make torture  kill a run 30 times at random moments, complete it, and compare it with an undisturbed one"
@@ -57,6 +59,9 @@ bench: env
 
 bench-scale: env
 	@$(BIN)/python tests/bench_scale.py $(ARGS)
+
+bench-explorer: env
+	@$(BIN)/python tests/bench_explorer.py $(ARGS)
 
 audit-power: env
 	@$(BIN)/python tests/audit_power.py $(ARGS)

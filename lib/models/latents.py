@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -295,12 +297,27 @@ def _groups(run: Run, tracks) -> np.ndarray:
     return artifacts.load(run, "tracks").loc[list(tracks), "group"].to_numpy()
 
 
+_watch: ContextVar[Callable[[int], None] | None] = ContextVar("what is called after each epoch", default=None)
+
+
+@contextlib.contextmanager
+def watched(watch: Callable[[int], None] | None) -> Iterator[None]:
+    """Within it, training calls `watch` with the number of epochs that are done, and prints nothing."""
+    before = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(before)
+
+
 def epoch_table(about: dict, n_runs: int, seed: int | None = None) -> Callable[[int, np.ndarray], None]:
     """A printed line every five seconds: epoch, losses and KL, means over the runs of a stack."""
     who = f"{about['method']} {about['setting']}" + (f" seed {seed}" if seed is not None else f", {n_runs} seeds")
     start, last = time.perf_counter(), [time.perf_counter()]
 
     def show(epoch: int, row: np.ndarray) -> None:
+        if watch := _watch.get():
+            return watch(epoch + 1)
         now = time.perf_counter()
         if now - last[0] > 5:
             last[0] = now

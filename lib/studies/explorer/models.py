@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 
+from lib.corpora.items import Sound
 from lib.features import audio, preparation, sets
 from lib.features.audio import librosa
-from lib.models.latents import is_stored, mlp_latents, restore
+from lib.models.latents import is_stored, mlp_latents, restore, sweep_latents, watched
 from lib.models.vae import ModelConfig
 from lib.scores import agreement, clustering, grouping, information, nulls
 from lib.store import artifacts, labels, parameters, runs
@@ -43,7 +46,7 @@ CONDITIONING: dict[str, tuple[bool, bool]] = {  # where the label goes -> (encod
 }
 SMALL = "controlled-small"  # folder of the small synthetic corpus, and what sets it apart from profile "smoke"
 LONGER = {"n_tracks": 200, "epochs": 200, "betas": (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)}
-N_NULLS, HEARD = 5, 15.0  # draws of each null, seconds
+N_NULLS, SECONDS = 5, 15.0  # draws of each null; length of what is played
 LABEL = "label"
 MANY_LEVELS = 24  # a text column with more values than this is not coloured by
 
@@ -75,7 +78,7 @@ class Trained(NamedTuple):
 
     latents: xr.Dataset  # of one seed; see `models.latents.mlp_latents`
     config: ModelConfig
-    told: pd.Series | None  # the labels [track] that it was given: the true or the shuffled ones
+    given: pd.Series | None  # the labels [track] that it was given: the true or the shuffled ones
     clusters: pd.Series  # k-means clusters [track] of mu, those of the series' first clustering seed
     from_store: bool
 
@@ -92,6 +95,34 @@ class Scores(NamedTuple):
 
 
 # --- a run -------------------------------------------------------------------------------------------------------
+def reopen(path: str) -> Run:
+    """The run in any folder: its path, relative to the project or from ~. Raises `Problem` in one sentence."""
+    folder = ROOT / os.path.expanduser(path.strip())
+    if not folder.is_dir():
+        raise Problem(f"there is no folder {folder}: give the path of a run's folder")
+    try:
+        return runs.reopen_run(NOTEBOOK, folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise Problem(f"the run in {folder} cannot be opened ({type(error).__name__}: {error})") from error
+
+
+def listed(folders: Iterable[Path]) -> dict[str, Path]:
+    """Runs by what they are ("synthetic, 1000 tracks, default"); where two are alike, with their folder."""
+    found = {folder: _called(folder) for folder in folders}
+    often = Counter(found.values())
+    return {name if often[name] == 1 else f"{name} ({folder.parent.name}/{folder.name})": folder
+            for folder, name in found.items()}
+
+
+def _called(folder: Path) -> str:
+    try:
+        about, settings = (json.loads((folder / name).read_text()) for name in ("store/corpus.json", "settings.json"))
+        music = "synthetic" if about["synthetic"] else about["title"]
+        return f"{music}, {about['n']} tracks, {settings['profile']}"
+    except (OSError, ValueError, KeyError):
+        return folder.name
+
+
 def open_run(
     profile: str = "default", corpus: str = "controlled", source: str = "", lyrics: str = "", labels: str = "",
     out: str = "", settings: dict | None = None, say: Callable[[str], None] = print,
@@ -160,29 +191,62 @@ def config_of(material: Material, choice: Choice) -> ModelConfig:
     return dataclasses.replace(config, n_labels=n_labels) if config.reads_labels else config
 
 
-def train(material: Material, choice: Choice) -> Trained:
+def sweep(material: Material, choice: Choice, betas: list[float],
+          watch: Callable[[int], None] | None = None) -> dict[float, Trained]:
+    """The chosen model at several betas: those that are stored, the others trained now, all at once (see `train`)."""
+    asked = {beta: _asked(material, choice._replace(beta=beta)) for beta in betas}
+    found = {beta: train(material, choice._replace(beta=beta)) for beta, ask in asked.items()
+             if _stacks(material.run, choice, ask)[0]}
+    if missing := [beta for beta in betas if beta not in found]:
+        ask = asked[missing[0]] | {"method": "explored"}
+        with watched(watch):
+            latents = sweep_latents(**ask, betas=missing, seeds=[choice.seed])
+        found |= {beta: _trained(material, choice, latents[beta], dataclasses.replace(ask["config"], beta=beta),
+                                 ask["labels"], False) for beta in missing}
+    return {beta: found[beta] for beta in betas}
+
+
+def train(material: Material, choice: Choice, watch: Callable[[int], None] | None = None) -> Trained:
     """The chosen model: read from the store where the series (or an earlier choice) left it, else trained now, alone.
 
-    Labels are opened, for conditioning, only when the model reads them; another condition is no label.
+    `watch` is called with the number of epochs that are done. Labels are opened, for conditioning, only when the model
+    reads them; another condition is no label.
     """
-    run, config, told = material.run, config_of(material, choice), None
+    ask = _asked(material, choice)
+    stored, seeds = _stacks(material.run, choice, ask)
+    with watched(watch):
+        latents = mlp_latents(**ask, seeds=seeds).sel(seed=[choice.seed])
+    return _trained(material, choice, latents, ask["config"], ask["labels"], stored)
+
+
+def _asked(material: Material, choice: Choice) -> dict[str, Any]:
+    """What `mlp_latents` is asked for, but the seeds."""
+    run, config, given = material.run, config_of(material, choice), None
     if config.reads_labels and choice.condition != LABEL:
-        told = labels.for_control(material.conditions[choice.condition])
+        given = labels.for_control(material.conditions[choice.condition])
     elif config.reads_labels:
-        told = labels.open_labels(run, "conditioning").loc[material.x.index]
+        given = labels.open_labels(run, "conditioning").loc[material.x.index]
     shuffled = choice.conditioning == SHUFFLED
-    if shuffled:  # dealt out as in notebook 07
-        told = nulls.permuted_labels(told, run.settings.seed)
+    if shuffled:  # permuted as in notebook 07
+        given = nulls.permuted_labels(given, run.settings.seed)
     method = "vae" if choice.beta == 1 else "beta_vae"
     if config.reads_labels:
         method = "cvae_placebo" if shuffled else "cvae"
-    ask = dict(run=run, method=method, x=material.x, config=config, labels=told)
+    return dict(run=run, method=method, x=material.x, config=config, labels=given)
+
+
+def _stacks(run: Run, choice: Choice, ask: dict[str, Any]) -> tuple[bool, list[int]]:
+    """Is the model stored? And the seeds that it was, or would be, trained with."""
     stacks = [run.seeds, [choice.seed]] if choice.seed in run.seeds else [[choice.seed]]
     stored = [seeds for seeds in stacks if is_stored(**ask, seeds=seeds)]
-    latents = mlp_latents(**ask, seeds=(stored or stacks[-1:])[0]).sel(seed=[choice.seed])
-    k = min(run.settings.n_clusters or material.label.nunique(), len(material.x) - 1)
+    return bool(stored), (stored or stacks[-1:])[0]
+
+
+def _trained(material: Material, choice: Choice, latents: xr.Dataset, config: ModelConfig, given: pd.Series | None,
+             stored: bool) -> Trained:
+    k = min(material.run.settings.n_clusters or material.label.nunique(), len(material.x) - 1)
     found = clustering.cluster(latents.mu.values[0].astype(float), k, seed=1000 * choice.seed)
-    return Trained(latents, config, told, pd.Series(found, material.x.index), bool(stored))
+    return Trained(latents, config, given, pd.Series(found, material.x.index), stored)
 
 
 def score(trained: Trained, label: pd.Series, n_nulls: int = N_NULLS) -> Scores:
@@ -203,22 +267,31 @@ def score(trained: Trained, label: pd.Series, n_nulls: int = N_NULLS) -> Scores:
 
 # --- a track -----------------------------------------------------------------------------------------------------
 @torch.no_grad()
-def decode(trained: Trained, x: pd.DataFrame, track: str, told: str) -> pd.DataFrame:
+def decode(trained: Trained, x: pd.DataFrame, track: str, other: str) -> pd.DataFrame:
     """One track's features as they are and as the model decodes its mu, in raw units: columns track, own, other.
 
-    The encoder reads what it was trained with; the decoder is given the track's own label, then `told`. Without a label
-    in the decoder the two are the same.
+    The encoder reads what it was trained with; the decoder is given the track's own label, then `other`. Without a
+    label in the decoder the two are the same.
     """
     model, row = restore(trained.latents), x.index.get_loc(track)
     train = x.to_numpy()[trained.latents.train.values[0]]
     mean, std = train.mean(0), train.std(0)
     mu, out = torch.from_numpy(trained.latents.mu.values[:, [row]]), {"track": x.loc[track].to_numpy()}
-    kinds = [told, told] if trained.told is None else sorted(trained.told.unique())
-    own = told if trained.told is None else trained.told[track]
-    for name, label in (("own", own), ("other", told)):
+    kinds = [other, other] if trained.given is None else sorted(trained.given.unique())
+    own = other if trained.given is None else trained.given[track]
+    for name, label in (("own", own), ("other", other)):
         decoded = model.decode(mu, torch.tensor([[kinds.index(label)]]))[0, 0].numpy()
         out[name] = decoded * np.where(std > 1e-8, std, 1.0) + mean
     return pd.DataFrame(out, index=x.columns)
+
+
+def filtered(sound: Sound, gain: pd.Series) -> Sound:
+    """The middle of a sound with the level of its spectrum changed by `gain` [dB over Hz, at most 40 either way]."""
+    start = max(0, (len(sound.y) - int(SECONDS * sound.sr)) // 2)
+    y = sound.y[start : start + int(SECONDS * sound.sr)]
+    hz = librosa.fft_frequencies(sr=sound.sr, n_fft=audio.N_FFT)
+    level = 10 ** (np.interp(hz, gain.index, gain.clip(-40, 40)) / 20)
+    return Sound(librosa.istft(librosa.stft(y, n_fft=audio.N_FFT) * level[:, None], length=len(y)), sound.sr)
 
 
 def mean_spectrum(mfcc: pd.Series) -> pd.Series:

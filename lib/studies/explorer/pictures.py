@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import html
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lib.report import plots, style
+from lib.report import plots, showing, style
 from lib.store import artifacts
 from lib.studies.explorer import models
 from lib.studies.explorer.models import Material
+
+
+def bundle(widget: dict[str, Any], figure: Figure, about: str) -> dict[str, Any]:
+    """A widget's MIME bundle with a figure in it, for programs that show no widgets: a saved notebook has it."""
+    picture = base64.b64encode(showing.png(figure, 100)).decode()
+    source, alt = f"data:image/png;base64,{picture}", html.escape(about)
+    return widget | {"text/html": f'<img src="{source}" alt="{alt}">', "image/png": picture, "text/plain": about}
 
 
 def draw_view(points: np.ndarray, axes: list[str], values: pd.Series, ax=None) -> Figure:
@@ -58,5 +69,5 @@ def say_decoding(decoded: pd.DataFrame, own: str, other: str, reads_label: bool)
     away = spectra.sub(spectra["track"], axis=0).pow(2).mean().pow(0.5)
     if not reads_label:
         return f"This decoder reads no label; its average spectrum is {away['own']:.1f} dB from the track's (RMS)."
-    return (f"Decoded as {own}, which the model was told, the average spectrum is {away['own']:.1f} dB from the "
+    return (f"Decoded as {own}, which the model was given, the average spectrum is {away['own']:.1f} dB from the "
             f"track's (RMS); decoded as {other}, {away['other']:.1f} dB.")

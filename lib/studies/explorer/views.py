@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 
 from lib.models import umap
 
-VIEWS = ("leading KL dimensions", "PCA", "UMAP")
+OVER_BETAS = "all betas in one plane"
+VIEWS = ("leading KL dimensions", "PCA", "UMAP", OVER_BETAS)
 N_NEIGHBOURS = 5  # tracks
 
 
@@ -28,6 +30,23 @@ def project(latents: xr.Dataset, view: str) -> tuple[np.ndarray, list[str]]:
     if view == "UMAP":
         return umap.umap(mu, 2, [seed])[0], ["UMAP 1", "UMAP 2"]
     raise ValueError(f"a view is one of {VIEWS}, not {view!r}")
+
+
+def together(latents: list[np.ndarray]) -> tuple[list[np.ndarray], list[str]]:
+    """Latents [track, latent] of several models in one plane, so that points keep their identity, and its two axes.
+
+    Each is centred and rotated onto the one before (orthogonal Procrustes, Schönemann 1966; no scaling: what shrinks
+    has lost information); the plane is that of the two leading principal components of them all.
+    """
+    aligned: list[np.ndarray] = []
+    for mu in latents:
+        centred = mu.astype(float) - mu.mean(0)
+        aligned.append(centred @ orthogonal_procrustes(centred, aligned[-1])[0] if aligned else centred)
+    stacked = np.concatenate(aligned)
+    fitted = PCA(min(2, stacked.shape[1]), random_state=0).fit(stacked)
+    flat = [np.pad(fitted.transform(one), ((0, 0), (0, 2 - fitted.n_components_))) for one in aligned]
+    share = [*fitted.explained_variance_ratio_, 0.0]
+    return flat, [f"shared component {i + 1}: {share[i]:.0%} of the variance" for i in range(2)]
 
 
 def neighbours(latents: xr.Dataset, track: str, n: int = N_NEIGHBOURS) -> pd.Series:
