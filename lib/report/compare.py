@@ -235,7 +235,9 @@ def _pictures(sides: list[Side]) -> list[str]:
 
 
 def _table(data: pd.DataFrame, name: str, caption: str) -> str:
-    shown = glossary.shown_table(data).map(
+    named = glossary.shown_table(data)
+    named.columns = [glossary.shown(name) if name in BY else name for name in data]  # others hold names of runs
+    shown = named.map(
         lambda value: format(value, ".3f") if isinstance(value, Interval) and value.n else
         value if isinstance(value, str) else "–")
     return table_html(shown, name, caption)

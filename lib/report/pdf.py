@@ -61,7 +61,7 @@ def bound(index: Path) -> str:
     texts = {name: index.with_name(f"{name}.html").read_text(encoding="utf-8") for name in names}
     chapters = [f'<article id="{name}">{_inside(text, name, names)}</article>' for name, text in texts.items()]
     contents = "".join(f'<li><a href="#{name}">{TITLE.search(text)[1]}</a></li>' for name, text in texts.items())
-    front = re.search(r"<main[^>]*>(.*?)<ol class=\"pages\">", first, re.DOTALL)[1]
+    front = re.search(r"<main[^>]*>(.*?)<(?:h2 class=\"question|ol class=\"pages)\">", first, re.DOTALL)[1]
     style = re.search(r"<style>.*?</style>", first, re.DOTALL)[0]
     return (f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Latent Genre</title>{style}'
             f'<main class="bound">{front}<ol>{contents}</ol>{"".join(chapters)}</main></html>')

@@ -295,7 +295,7 @@ def test_what_a_notebook_needs_stands_at_the_foot(pages):
 def test_all_pages_are_bound_as_one_with_links_that_stay_within(folder):
     page = BeautifulSoup(pdf.bound(folder / "html" / "index.html"), "html.parser")
     names = [article["id"] for article in page.find_all("article")]
-    assert names == ["01_data", "02_vae", "03_failed", "05_old", "methods", "glossary", "references"]
+    assert names == ["03_failed", "05_old", "02_vae", "01_data", "methods", "glossary", "references"], "by question"
     ids = [tag["id"] for tag in page.find_all(id=True)]
     assert len(ids) == len(set(ids))
     links = [link["href"] for link in page.main.find_all("a", href=True)]
