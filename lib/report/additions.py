@@ -17,7 +17,8 @@ FILES = {"tab": ("tables", {"csv": "CSV", "tex": "TeX"}),
 HIGHER = {"h2": ["h1", "h2"], "h3": ["h1", "h2", "h3"]}  # headings that end a section
 ROWS = 15  # of a table that are shown at first
 COLUMNS = 7  # from this number on, long texts in a table are folded
-DENSE = 10  # columns, above which a table is set smaller
+DENSE = 10  # columns above which a table is set smaller
+DENSER = 14  # and smaller still
 EXPECTED = {True: "as expected", False: "not as expected"}
 
 
@@ -110,7 +111,7 @@ def tables(body: BeautifulSoup) -> None:
             table.find_parent(class_="scroll").insert_after(button)
         columns = len(rows[0].find_all(["td", "th"])) if rows else 0
         if columns > DENSE:
-            table["class"] = [*table.get("class", []), "dense"]
+            table["class"] = [*table.get("class", []), "dense", *["denser"] * (columns > DENSER)]
         if columns >= COLUMNS:
             for cell in table.select("td.prose"):
                 _fold(body, cell)

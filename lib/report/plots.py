@@ -316,6 +316,7 @@ def causes(links: dict[tuple[str, str], Interval]) -> Figure:
             ax.annotate("", place(column + 0.72, row), place(column + 0.28, row), arrowprops=arrow)
             effect = links[pair]
             said = f"{effect.mean:+.2f}\n[{effect.low:+.2f}, {effect.high:+.2f}]"
+            said = "not known" if np.isnan(effect.mean) else said if np.isfinite(effect.low) else f"{effect.mean:+.2f}"
             at, (ha, va) = place(column + 0.5, row), ("left", "center") if down else ("center", "bottom")
             ax.annotate(said, at, (5, 0) if down else (0, 4), textcoords="offset points", ha=ha, va=va, fontsize=7)
             say(ax, f"from {pair[0]} to {pair[1]} {said}")

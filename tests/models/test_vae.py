@@ -423,7 +423,7 @@ def test_sweep_is_one_stack_and_its_parts_are_found_again(prepared_run):
 def test_two_that_want_the_same_latents_train_them_once(prepared_run, monkeypatch):
     run, x, _ = prepared_run
     fits, fit = [], training.fit
-    monkeypatch.setattr(training, "fit", lambda *given: fits.append(1) or fit(*given))
+    monkeypatch.setattr(training, "fit", lambda **given: fits.append(1) or fit(**given))
     config = ModelConfig(x.shape[1], latent_dim=2, hidden=(8,))
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(lambda _: mlp_latents(run, "vae", x, config, run.seeds), range(2))

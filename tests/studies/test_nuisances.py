@@ -208,7 +208,7 @@ def test_placebos_stay_within_the_margin_or_say_why(sung):
     assert table.loc[table["within"], "why"].eq("").all() and table.loc[~table["within"], "why"].ne("").all()
     within = table[table["placebo"] == placebos.WITHIN]
     assert within["gain"].map(lambda one: one.mean).max() < -protocol.protocol().margin
-    assert within["why"].str.contains("goes with the label").all()
+    assert within["why"].str.contains("is associated with the label").all()
     assert rules.placebos_stay(table, protocol.protocol().margin)["verdict"] is False
 
 
@@ -327,7 +327,7 @@ def test_a_placebo_that_gains_is_called_out():
                            "within": False, "why": gains._why(placebos.WITHIN, value, False)}])
     ruling = rules.placebos_stay(table, 0.02)
     assert ruling["verdict"] is False and ruling["unexplained"] == 1
-    assert "goes with the label" in gains._why(placebos.WITHIN, value, True)
+    assert "is associated with the label" in gains._why(placebos.WITHIN, value, True)
     assert "margin" in gains._why(placebos.OVER_ALL, value._replace(low=0.01), True)
 
 

@@ -39,7 +39,8 @@ def gains_over_information(found: Mapping[str, dict[str, pd.DataFrame]], inside:
     axes.flat[0].set_xticks([-full, 0, full], ["all,\npermuted", "0", f"{full:.2f}"])
     figure.supxlabel(INFORMATION, fontsize=8)
     figure.supylabel("gain in NMI over the better modality", fontsize=8)
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    columns = 3 if style.wide(style.PAGE) > 0.7 * style.PAGE else 1
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=columns)
     return figure
 
 
