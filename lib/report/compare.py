@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from lib.report import book, charts, glossary, plots, replication, style
+from lib.report import additions, book, charts, glossary, plots, replication, style
 from lib.report.cells import tidy
 from lib.report.output import table_html
 from lib.scores import table as scores
@@ -65,6 +65,7 @@ def export(folders: Sequence[Path], out: Path | None = None, collections: Mappin
         *_runs(sides), *_findings(sides), *_scores(sides), *_pictures(sides),
     ]), "html.parser")
     contents, _ = tidy(body)
+    additions.tables(body)
     glossary.explain(body)
     stem = "-and-".join(folder.name for folder in folders) if len(folders) == 2 else f"{len(folders)}-runs"
     path = out if out and out.suffix == ".html" else (out or folders[0].parent) / f"{stem}.html"

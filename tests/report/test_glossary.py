@@ -77,7 +77,7 @@ def said(page: BeautifulSoup) -> list[str]:
     or downloaded, such as names of settings and files."""
     for tag in page.select("code, pre, script, footer, #tab-methods_settings, [id^=tab-glossary] td:last-child"):
         tag.decompose()
-    return [tag.get_text(" ") for tag in page.select("td, th, p, li, figcaption, h1, h2, h3, svg text")] + [
+    return [tag.get_text(" ") for tag in page.select("td, th, p, li, figcaption, h1, h2, h3")] + [
         image.get("alt", "") for image in page("img")]
 
 

@@ -149,7 +149,7 @@ def test_ctrl_c_while_the_runner_imports_stops_at_once(send, tmp_path, temporary
 @pytest.mark.slow
 def test_ctrl_c_while_kernels_are_being_prepared_stops_at_once(tmp_path, temporary):
     """The fork server imports; a thread of the runner waits for it."""
-    pids = stopped_while_importing(tmp_path, temporary, "seaborn", "os.environ.get('LATENT_GENRE_IN_RUN')")
+    pids = stopped_while_importing(tmp_path, temporary, "librosa", "os.environ.get('LATENT_GENRE_IN_RUN')")
     assert pids[0] != pids[1] and wait_until(lambda: not any(alive(pid) for pid in pids))
     assert json.loads((tmp_path / "out" / "run.json").read_text())["status"] == "stopped"
     assert not list((tmp_path / "out").rglob(".unfinished-*"))

@@ -241,5 +241,5 @@ def test_a_run_on_a_cluster_has_the_scores_of_a_local_one(three, smoke, tmp_path
         assert done.returncode == 0, done.stdout + done.stderr
         assert victim not in client.run(os.getpid).values()
         did = client.run_on_scheduler(lambda dask_scheduler: [*dask_scheduler.task_prefixes])
-    assert {"store", "_train"} <= set(did)
+    assert "store" in did and any("train" in one for one in did), did
     assert (folder / "scores.csv").read_bytes() == (smoke[0] / "scores.csv").read_bytes()
