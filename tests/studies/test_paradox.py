@@ -542,7 +542,8 @@ def test_with_shuffled_labels_what_is_said_of_the_label_turns_and_what_is_said_o
     placebo = experiments.controls(run, x, nulls.permuted_labels(genre, run.settings.seed), genre, stored,
                                    "cvae_placebo")
     question = "separation: more than a Gaussian has"
-    repeats = "label: mu repeats the label that its encoder is given"  # not here: see notebook 09 for corpora where it does
+    # not here: see notebook 09 for corpora where it does
+    repeats = "label: mu repeats the label that its encoder is given"
     assert true.pop(repeats)["verdict"] is placebo.pop(repeats)["verdict"] is False
     true[question] = rules.beyond_gaussian(scores.evidence(experiments.of_setting(stored, "cvae",
                                                                                   "beta=4 enc=1 dec=1")))
