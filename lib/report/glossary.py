@@ -97,9 +97,8 @@ def shown(name: Any, kinds: Iterable[str] = HEADINGS) -> Any:
     """The display name of an id, or of ids that are joined; anything else as it is."""
     if not isinstance(name, str):
         return name
-    if not term(name, kinds) and (said := setting(name)) != name:
-        return said
-    return "".join(one.name if (one := term(part, kinds)) else BETWEEN.get(part, part) for part in parts(name, kinds))
+    return "".join(one.name if (one := term(part, kinds)) else BETWEEN.get(part) or setting(part)
+                   for part in parts(name, kinds))
 
 
 def shown_table(data: pd.DataFrame) -> pd.DataFrame:

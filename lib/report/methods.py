@@ -102,7 +102,7 @@ def _tables(s: Settings, record: dict[str, Any], records: dict[str, dict[str, An
         "versions": (("package", "version"), list(record.get("versions", {}).items())),
         "times": (("notebook", "status", "seconds"), times), "settings": (("setting", "value", "meaning"), settings),
         "label_openings": (("notebook", "purpose", "meaning", "times read", "tracks"),
-                           labels.ledger(records).astype(str).to_numpy().tolist()),
+                           glossary.shown_table(labels.ledger(records)).astype(str).to_numpy().tolist()),
     }
 
 
