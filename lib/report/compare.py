@@ -164,13 +164,17 @@ def _chart(sides: list[Side], shared: list[tuple]) -> list[str]:
         return []
     known = sorted(known, key=lambda key: -sides[0].scores.loc[key]["nmi"].mean)[:MOST]
     names = [" · ".join(str(part) for part in key[:3]) for key in known]
-    figure = plots.rows_of_several(names, {side.name: [side.scores.loc[key]["nmi"] for key in known] for side in sides},
-                                   "NMI with labels")
+    values = {side.name: [side.scores.loc[key]["nmi"] for key in known] for side in sides}
     said = "NMI of k-means clusters with the labels in all runs"
     said += f", for the {len(known)} settings with the highest in {sides[0].name}." if len(known) == MOST else "."
-    style.prepare(figure)
-    tag = charts.inline(charts.svg(figure, "nmi"), "nmi-", f"{said} {style.words(figure)}", "page")
-    return [_picture(tag, "nmi", said)]
+    tags = ""
+    for kind, made_for in (("wide", "page"), ("narrow", "column")):  # for screens and for phones
+        with style.as_wide_as(style.WIDTHS[made_for]):
+            figure = plots.rows_of_several(names, values, "NMI with labels")
+        style.prepare(figure)
+        alt = f"{said} {style.words(figure)}"
+        tags += charts.inline(charts.svg(figure, f"nmi-{kind}"), f"nmi-{kind}-", alt, made_for, kind)
+    return [_picture(tags, "nmi", said)]
 
 
 def _common(sides: list[Side]) -> list[str]:
