@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from lib.report import glossary
 from lib.report.claims import registry
 from lib.report.output import table_html
 from lib.scores.intervals import LEAST_UNITS, Interval, holm, p_of_zero
+from lib.store.series import FILES
 
 HOLDS, REVERSED, UNDECIDED, ABSENT = "holds", "reversed", "not decided", "–"
 FAMILY = 0.05  # Holm's level within a corpus
@@ -74,7 +76,8 @@ def table(runs: Iterable[tuple[str, Mapping[str, dict[str, Any]]]], collections:
         said = {run: one.get(name, Verdict(ABSENT, None, float("nan"))) for run, one in found.items()}
         if all(one.state == ABSENT for one in said.values()):
             continue
-        rows.append({"claim": about["says"], "page": about["notebook"]} | {run: _cell(one) for run, one in said.items()}
+        page = glossary.shown(FILES.get(about["notebook"], about["notebook"]), ("notebooks",))
+        rows.append({"claim": about["says"], "page": page} | {run: _cell(one) for run, one in said.items()}
                     | {"holds on": counted({run: one.state for run, one in said.items()}, collections)})
     return pd.DataFrame(rows)
 
