@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from lib.models import training
-from lib.models.adam import Adam
 from lib.models.vae import ModelConfig, StackedVAE, kl_per_dimension, sample
 from lib.store.streams import stream
 
@@ -81,7 +80,7 @@ def fit(views: list[np.ndarray], config: ModelConfig, seeds: list[int], steps: i
     where, (n_runs, n) = training.device(), views[0].shape[:2]
     xs, present = _tensors(views, where)
     model = StackedMVAE(config, [v.shape[2] for v in views], seeds).to(where)
-    optimiser = Adam(model, LEARNING_RATE)
+    optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
     batch = max(2, min(BATCH, n // 4))
     orders = [stream(seed, "order of batches") for seed in seeds]
     generators = [torch.Generator().manual_seed(1_000_003 * (seed + 1)) for seed in seeds]
@@ -91,6 +90,7 @@ def fit(views: list[np.ndarray], config: ModelConfig, seeds: list[int], steps: i
         for part in rows.tensor_split(max(1, round(n / batch)), 1):
             shape = (1 + len(xs), part.shape[1], config.latent_dim)
             noise = torch.stack([torch.randn(shape, generator=g) for g in generators], 1).to(where)
+            optimiser.zero_grad(set_to_none=True)
             loss = model.loss([x[runs, part] for x in xs], present[:, runs, part], noise)
             loss.sum().backward()
             optimiser.step()

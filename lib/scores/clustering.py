@@ -33,7 +33,7 @@ def cluster(points: np.ndarray, k: int, method: str = "kmeans", seed: int = 0, n
     if some is not None:
         return cluster(points[some], k, method, seed)[nearest(points, points[some])]
     if method == "kmeans":
-        return kmeans(points, k, seed, n_init).labels_
+        return sk.KMeans(k, n_init=n_init, random_state=seed).fit_predict(points)
     if method == "agglomerative":
         return sk.AgglomerativeClustering(k).fit_predict(points)
     if method == "mixture":
@@ -48,35 +48,6 @@ def cluster(points: np.ndarray, k: int, method: str = "kmeans", seed: int = 0, n
     if method == "hdbscan":
         return sk.HDBSCAN(min_cluster_size=max(5, len(points) // 50), copy=True).fit_predict(points)
     raise ValueError(f"unknown clusterer {method!r}; known are {CLUSTERERS}")
-
-
-def kmeans(points: np.ndarray, k: int, seed: int = 0, n_init: int = RESTARTS) -> sk.KMeans:
-    """scikit-learn's k-means of points [N, D], the best of `n_init` starts."""
-    return sk.KMeans(k, init=_starts, n_init=n_init, random_state=seed).fit(points)
-
-
-def _starts(points: np.ndarray, k: int, random_state: np.random.RandomState) -> np.ndarray:
-    """The centres [k, D] of scikit-learn's greedy k-means++ (Arthur and Vassilvitskii 2007), drawn alike, in a third of
-    its time, which was near half of k-means'."""
-    n, ones, tries = len(points), np.ones(len(points)), 2 + int(np.log(k))
-    squares = np.einsum("ij,ij->i", points, points)
-
-    def away(rows: np.ndarray) -> np.ndarray:  # in the order of scikit-learn's sums: on a grid rounding breaks ties
-        distance = -2 * (points[rows] @ points.T)
-        distance += squares[rows, None]
-        distance += squares
-        return np.maximum(distance, 0, out=distance)
-
-    chosen = [random_state.choice(n, p=ones / n)]
-    nearest = away(chosen)[0]
-    for _ in range(1, k):
-        drawn = random_state.uniform(size=tries) * (nearest @ ones)
-        tried = np.minimum(np.searchsorted(np.cumsum(nearest), drawn), n - 1)
-        then = np.minimum(nearest, away(tried))
-        best = (then @ ones).argmin()
-        nearest = then[best]
-        chosen.append(tried[best])
-    return points[chosen]
 
 
 def nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
