@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from lib.report.glossary import shown
+from lib.report.glossary import shown, term
 from lib.report.plots import beside_null, curves, dots, scatter
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, powers_of_two, say
@@ -76,7 +76,8 @@ def planes(points: np.ndarray, clusters: np.ndarray, values: pd.DataFrame) -> Fi
         low, high = np.nanpercentile(column, [2, 98])
         ax.scatter(*points.T, s=7, lw=0, c=column, vmin=low, vmax=high)
         digits = ",.0f" if max(abs(low), abs(high)) >= 100 else ".2g"
-        ax.set(title=f"{shown(name)}, {low:{digits}} to {high:{digits}}", xlabel="leading dimension 1")
+        unit = f" {known.unit}" if (known := term(name)) else ""
+        ax.set(title=f"{shown(name)}, {low:{digits}} to {high:{digits}}{unit}".rstrip(), xlabel="leading dimension 1")
         along = [column.corr(pd.Series(side, column.index), "spearman") for side in points.T]
         say(ax, f"rank correlation {along[0]:.2f} with dimension 1 and {along[1]:.2f} with dimension 2")
     return figure
