@@ -6,6 +6,7 @@ import io
 import re
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from bs4 import BeautifulSoup
 from matplotlib import colors, rc_context
@@ -79,10 +80,14 @@ def drawn(folder: Path, name: str, alt: str, width: str, prefix: str = "") -> st
                    for path, made_for, kind in found)
 
 
-def small(folder: Path, name: str, alt: str, prefix: str) -> str:
-    """The figure `name` of the run in `folder` as one tag, for half of a page's width; "" without one."""
-    files = (folder / "figures" / part / f"{name}.svg" for part in ("narrow", ""))
-    found = next((path.read_text(encoding="utf-8") for path in files if path.is_file()), "")
+def small(folder: Path, figure: dict[str, Any], alt: str, prefix: str) -> str:
+    """A recorded `figure` of the run in `folder` as one tag, for half of a page's width; "" without one."""
+    wide, kept = (folder / "figures" / part / f"{figure['name']}.svg" for part in ("", "narrow"))
+    if kept.is_file():
+        found = kept.read_text(encoding="utf-8")
+    else:  # a page of the run shows it in another way
+        found = narrow(folder / "figures" / f"{figure['name']}.json", figure["name"], figure.get("label", ""))
+    found = found or (wide.read_text(encoding="utf-8") if wide.is_file() else "")
     return inline(found, prefix, alt, "column") if found else ""
 
 

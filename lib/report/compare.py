@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from lib.report import additions, book, charts, glossary, plots, replication, style
+from lib.report import additions, book, charts, claims, glossary, plots, replication, style
 from lib.report.cells import tidy
 from lib.report.output import table_html
 from lib.scores import table as scores
@@ -188,7 +188,7 @@ def _findings(sides: list[Side]) -> list[str]:
     for name in _common(sides):
         found = [side.findings[name] for side in sides]
         how = min((disagreement(*pair) for pair in itertools.combinations(found, 2)), key=KINDS.index)
-        rows.append({"notebook": found[0]["notebook"][:2], "finding": name, "how": how}
+        rows.append({"notebook": found[0]["notebook"][:2], "finding": claims.asked(name), "how": how}
                     | {side.name: one["text"] for side, one in zip(sides, found, strict=True)})
     out = []
     if rows:
@@ -203,7 +203,7 @@ def _findings(sides: list[Side]) -> list[str]:
         others = set().union(*(other.findings for other in sides if other is not side))
         alone = [name for name in side.findings if name not in others]
         if alone:
-            out.append(f"<p>Only in {html.escape(side.name)}: {html.escape(', '.join(alone))}.</p>")
+            out.append(f"<p>Only in {html.escape(side.name)}: {html.escape(' '.join(map(claims.asked, alone)))}</p>")
     return out
 
 
@@ -230,8 +230,9 @@ def _pictures(sides: list[Side]) -> list[str]:
     """The key figure of each notebook, as all runs have it."""
     out = []
     for _, name in book.SHOWN.values():
-        tags = [charts.small(side.folder, name, f"{side.name}: {side.pictures[name]['alt']}", f"{name}-{i}-")
-                for i, side in enumerate(sides) if name in side.pictures]
+        shown = [side.pictures.get(name) for side in sides]
+        tags = [charts.small(side.folder, one, f"{side.name}: {one['alt']}", f"{name}-{i}-")
+                for i, (side, one) in enumerate(zip(sides, shown, strict=True)) if one]
         if len(tags) == len(sides) and all(tags):
             pair = [_picture(tag, f"{name}-{i}", f"{side.name}: {side.pictures[name]['caption']}")
                     for i, (side, tag) in enumerate(zip(sides, tags, strict=True))]
