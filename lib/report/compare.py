@@ -152,7 +152,9 @@ def _scores(sides: list[Side]) -> list[str]:
                 row[f"{glossary.shown(metric)}, {side.name}"] = side.scores.loc[key].get(metric)
         rows.append(row)
     table = pd.DataFrame(rows).dropna(axis="columns", how="all")
-    only = ", ".join(f"{side.name} has {len(side.scores) - len(shared)} others" for side in sides)
+    more = {side.name: len(side.scores) - len(shared) for side in sides}
+    others = {0: "no others", 1: "one other"}
+    only = ", ".join(f"{name} has {others.get(n, f'{n} others')}" for name, n in more.items())
     said = f"The {len(shared)} settings that all runs have: mean and 95 % interval over seeds, k-means. {only}."
     return ["<h2>Scores</h2>", *_chart(sides, shared), _table(table, "scores", said)]
 

@@ -58,6 +58,7 @@ def lab(notebook):
 COUNTED = """window.asked = 0; const send = WebSocket.prototype.send; WebSocket.prototype.send = function (data) {
   if ((typeof data === "string" ? data : new TextDecoder().decode(data)).includes("comm_msg")) window.asked += 1;
   return send.call(this, data); };"""
+RIGHT = "tags => tags.map(tag => tag.getBoundingClientRect().right)"
 MESSAGES = "window.asked"  # of widgets to the kernel
 
 
@@ -255,7 +256,8 @@ def test_betas_in_one_plane_keep_their_points(material):
     (first, same, small), axes = views.together([mu, mu @ turn + 7, 0.1 * mu @ turn])
     np.testing.assert_allclose(same, first, atol=1e-8)
     np.testing.assert_allclose(small, 0.1 * first, atol=1e-8)
-    assert "of the variance" in axes[0] and views.together([mu[:, :1]])[0][0].shape == (60, 2)
+    assert re.fullmatch(r"shared component 1 \(\d+ %\)", axes[0])
+    assert views.together([mu[:, :1]])[0][0].shape == (60, 2)
 
 
 def test_a_sweep_has_a_model_for_each_beta(material):
@@ -427,7 +429,6 @@ def test_the_notebook_runs_where_there_are_no_widgets(notebook, small, tmp_path)
     assert (small[0] / "figures" / "explorer_view.png").is_file()
 
 
-@pytest.mark.xfail(reason="open: the new explorer has not been seen through this test to its end")
 def test_the_explorer_in_jupyterlab(lab):
     """Run all; change beta and conditioning; click a point; use the keyboard: sound and pictures follow, no errors."""
     with chromium() as browser:
@@ -509,16 +510,22 @@ def test_the_explorer_in_jupyterlab(lab):
         slider = box.get_by_role("slider", name="Beta")
         slider.focus()
         before = [part.inner_html() for part in box.locator(".panels svg").all()]
+        assert slider.get_attribute("aria-valuetext") == "beta 4"
         slider.press("ArrowLeft")
+        assert slider.get_attribute("aria-valuetext") == "beta 1", "JupyterLab took the keys"
         assert [part.inner_html() for part in box.locator(".panels svg").all()] != before
         assert box.locator(".sliding path.line").count() >= 8
         page.evaluate("document.activeElement.blur()")
 
-        page.set_viewport_size({"width": 640, "height": 1250})
-        page.wait_for_timeout(500)
-        ends = page.evaluate("['.explorer', '.explorer table', '.explorer svg'].map(what => Math.max("
-                             "...[...document.querySelectorAll(what)].map(e => e.getBoundingClientRect().right)))")
-        assert max(ends[1:]) <= ends[0] + 1, "something is wider than the page"
+        for width, room in ((1072, 640), (640, 260)):  # of the window, and of the explorer in it
+            page.set_viewport_size({"width": width, "height": 1250})
+            page.wait_for_timeout(500)
+            assert abs(box.bounding_box()["width"] - room) < 30
+            ends = [max(page.locator(f".explorer {part}").evaluate_all(RIGHT))
+                    for part in ("", ".scroll", "svg", "select")]
+            assert max(ends[1:]) <= ends[0] + 1, "something is wider than the page"
+            if room > 600:
+                assert box.locator(".scroll").evaluate("e => e.scrollWidth <= e.clientWidth"), "the table does not fit"
         if folder := os.environ.get("LATENT_GENRE_PICTURES"):  # to look at
             page.screenshot(path=f"{folder}/narrow.png")
             page.set_viewport_size({"width": 1400, "height": 1250})

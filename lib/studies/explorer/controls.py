@@ -78,8 +78,9 @@ def score_table(tried: list[tuple[Choice, Scores]], now: tuple[Choice, ...], mat
         what = html.escape(name_of(choice, material))
         rows.append(f'<tr class="{"now" if choice in now else ""}"><th scope="row">{what}</th>{cells}</tr>')
     heads = "".join(f'<th scope="col">{name}</th>' for name in ["model", *names])
-    return (f"<table><caption>Tried so far: k-means on mu. Nulls are means and ranges of draws.</caption>"
-            f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>")
+    caption = "Tried so far: k-means on mu. Nulls are means and ranges of draws."
+    return (f'<div class="scroll" tabindex="0" role="region" aria-label="Tried so far"><table><caption>{caption}'
+            f"</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")
 
 
 def _range(draws: np.ndarray) -> str:

@@ -7,6 +7,8 @@ const LOOK = `
 .pictures .brush { fill: currentColor; fill-opacity: .08; stroke: currentColor; stroke-dasharray: 3 2; }
 .pictures .dots { stroke: currentColor; stroke-width: .4; stroke-opacity: .5; fill-opacity: .85; }
 .pictures .dots.dim { fill-opacity: .1; stroke-opacity: .06; }
+.pictures .row > label { max-width: 100%; flex-wrap: wrap; }
+.pictures :is(select, input) { min-width: 0; max-width: 100%; }
 .pictures .named { min-height: 1.4em; }
 .pictures .legend button { display: inline-flex; align-items: center; gap: 4px; padding: 1px 6px; border-radius: 3px; }
 .pictures .legend button[aria-pressed=true] { outline: 2px solid currentColor; }
@@ -315,6 +317,9 @@ function render({ model, el }) {
     model.set("colour", colours.value); // goes to the kernel with the next message
     key();
     paint();
+  });
+  box.addEventListener("keydown", (event) => { // JupyterLab would move to another cell
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
   });
   box.addEventListener("focusout", (event) => { if (!box.contains(event.relatedTarget)) model.save_changes(); });
   model.on("change:tracks", () => { lit = new Set(); });

@@ -26,7 +26,7 @@ def project(latents: xr.Dataset, view: str) -> tuple[np.ndarray, list[str]]:
     if view == "PCA":
         fitted = PCA(2, random_state=seed).fit(mu)
         share = fitted.explained_variance_ratio_
-        return fitted.transform(mu), [f"component {i + 1}: {share[i]:.0%} of the variance" for i in range(2)]
+        return fitted.transform(mu), [f"component {i + 1} ({100 * share[i]:.0f} %)" for i in range(2)]
     if view == "UMAP":
         return umap.umap(mu, 2, [seed])[0], ["UMAP 1", "UMAP 2"]
     raise ValueError(f"a view is one of {VIEWS}, not {view!r}")
@@ -46,7 +46,7 @@ def together(latents: list[np.ndarray]) -> tuple[list[np.ndarray], list[str]]:
     fitted = PCA(min(2, stacked.shape[1]), random_state=0).fit(stacked)
     flat = [np.pad(fitted.transform(one), ((0, 0), (0, 2 - fitted.n_components_))) for one in aligned]
     share = [*fitted.explained_variance_ratio_, 0.0]
-    return flat, [f"shared component {i + 1}: {share[i]:.0%} of the variance" for i in range(2)]
+    return flat, [f"shared component {i + 1} ({100 * share[i]:.0f} %)" for i in range(2)]
 
 
 def neighbours(latents: xr.Dataset, track: str, n: int = N_NEIGHBOURS) -> pd.Series:

@@ -30,6 +30,9 @@ STYLE = """<style>
 .explorer .problem { border-left: 4px solid #d55e00; padding-left: 8px; }
 .explorer table { border-collapse: collapse; line-height: 1.4; width: 100%; }
 .explorer caption { text-align: left; padding: 4px 0; }
+.explorer .scroll { overflow-x: auto; }
+.explorer :is(.widget-dropdown, .widget-text) { max-width: calc(100% - 4px); }
+.explorer select { min-width: 0; }
 .explorer p { line-height: 1.4; margin: 4px 0; }
 .explorer th, .explorer td { padding: 1px 4px; text-align: right; border-top: 1px solid #8886; vertical-align: top; }
 .explorer th:first-child { text-align: left; }
