@@ -11,7 +11,7 @@ ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help report test fast check shape env lab explore bench bench-scale bench-explorer audit-power mutants \
-	torture meetings clean
+	torture meetings readme clean
 
 help:
 	@echo "make report   run the series on the built-in synthetic corpus and make its HTML book"
@@ -29,6 +29,7 @@ help:
 	@echo "make mutants  break each test of that audit in turn, and name the test of ours that fails"
 	@echo "make torture  kill a run 30 times at random moments, complete it, and compare it with an undisturbed one"
 	@echo "make meetings  the consensus row meets real corpora by its protocol (LATENT_GENRE_DATA names their folder)"
+	@echo "make readme   fill README with the numbers of finished runs (ARGS: the folder of the runs of corpora.yaml)"
 	@echo "make env      only prepare the environment in $(VENV); the others do it when needed"
 	@echo "make clean    remove runs (build/) and caches; downloads and $(VENV) stay"
 
@@ -71,6 +72,9 @@ mutants: env
 
 torture: env
 	@$(BIN)/python tests/torture.py $(ARGS)
+
+readme: env
+	@$(BIN)/python tests/readme.py $(ARGS)
 
 meetings: env
 	@$(BIN)/python tests/meetings.py $(ARGS)

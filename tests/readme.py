@@ -1,0 +1,111 @@
+"""Fill README.md with the numbers of finished runs: `make readme ARGS="build/corpora"`, a folder of runs.
+
+`figures/readme.yaml` lists what README quotes: of which run (the name of its folder), and there which number of which
+finding, or the mean of which metric of which rows of the score table. What was printed, the runs' commits, and the table
+of claims (`figures/claims.csv`) are kept beside it, so that a test can compare README with them where no run is.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import pandas as pd  # noqa: E402
+import yaml  # noqa: E402
+
+from lib.report import replication  # noqa: E402
+from lib.runner import batch  # noqa: E402
+from lib.scores.intervals import Interval, interval  # noqa: E402
+from lib.store import artifacts, runs  # noqa: E402
+from lib.store.series import NOTEBOOKS, ROOT  # noqa: E402
+
+README, NUMBERS, CLAIMS = ROOT / "README.md", ROOT / "figures" / "readme.yaml", ROOT / "figures" / "claims.csv"
+BLOCK = re.compile(r"(?<=<!-- claims -->\n).*?(?=<!-- /claims -->)", re.DOTALL)
+STYLES = {replication.HOLDS: "**{}**", replication.REVERSED: "*{}*"}
+
+
+def titles(about: dict[str, Any]) -> dict[str, str]:
+    """What the table of claims calls each run."""
+    return {name: run["title"] for name, run in about["runs"].items()}
+
+
+def findings_of(folder: Path) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for record in runs.load_records(folder).values() for one in record.get("findings", [])}
+
+
+def printed(folder: Path, entry: dict[str, Any]) -> str:
+    """A number as README prints it."""
+    if "finding" in entry:
+        value = findings_of(folder)[entry["finding"]]["numbers"][entry["number"]]
+        value = Interval(*value) if isinstance(value, list) else value
+    else:
+        table = artifacts.scores_of(folder)
+        for column, wanted in entry["rows"].items():
+            table = table[table[column] == wanted]
+        value = interval(table.groupby("seed")["value"].mean())
+    part = entry.get("part")
+    return format(getattr(value, part) if part else value, entry["format"])
+
+
+def pattern(entry: dict[str, Any]) -> str:
+    """A regular expression for a number in README, which may be broken over lines; `kept` is what stands before it."""
+    before, number = (r"\s+".join(map(re.escape, entry.get(part, "").split())) for part in ("before", "printed"))
+    return rf"(?P<kept>{before}\s*){number}" if before else rf"(?P<kept>){number}"
+
+
+def claims_of(folders: dict[str, Path], collections: dict[str, str]) -> pd.DataFrame:
+    """What each run says of each general claim, and on how many collections it holds."""
+    found = {name: replication.verdicts(findings_of(folder)) for name, folder in folders.items()}
+    rows = []
+    for claim, about in replication.general().items():
+        states = {run: one[claim].state if claim in one else replication.ABSENT for run, one in found.items()}
+        if set(states.values()) == {replication.ABSENT}:
+            continue
+        holds = replication.counted(states, collections).partition(";")[0]
+        for run, one in found.items():
+            effect = one[claim].effect if claim in one else Interval(*[float("nan")] * 3, 0)
+            rows.append({"claim": about["says"], "run": run, "state": states[run], "effect": effect.mean,
+                         "low": effect.low, "high": effect.high, "holds": holds})
+    return pd.DataFrame(rows).round(7)
+
+
+def markdown(claims: pd.DataFrame, titles: dict[str, str]) -> str:
+    """The table of claims; **bold** holds, *italic* is reversed."""
+    lines = [f"| claim | {' | '.join(titles.values())} | holds on |", "|---" * (len(titles) + 2) + "|"]
+    for claim, rows in claims.groupby("claim", sort=False):
+        of = rows.set_index("run").reindex(titles)
+        cells = ["–" if pd.isna(row.effect) else _cell(row) for row in of.itertuples()]
+        lines.append(f"| {claim} | {' | '.join(cells)} | {rows['holds'].iloc[0]} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(row: Any) -> str:
+    effect, *ends = (f"{value:+.3f}" if abs(value) < 2 else f"{value:+.1f}" for value in (row.effect, row.low, row.high))
+    return f"{STYLES.get(row.state, '{}').format(effect)} [{', '.join(ends)}]"
+
+
+def main(root: Path) -> None:
+    found = batch.load(NOTEBOOKS / "corpora.yaml")
+    about, text = yaml.safe_load(NUMBERS.read_text()), README.read_text()
+    folders = {name: root / name for name in about["runs"]}
+    for entry in about["numbers"]:
+        new = printed(folders[entry["run"]], entry)
+        text, n = re.subn(pattern(entry), lambda found, new=new: found["kept"] + new, text)
+        if n != 1:
+            sys.exit(f"README.md says {entry['printed']!r} {n} times: mend {NUMBERS.relative_to(ROOT)}")
+        entry["printed"] = new
+    for name, known in about["runs"].items():
+        known["commit"] = runs.read_record(folders[name]).get("origin", known)["commit"]
+    claims = claims_of(folders, found.collections)
+    claims.to_csv(CLAIMS, index=False)
+    README.write_text(BLOCK.sub(lambda _: markdown(claims, titles(about)), text))
+    head = "".join(re.findall(r"^#.*\n", NUMBERS.read_text(), re.MULTILINE))
+    NUMBERS.write_text(head + yaml.safe_dump(about, sort_keys=False, width=120, default_flow_style=None, allow_unicode=True))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
