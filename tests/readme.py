@@ -1,8 +1,8 @@
 """Fill README.md with the numbers of finished runs: `make readme ARGS="build/corpora"`, a folder of runs.
 
 `figures/readme.yaml` lists what README quotes: of which run (the name of its folder), and there which number of which
-finding, or the mean of which metric of which rows of the score table. What was printed, the runs' commits, and the table
-of claims (`figures/claims.csv`) are kept beside it, so that a test can compare README with them where no run is.
+finding, or the mean over which rows of the score table. What was printed, the runs' commits, and the table of claims
+(`figures/claims.csv`) are kept beside it, so that a test can compare README with them where no run is.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def markdown(claims: pd.DataFrame, titles: dict[str, str]) -> str:
 
 
 def _cell(row: Any) -> str:
-    effect, *ends = (f"{value:+.3f}" if abs(value) < 2 else f"{value:+.1f}" for value in (row.effect, row.low, row.high))
+    values = (row.effect, row.low, row.high)
+    effect, *ends = (f"{value:+.3f}" if abs(value) < 2 else f"{value:+.1f}" for value in values)
     return f"{STYLES.get(row.state, '{}').format(effect)} [{', '.join(ends)}]"
 
 
@@ -104,7 +105,7 @@ def main(root: Path) -> None:
     claims.to_csv(CLAIMS, index=False)
     README.write_text(BLOCK.sub(lambda _: markdown(claims, titles(about)), text))
     head = "".join(re.findall(r"^#.*\n", NUMBERS.read_text(), re.MULTILINE))
-    NUMBERS.write_text(head + yaml.safe_dump(about, sort_keys=False, width=120, default_flow_style=None, allow_unicode=True))
+    NUMBERS.write_text(head + yaml.safe_dump(about, sort_keys=False, width=120, default_flow_style=None))
 
 
 if __name__ == "__main__":
