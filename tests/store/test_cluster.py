@@ -29,10 +29,6 @@ from tests.tasks import task
 
 LIMIT = 10.0  # seconds: so long does no other input take, however busy the machine is
 
-# Open: a run with a worker killed has not been seen to the end, and these tests together take minutes of CI
-TAKES_MINUTES = pytest.mark.skipif("LATENT_GENRE_CLUSTER_TESTS" not in os.environ,
-                                   reason="takes minutes; set LATENT_GENRE_CLUSTER_TESTS=1")
-
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
@@ -49,7 +45,6 @@ def outcomes(orders):
 
 
 @pytest.mark.slow
-@TAKES_MINUTES
 def test_outcomes_are_those_of_a_local_run_though_a_worker_is_killed(three, tmp_path, monkeypatch):
     kinds = ["ok", "crash", "bad", "ok", "hang", "exit", "error", "crash answering", *["ok"] * 40]
     orders = [(kind, None if kind == "hang" else i) for i, kind in enumerate(kinds)]
@@ -63,7 +58,6 @@ def test_outcomes_are_those_of_a_local_run_though_a_worker_is_killed(three, tmp_
 
 
 @pytest.mark.slow
-@TAKES_MINUTES
 def test_who_kills_every_worker_is_found_and_its_pack_is_not_blamed(three, tmp_path, monkeypatch):
     orders = [("ok", i) for i in range(48)]
     orders[5] = ("kill who asked", tmp_path / "nowhere" / "always")
@@ -74,7 +68,6 @@ def test_who_kills_every_worker_is_found_and_its_pack_is_not_blamed(three, tmp_p
 
 
 @pytest.mark.slow
-@TAKES_MINUTES
 def test_large_inputs_travel_by_path_and_a_problem_is_raised_here(three, tmp_path, monkeypatch):
     monkeypatch.setenv("LATENT_GENRE_CACHE", str(tmp_path))
     large = "x" * (cluster.LARGE + 1)
@@ -89,7 +82,6 @@ def test_large_inputs_travel_by_path_and_a_problem_is_raised_here(three, tmp_pat
 
 
 @pytest.mark.slow
-@TAKES_MINUTES
 def test_a_lost_scheduler_is_one_sentence(tmp_path, monkeypatch):
     with machines(tmp_path, 1) as found, working_at(monkeypatch, found.address):
         place = tmp_path / "hanging"
@@ -100,7 +92,6 @@ def test_a_lost_scheduler_is_one_sentence(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@TAKES_MINUTES
 def test_certificates_let_in_who_has_them_and_nobody_else(tmp_path, monkeypatch):
     ours, others = signed(tmp_path / "ours"), signed(tmp_path / "others")
     monkeypatch.setattr(cluster, "PATIENCE", 5)
@@ -124,7 +115,6 @@ def slurm(folder, monkeypatch, sbatch):
 
 
 @pytest.mark.slow
-@TAKES_MINUTES
 def test_a_queue_is_asked_for_workers(tmp_path, monkeypatch, capsys):
     job = tmp_path / "job.sh"
     slurm(tmp_path, monkeypatch, f"cp $1 {job}; setsid sh {job} > {tmp_path}/log 2>&1 & echo Submitted batch job $!")
@@ -209,7 +199,6 @@ def test_without_dask_work_is_done_here_and_a_cluster_is_refused_with_the_remedy
 
 
 @pytest.mark.slow
-@TAKES_MINUTES
 def test_features_and_networks_are_those_of_a_local_run(three, tmp_path, monkeypatch):
     """To the last bit, in the caches and folders of two runs."""
     music = collection(tmp_path / "music", {"a": 4})
@@ -236,7 +225,6 @@ def test_features_and_networks_are_those_of_a_local_run(three, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-@TAKES_MINUTES
 def test_a_run_on_a_cluster_has_the_scores_of_a_local_one(three, smoke, tmp_path):
     """Nothing is in its cache, so every clip and every network is the workers'; one is killed when features come."""
     from distributed import Client
@@ -254,5 +242,5 @@ def test_a_run_on_a_cluster_has_the_scores_of_a_local_one(three, smoke, tmp_path
         assert done.returncode == 0, done.stdout + done.stderr
         assert victim not in client.run(os.getpid).values()
         did = client.run_on_scheduler(lambda dask_scheduler: [*dask_scheduler.task_prefixes])
-    assert "store" in did and any("train" in one for one in did), did
+    assert "store" in did and any("train" in one for one in did), did  # features; networks
     assert (folder / "scores.csv").read_bytes() == (smoke[0] / "scores.csv").read_bytes()
