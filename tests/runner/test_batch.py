@@ -97,6 +97,36 @@ runs: [{name: one}, {name: two, settings: {seed: 3}}, {name: lost, corpus: folde
     assert said.count("nothing to run") == 1 and "01_first started" not in said and "02_second started" in said
 
 
+def test_a_batch_of_four_runs_that_is_killed_goes_on(tmp_path):
+    """Killed in its third run, it goes on there; a second call runs nothing."""
+    go = tmp_path / "go"
+    wait = (f"import time; from pathlib import Path\n"
+            f"while settings['seed'] == 3 and not Path({str(go)!r}).exists(): time.sleep(1)")
+    notebook(tmp_path / "toys", "01_first", writes("one"))
+    notebook(tmp_path / "toys", "02_second", writes("two"), wait)
+    file = write(tmp_path, "{defaults: {profile: smoke}, runs: [{name: x, grid: {seed: [1, 2, 3, 4]}}]}")
+    code = ("import sys, run_notebooks\nfrom pathlib import Path\nfrom tests.toys import series\n"
+            "toys = series(Path(sys.argv[1]), **{'01_first': '', '02_second': '01_first'})\n"
+            "sys.exit(run_notebooks.main(sys.argv[2:], toys))")
+    command = [sys.executable, "-u", "-c", code, str(tmp_path / "toys"), "--batch", str(file), "--out",
+               str(tmp_path / "out"), "--no-html"]
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    third = False
+    for line in first.stdout:
+        third = third or "[3/4]" in line
+        if third and "02_second started" in line:
+            break
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    assert [statuses(tmp_path / "out" / f"x-seed={seed}")["02_second"] for seed in (1, 2)] == ["done", "done"]
+    go.touch()
+    for known, done in ((2, 2), (4, 0)):
+        again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert again.stdout.count("nothing to run") == known and again.stdout.count("02_second done") == done
+    assert {statuses(folder)["02_second"] for folder in (tmp_path / "out").glob("x-seed=?")} == {"done"}
+
+
 def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path, capsys):
     file = write(tmp_path, "{defaults: {profile: smoke}, runs: [{name: x, grid: {beta: [1, 4]}}]}")
     assert run_notebooks.main(["--batch", str(file), "--out", str(tmp_path / "out"), "--dry-run"]) == 0
