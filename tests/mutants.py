@@ -34,7 +34,7 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = [
-    Mutant("label beside features", "conditioning", "if p >= LEVEL:", "if True:", "encoder_that_was_given"),
+    Mutant("label beside features", "conditioning", "if p >= ACCUSING:", "if True:", "encoder_that_was_given"),
     Mutant("label-derived", "label_made", 'numbers["between"] >= 0.1', 'numbers["between"] >= 10', "contains_a_label"),
     Mutant("label as a column", "agreeing", "READABLE = 0.95", "READABLE = 1.5", "label_as_a_column"),
     Mutant("equals the labels", "agreeing", "SAME, SAME_RAND = 0.98, 0.95", "SAME, SAME_RAND = 1.5, 1.5", "equals_the"),

@@ -30,6 +30,8 @@ UNDECIDED = "Not decided on this run: {name} {why}"
 UNCOVERED = "Its rule ({rule}) needs more seeds, tracks or data, or does not cover this case."
 MISSING = "A number that it needs is not there."
 SAMPLED = "Of more than {most} tracks, samples: {what}."
+SEEDS = {"conv_vae": "n_seeds_conv", "clustering_without_labels": "n_seeds_best",
+         "conditioning_on_nuisances": "n_seeds_ladder"}  # settings of notebooks with seeds of their own
 FEW_LABELS = " No scores of {label} are there: {which} has fewer than {few} tracks."
 
 
@@ -185,7 +187,7 @@ def banner(run: Run, needs_corpus: bool = True) -> None:
         about = artifacts.load_corpus(run)
         synthetic = bool(about.get("synthetic"))
         parts = [str(about.get("title", s.corpus)), f"{about['n']} tracks", f"{about.get('n_labels', '?')} labels",
-                 *parts, f"{s.n_seeds} training seeds"]
+                 *parts, f"{getattr(s, SEEDS.get(run.notebook.partition('_')[2], 'n_seeds'))} training seeds"]
     notes = ["Synthetic music."] * synthetic
     notes += ["A trial run, too small to conclude anything from."] * (s.profile == "smoke")
     if needs_corpus and artifacts.has(run, "sampling") and len(sampled := artifacts.load(run, "sampling")):

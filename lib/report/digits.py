@@ -22,7 +22,9 @@ def texts(cells: Sequence[Any], most: int = 3) -> list[str]:
     of_spans, of_plain = _of_intervals(spans, most), _of_numbers(plain, most)
     unlike = max(map(abs, plain), default=0) > max(100, UNLIKE * min((abs(v) for v in plain if v), default=1))
     each = unlike and not all(value.is_integer() for value in plain)
-    return [_cell(cell, of_spans, None if each else of_plain, most) for cell in cells]
+    judged = any(isinstance(cell, (bool, np.bool_)) for cell in cells)
+    return ["undecided" if judged and cell is None else _cell(cell, of_spans, None if each else of_plain, most)
+            for cell in cells]
 
 
 def _of_intervals(spans: Sequence[Interval], most: int) -> int:
@@ -56,7 +58,7 @@ def _cell(cell: Any, of_spans: int, of_plain: int | None, most: int) -> str:
     if isinstance(cell, (bool, np.bool_)):
         return "yes" if cell else "no"
     if not _is_plain(cell):
-        return str(cell)
+        return NOTHING if cell is None else str(cell)
     if not math.isfinite(cell):
         return NOTHING
     if of_plain is None:  # two digits or more each

@@ -32,7 +32,7 @@ from lib.studies.leakage.arrays import (
 from lib.studies.leakage.arrays import audit as whole
 from lib.studies.leakage.arrays.report import ASSUMING, EVIDENCE, PROOF
 from lib.studies.leakage.arrays.taxonomy import CLASSES
-from tests import public_runs, simulated_arrays
+from tests import mutants, public_runs, simulated_arrays
 
 SEED_RUN = series.ROOT.parent / "shared" / "data" / "seed_run"
 
@@ -676,3 +676,11 @@ def test_the_appendix_and_its_corpus_need_each_other(tmp_path, capsys, arguments
     arguments = [one.format(labelled=tmp_path / "labelled") for one in arguments]
     assert run_notebooks.main([*arguments, "--out", str(tmp_path / "out")]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_every_test_of_the_audit_has_a_mutant_that_fits():
+    """`make mutants` takes minutes, and is not run in CI: what it would change is there, once."""
+    for mutant in mutants.MUTANTS:
+        text = (series.ROOT / mutants.ARRAYS / f"{mutant.module}.py").read_text()
+        assert text.count(mutant.line) == 1 and mutant.line != mutant.instead, mutant.of
+    assert {mutant.of for mutant in mutants.MUTANTS} >= set(mutants.TESTS)

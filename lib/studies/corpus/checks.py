@@ -56,6 +56,15 @@ def copies_listed(run: Run) -> pd.DataFrame:
     return pd.DataFrame(sorted(rows), columns=["files", "same label"])
 
 
+def whence(run: Run) -> str:
+    """Where labels without a table come from, in words."""
+    if run.settings.corpus == "controlled":
+        return "the {label} by whose rules each track was composed"
+    if run.settings.corpus == "log_mel":
+        return "the {label} of each track, as its file has it"
+    return "the name of each track's folder"
+
+
 def accounts(files: pd.DataFrame, from_files: bool) -> dict[str, int | str]:
     """The sums of the table `files` (group, what, files) that a sentence says."""
     of = files.groupby("group")["files"].sum()
