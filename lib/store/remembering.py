@@ -157,6 +157,9 @@ def _kept(run: Run, own: Path, stem: str) -> Iterator[Path]:
 
 
 def _corpus(run: Run) -> str:
+    """The corpus of a run, found out without a note that settings were read: nothing of what is kept depends on it."""
+    while isinstance(run.settings, _Watched):
+        run = dataclasses.replace(run, settings=run.settings.settings)
     return artifacts.corpus_id(run) if artifacts.has_corpus(run) else ""
 
 

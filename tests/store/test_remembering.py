@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import json
 import pickle
 import shutil
 
@@ -42,6 +43,24 @@ def test_equal_arguments_are_computed_once_and_returned_to_the_last_digit(counte
     for found in (first, again):
         pd.testing.assert_frame_equal(found, MIXED, check_exact=True)
         assert [type(value) for value in found["clusterer_seed"]] == [int, str]
+
+
+def test_what_is_kept_has_the_same_name_whether_its_parts_were_recalled_or_made(counted):
+    """A run that was killed and goes on leaves the files of one that was not."""
+    run, part, calls = counted
+
+    @remembering.remembered
+    def whole(run, x):
+        return part(run, x).assign(value=float(run.settings.seed))
+
+    kept = run.folder / "remembered"
+    whole(run, 1)  # and its part
+    names = sorted(path.name for path in kept.iterdir())
+    next(path for path in kept.iterdir() if path.name.startswith("whole")).unlink()
+    whole(run, 1)
+    assert len(calls) == 1 and sorted(path.name for path in kept.iterdir()) == names
+    assert all(set(json.loads(gzip.decompress(path.read_bytes()))["read"]) <= {"n_nulls", "seed"}
+               for path in kept.iterdir())
 
 
 LATENTS = xr.Dataset({"mu": (("seed", "track"), np.arange(4.0).reshape(2, 2))}, {"seed": [0, 1], "track": ["a", "b"]})
