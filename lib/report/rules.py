@@ -172,7 +172,8 @@ def predictions_hold(table: pd.DataFrame) -> Ruling:
     names = "; ".join(f"{shown(name, ('changes',))} ({shown(metric)}: {predicted})"
                       for name, metric, predicted in rows)
     decided = table["held"].notna()
+    left = int((~decided).sum())
     return ruling(failed.empty if decided.all() or len(failed) else None,
                   "the interval of each paired change lies where it was predicted (within a margin: no change)",
                   n=int(decided.sum()), held=int(held.sum()), failed=names or "none",
-                  rest="" if decided.all() else f"; {int((~decided).sum())} are not decided")
+                  rest={0: "", 1: "; one is not decided"}.get(left, f"; {left} are not decided"))
