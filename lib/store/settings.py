@@ -25,7 +25,7 @@ GTZAN = ("gtzan", "gtzan_logmel")  # corpora of its tracks
 class Settings(BaseModel):
     """All settings of a run. Unknown names and values out of range are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
     # What is studied
     profile: str = "default"

@@ -1,6 +1,7 @@
 """Settings and the store."""
 
 import errno
+import json
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import xarray as xr
 
 from lib.store import artifacts, files, runs, series
 from lib.store.errors import Problem
-from lib.store.settings import load
+from lib.store.settings import Settings, load
 from tests.conftest import fill
 
 
@@ -46,6 +47,16 @@ def test_corpus_key_depends_on_the_corpus_alone():
     assert load("smoke", settings={"epochs": 3}).corpus_key() == base.corpus_key()
     for change in ({"n_tracks": 40}, {"seed": 1}, {"duplicates": "drop"}):
         assert load("smoke", settings=change).corpus_key() != base.corpus_key()
+
+
+@pytest.mark.parametrize("corpus", ["controlled", "folder", "gtzan_logmel", "log_mel"])
+def test_settings_that_were_written_and_read_have_the_same_keys(corpus):
+    """A default of 0 for a float was "0" before and "0.0" after: the runner did not know the notebooks' corpus."""
+    made = load(corpus=corpus)
+    back = Settings(**json.loads(json.dumps(made.model_dump())))
+    assert (back.corpus_key(), back.key()) == (made.corpus_key(), made.key())
+    again = Settings(**json.loads(made.model_dump_json()))
+    assert (again.corpus_key(), again.key()) == (made.corpus_key(), made.key())
 
 
 # --- folders ---
