@@ -225,6 +225,8 @@ def test_features_and_networks_are_those_of_a_local_run(three, tmp_path, monkeyp
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("LATENT_GENRE_CLUSTER_TESTS" not in os.environ,
+                    reason="takes minutes of CI's time; set LATENT_GENRE_CLUSTER_TESTS=1")
 def test_a_run_on_a_cluster_has_the_scores_of_a_local_one(three, smoke, tmp_path):
     """Nothing is in its cache, so every clip and every network is the workers'; one is killed when features come.
 
