@@ -60,8 +60,8 @@ def whence(run: Run) -> str:
     """Where labels without a table come from, in words."""
     if run.settings.corpus == "controlled":
         return "the {label} by whose rules each track was composed"
-    if run.settings.corpus == "log_mel":
-        return "the {label} of each track, as its file has it"
+    if run.settings.corpus in ("log_mel", "gtzan_logmel"):
+        return "the {label} that the spectrograms' file or folder gives each track"
     return "the name of each track's folder"
 
 
