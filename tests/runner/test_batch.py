@@ -179,7 +179,7 @@ def test_papermill_takes_the_parameters_beside_a_run(tmp_path, toys):
 
 SMALL = """
 defaults: {profile: smoke, settings: {n_tracks: 24, seconds: 4, epochs: 2, n_seeds: 2, n_nulls: 3, hidden: [8]}}
-runs: [{name: grid, grid: {beta: [2, 4]}}]
+runs: [{name: grid, grid: {beta: [2, 4]}}, {name: small, settings: {latent_dim: 2}}]
 """
 
 
@@ -192,14 +192,14 @@ def test_a_batch_that_is_killed_goes_on_and_does_what_is_shared_once(tmp_path):
     environment = os.environ | own
     first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in first.stdout:
-        if "[2/2]" in line:
+        if "[3/3]" in line:
             break
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
 
     second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=3600)
     assert second.returncode == 0, second.stdout + second.stderr
-    assert second.stdout.count("nothing to run") == 1 and "features of clips: 24 computed, 24 reused" in second.stdout
+    assert second.stdout.count("nothing to run") == 2 and "features of clips: 24 computed, 48 reused" in second.stdout
     made = sharing.uses(out)
     computed = made[(made["what"] == "computed") & (made["kind"] != "features")]
     assert not computed["name"].duplicated().any()
@@ -207,7 +207,7 @@ def test_a_batch_that_is_killed_goes_on_and_does_what_is_shared_once(tmp_path):
     assert "reused" in [*made.query("run == 'grid-beta=4' and kind == 'latents'")["what"]]  # of beta 1
 
     scores = pd.read_csv(out / "scores.csv.gz")
-    assert set(scores.columns) == {"run", "collection", *SCORE_COLUMNS, "set beta"}
-    assert scores["run"].nunique() == 2 and (out / "claims.html").is_file()
+    assert set(scores.columns) == {"run", "collection", *SCORE_COLUMNS, "set beta", "set latent_dim"}
+    assert scores["run"].nunique() == 3 and (out / "claims.html").is_file()
     third = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=3600)
-    assert third.stdout.count("nothing to run") == 2 and sharing.uses(out).equals(made)
+    assert third.stdout.count("nothing to run") == 3 and sharing.uses(out).equals(made)
