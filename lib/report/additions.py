@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup, Tag
 
 from lib.report.claims import registry
 
-VERDICTS = {"yes": "Holds", "no": "Does not hold", "open": "Not decided", "plain": "Description"}
+VERDICTS = {"yes": "Rule met", "no": "Rule not met", "open": "Not decided", "plain": "Description"}
 FILES = {"tab": ("tables", {"csv": "CSV", "tex": "TeX"}),
          "fig": ("figures", {"pdf": "PDF", "svg": "SVG", "png": "PNG", "json": "data"})}
 HIGHER = {"h2": ["h1", "h2"], "h3": ["h1", "h2", "h3"]}  # headings that end a section

@@ -188,7 +188,7 @@ def banner(run: Run, needs_corpus: bool = True) -> None:
         synthetic = bool(about.get("synthetic"))
         parts = [str(about.get("title", s.corpus)), f"{about['n']} tracks", f"{about.get('n_labels', '?')} labels",
                  *parts, f"{getattr(s, SEEDS.get(run.notebook.partition('_')[2], 'n_seeds'))} training seeds"]
-    notes = ["Synthetic music."] * synthetic
+    notes = ["Synthetic music and lyrics."] * synthetic
     notes += ["A trial run, too small to conclude anything from."] * (s.profile == "smoke")
     if needs_corpus and artifacts.has(run, "sampling") and len(sampled := artifacts.load(run, "sampling")):
         errors = [f"{name} (of {row['tracks used']:.0f}, ± {row['error']:.2g})" for name, row in sampled.iterrows()]

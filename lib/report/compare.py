@@ -124,7 +124,7 @@ def _runs(sides: list[Side]) -> list[str]:
     table = pd.DataFrame([{"setting": n} | {s.name: book.text(s.settings.get(n, "–")) for s in sides} for n in differ])
     out = ["<h2>The runs</h2>"]
     for side in sides:
-        note = "<strong>Synthetic music.</strong> " if side.about["synthetic"] else ""
+        note = "<strong>Synthetic music and lyrics.</strong> " if side.about["synthetic"] else ""
         note += "<strong>A trial run, too small to conclude anything from.</strong> " if side.about["trial"] else ""
         kind = "banner synthetic" if side.about["synthetic"] else "banner"
         said = f"{side.about['about']} · run on {side.about['date']}"

@@ -62,7 +62,9 @@ def again(path: Path, width: float) -> Figure | None:
 
 
 def _artists(figure: Figure) -> list[str]:
-    return [str(artist) for artist in figure.findobj()]
+    """What is in a figure and its panels, in words; their axes by name alone, since to look inside one lays it out."""
+    parts = [*figure.get_children(), *(one for ax in figure.axes for one in ax.get_children())]
+    return [str(part) for part in parts] + [name for ax in figure.axes for name in (ax.get_xlabel(), ax.get_ylabel())]
 
 
 def _plain(value: Any) -> Any:

@@ -113,8 +113,8 @@ def captured(latents: xr.Dataset, k: int, x: pd.DataFrame, values: pd.DataFrame,
     latents mu and z [track, latent], kl [latent]; x [track, D] the features they come from; values [track, property];
     labels [track]; `smaller` are latents at smaller betas (beta -> dataset), asked only about what the features carry.
     Columns: `features` (cross-validated R^2 within labels); `clusters`, `clusters within` and their `null` (shares of
-    variance); `dimensions`, `mu within`, `z within` likewise for active dimensions, of mu and of one sample;
-    `dimension`, the one that says most; `p clusters`, `p dimensions` (corrected for the number of properties and for
+    variance); `mu all`, `mu within`, `z within` likewise for active dimensions, of mu and of one sample;
+    `strongest`, the dimension that says most; `p clusters`, `p dimensions` (corrected for the number of properties and for
     being two families); and `verdict`. A property is raised when its p is at most `ALPHA` and features carry it; of one
     that is the label in other words there is nothing to ask.
     """
@@ -129,9 +129,9 @@ def captured(latents: xr.Dataset, k: int, x: pd.DataFrame, values: pd.DataFrame,
     table = pd.DataFrame({
         "features": pd.Series(r2_within(x.loc[tracks].to_numpy(float), properties, y, seed)),
         "clusters": by_cluster["marginal"], "clusters within": by_cluster["within"], "null": by_cluster["null"],
-        "p clusters": (2 * by_cluster["p"]).clip(upper=1), "dimensions": by_mu["marginal"],
+        "p clusters": (2 * by_cluster["p"]).clip(upper=1), "mu all": by_mu["marginal"],
         "mu within": by_mu["within"], "z within": by_z["within"],
-        "p dimensions": (2 * by_mu["p"]).clip(upper=1), "dimension": each.idxmax(axis=1),
+        "p dimensions": (2 * by_mu["p"]).clip(upper=1), "strongest": each.idxmax(axis=1),
     })
     carried = {name: properties[name] for name in table.index[table["features"] >= CARRIED]}
     kept = _kept(smaller or {}, carried, y, n_permutations, seed)

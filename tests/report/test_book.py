@@ -170,10 +170,10 @@ def test_pictures_keep_their_description_and_captions_are_numbered(pages):
 def test_a_finding_says_its_verdict_in_words_and_can_be_cited(pages):
     page = pages["01_data.html"]
     found = {box.p.b.get_text(): box for box in page.find_all(class_="finding")}
-    assert list(found) == ["Holds", "Does not hold", "Not decided", "Description"]
+    assert list(found) == ["Rule met", "Rule not met", "Not decided", "Description"]
     assert [row.dt.get_text() for row in page.select(".key div")] == list(found), "the key says the same"
-    assert "not as expected" in found["Does not hold"].get_text() and "expected" not in found["Holds"].p.get_text()
-    box = found["Holds"]
+    assert "not as expected" in found["Rule not met"].get_text() and "expected" not in found["Rule met"].p.get_text()
+    box = found["Rule met"]
     assert page.find(id=unquote(box.find("a", string="link")["href"][1:])) is box
     cited = box.find("button", class_="copy")["data-copy"]
     assert cited.startswith("VAE beats PCA. (Latent Genre, “01 · Rhythm & blues < soul”") and "profile smoke" in cited

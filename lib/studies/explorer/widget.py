@@ -125,7 +125,7 @@ class Explorer:
     def about(self) -> str:
         """What is shown, and its numbers, in words."""
         about = self.material.about
-        music = "Synthetic music. " if about["synthetic"] else ""
+        music = "Synthetic music and lyrics. " if about["synthetic"] else ""
         if self.material.run.settings.profile == "smoke":
             music += "A trial run, too small to conclude anything from. "
         return " ".join([f"{music}{about['title']}, {about['n']} tracks.", *map(self._about_model, self.now.models)])

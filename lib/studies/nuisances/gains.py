@@ -19,7 +19,7 @@ from lib.studies.nuisances.ladder import NO_NETWORK, Clustered, Rung
 ALPHA = 0.05
 THROUGH = "through nuisance"  # the latent sees a nuisance that goes with the label
 # What gains are over
-NOTHING, MEANS, MEANS_VAE = "nothing removed", "subtracted means", "subtracted means before the VAE"
+NOTHING, MEANS, MEANS_VAE = "uncorrected", "subtracted means", "subtracted means before the VAE"
 UNEXPLAINED = "unexplained"
 POSITIVE, NEGATIVE, OPEN, FEW = "positive", "negative", "not decided", "not decided: too few units"
 
@@ -38,14 +38,14 @@ def label_use(rung: str, goes_with_label: bool) -> str:
 
 
 def base_of(name: Rung) -> Rung:
-    """What a rung is compared with: the same network with nothing removed."""
+    """What a rung is compared with: the same network, uncorrected."""
     return Rung("", "nothing", name.network)
 
 
 def rungs(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray, units: pd.Series,
           associated: pd.DataFrame) -> pd.DataFrame:
     """Every latent of the ladder: nuisance, rung, network, NMI with labels y [track] (of all seeds, and as an interval)
-    and with the nuisance, gain over nothing removed (over seeds and units), p, and `label_use`."""
+    and with the nuisance, gain over uncorrected (over seeds and units), p, and `label_use`."""
     codes, rows = {one.name: one.codes for one in tried}, []
     for name in found.ids:
         if name.rung == "nothing":
@@ -110,7 +110,7 @@ def outcome(value: intervals.Interval, p: float, few: bool = False) -> str:
 
 def placebo_gains(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray, units: pd.Series,
                   associated: pd.DataFrame) -> pd.DataFrame:
-    """What each placebo changes against nothing removed: nuisance, placebo, rung, gain, `within` (the margin), and of
+    """What each placebo changes of the uncorrected network: nuisance, placebo, rung, gain, `within` (the margin), and of
     those outside why."""
     network, rows = ladder.networks(run)[0], []
     for one in tried:

@@ -54,7 +54,7 @@ def followed(cvae: xr.Dataset, table: pd.DataFrame, values: pd.DataFrame) -> pd.
     the strongest of all where a dimension follows none."""
     numbers, names = table[table["property"].isin(values.select_dtypes("number"))], []
     for i in leading(cvae):
-        own = numbers[numbers["dimension"] == i]
+        own = numbers[numbers["strongest"] == i]
         names.append((numbers if own.empty else own)["property"].iloc[0])
     return values.loc[cvae.track.values, names]
 
