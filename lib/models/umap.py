@@ -18,6 +18,7 @@ from lib.store.streams import stream
 
 NEIGHBOURS = 15  # UMAP's own default; not tuned
 CLOUDS = 3  # Gaussian clouds that are embedded beside the tracks
+ALL_PAIRS = 4096  # rows below which UMAP measures all pairs one by one in Python, for each seed: half of its time
 
 
 def umap(points: np.ndarray, dim: int, seeds: list[int], **options: float | str) -> np.ndarray:
@@ -25,7 +26,10 @@ def umap(points: np.ndarray, dim: int, seeds: list[int], **options: float | str)
 
     15 neighbours (its default; fewer where there are fewer points); `options` are more arguments of `umap.UMAP`.
     """
-    options = {"n_components": dim, "n_neighbors": min(NEIGHBOURS, len(points) - 2), "n_jobs": 1, **options}
+    k = min(NEIGHBOURS, len(points) - 2)
+    options = {"n_components": dim, "n_neighbors": k, "n_jobs": 1, **options}
+    if len(points) < ALL_PAIRS:
+        options["precomputed_knn"] = _with_themselves(points.astype(np.float32), k)
     with warnings.catch_warnings():  # that TensorFlow is missing, and what numba cannot keep
         warnings.simplefilter("ignore")
         with _compiling(runs.numba_folder()):
@@ -35,6 +39,15 @@ def umap(points: np.ndarray, dim: int, seeds: list[int], **options: float | str)
             found = [UMAP(**options, random_state=seeds[0]).fit_transform(points)]
         found += [UMAP(**options, random_state=seed).fit_transform(points) for seed in seeds[1:]]
     return np.stack(found).astype(np.float32)
+
+
+def _with_themselves(points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers and distances [N, k] of the k nearest rows of points [N, D], themselves among them, as UMAP wants.
+
+    From a tree, whose distances are exact: a matrix product puts a row at some distance from itself.
+    """
+    far, near = NearestNeighbors(n_neighbors=k, algorithm="ball_tree").fit(points).kneighbors(points)
+    return near.astype(np.int32), far.astype(np.float32)
 
 
 def of_nothing(points: np.ndarray, dim: int, seed: int, **options: float | str) -> np.ndarray:

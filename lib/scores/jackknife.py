@@ -106,32 +106,33 @@ def without_blocks(points: np.ndarray, ids: np.ndarray, block: np.ndarray) -> np
     Sums of distances are kept by block and cluster, so that all are taken in one pass over pairs.
     """
     n, ids, k, m = len(points), np.unique(ids, return_inverse=True)[1], len(np.unique(ids)), block.max() + 1
-    member, pair = np.zeros((m, k)), block * k + ids
-    np.add.at(member, (block, ids), 1)
-    size = member.sum(0) - member  # [block left out, cluster]
+    member, pair = np.zeros((k, m)), ids * m + block
+    np.add.at(member, (ids, block), 1)
+    size = member.sum(1, keepdims=True) - member  # [cluster, block left out]
     order = np.argsort(pair, kind="stable")
     used, starts = np.unique(pair[order], return_index=True)
-    total, left = np.zeros(m), n - member.sum(1)
+    total, left = np.zeros(m), n - member.sum(0)
     squares = (points**2).sum(1)
     for i in range(0, n, 64):
         part = slice(i, i + 64)
         distance = squares[part, None] + squares[order] - 2 * points[part] @ points[order].T
-        of_pair = np.zeros((len(distance), m * k))
+        of_pair = np.zeros((len(distance), k * m))
         of_pair[:, used] = np.add.reduceat(np.sqrt(np.maximum(distance, 0)), starts, axis=1)
-        by_block = of_pair.reshape(-1, m, k)
-        total += _widths(by_block.sum(1)[:, None] - by_block, size, ids[part], block[part])
-    return np.where((size > 0).sum(1) >= 2, total / left, np.nan)
+        by_block = of_pair.reshape(-1, k, m)
+        total += _widths(by_block.sum(2)[:, :, None] - by_block, size, ids[part], block[part])
+    return np.where((size > 0).sum(0) >= 2, total / left, np.nan)
 
 
 def _widths(sums: np.ndarray, size: np.ndarray, ids: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """Sums of silhouette widths [block left out] of some rows, from their sums of distances [row, block, cluster] to
-    the rows that are left in, `size` [block, cluster] of them."""
-    rows, here = np.arange(len(ids)), size[:, ids].T  # [row, block]
-    inside = sums[rows, :, ids] / np.maximum(here - 1, 1)
+    """Sums of silhouette widths [block left out] of some rows, from their sums of distances [row, cluster, block] to
+    the rows that are left in, `size` [cluster, block] of them."""
+    rows, here = np.arange(len(ids)), size[ids]  # [row, block]
+    inside = sums[rows, ids] / np.maximum(here - 1, 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        away = np.where(size > 0, sums / size, np.inf)
-        away[rows, :, ids] = np.inf
-        nearest = away.min(2)
+        sums /= size
+        sums[:, size == 0] = np.inf
+        sums[rows, ids] = np.inf
+        nearest = sums.min(1)
         widths = np.nan_to_num((nearest - inside) / np.maximum(nearest, inside))
     widths[here <= 1] = 0
     widths[rows, block] = 0  # is left out itself

@@ -113,9 +113,9 @@ def captured(latents: xr.Dataset, k: int, x: pd.DataFrame, values: pd.DataFrame,
     latents mu and z [track, latent], kl [latent]; x [track, D] the features they come from; values [track, property];
     labels [track]; `smaller` are latents at smaller betas (beta -> dataset), asked only about what the features carry.
     Columns: `features` (cross-validated R^2 within labels); `clusters`, `clusters within` and their `null` (shares of
-    variance); `mu all`, `mu within`, `z within` likewise for active dimensions, of mu and of one sample;
-    `strongest`, the dimension that says most; `p clusters`, `p dimensions` (corrected for the number of properties and for
-    being two families); and `verdict`. A property is raised when its p is at most `ALPHA` and features carry it; of one
+    variance); `mu all`, `mu within`, `z within` likewise for active dimensions, of mu and of one sample; `strongest`,
+    the dimension that says most; `p clusters`, `p dimensions` (corrected for the number of properties and for being
+    two families); and `verdict`. A property is raised when its p is at most `ALPHA` and features carry it; of one
     that is the label in other words there is nothing to ask.
     """
     tracks = latents.track.values

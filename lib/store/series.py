@@ -40,8 +40,9 @@ SCORERS = tuple(name for name in NEEDS if name not in {FILES[other] for other in
 WRITERS = dict.fromkeys(("labels", "features", "descriptors", "factors", "lyrics"), PREPARATION)
 WRITERS["lyrics_embeddings"] = FILES["lyrics_embeddings"]
 # Of the notebooks that could start, these start first: what the longest waits for, then what can run beside it.
-FIRST = tuple(FILES[name] for name in ("baselines", "cvae", "vae", "beta_vae", "cvae_latent_space", "conv_vae",
-                                       "conditioning_on_nuisances", "clustering_without_labels", "lyrics_embeddings"))
+FIRST = tuple(FILES[name] for name in ("baselines", "cvae", "vae", "beta_vae", "cvae_latent_space",
+                                       "conditioning_on_nuisances", "clustering_without_labels", "lyrics_embeddings",
+                                       "multimodal_fusion", "conv_vae"))
 # What the notebooks import, imported once for all of them
 PRELOADED = (
     "numpy", "pandas", "scipy.stats", "sklearn.linear_model", "xarray", "torch", "matplotlib.pyplot", "seaborn",

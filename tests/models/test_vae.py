@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lib.features import blocks
-from lib.models import theory, training
+from lib.models import theory, training, umap
 from lib.models.latents import mlp_latents, pca_latents, rebuild, restore, sweep_latents, umap_latents
 from lib.models.vae import ModelConfig, StackedVAE, kl_per_dimension
 from lib.scores import agreement, clustering, information, probes
@@ -243,6 +243,18 @@ def test_fewer_training_rows_are_nested_and_leave_the_held_out_rows_alone():
     for n, (train, out) in some.items():
         assert n - 1 <= len(train) <= n and np.array_equal(out, held)
         assert set(groups[train]).isdisjoint(groups[np.setdiff1d(np.arange(120), train)])
+
+
+@pytest.mark.slow
+def test_umap_is_given_the_neighbours_that_it_would_find():
+    """Found all at once, in place of pair by pair in Python."""
+    points = np.random.default_rng(0).normal(size=(80, 20)).astype(np.float32)
+    umap.umap(points, 2, [0], n_epochs=1)  # compiles
+    from umap import UMAP
+
+    own, given = (UMAP(n_neighbors=10, n_epochs=1, random_state=0, n_jobs=1, precomputed_knn=found).fit(points).graph_
+                  for found in ((None, None), umap._with_themselves(points, 10)))
+    assert np.abs((own - given).toarray()).max() < 1e-3
 
 
 @pytest.mark.slow

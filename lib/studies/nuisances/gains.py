@@ -110,8 +110,8 @@ def outcome(value: intervals.Interval, p: float, few: bool = False) -> str:
 
 def placebo_gains(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray, units: pd.Series,
                   associated: pd.DataFrame) -> pd.DataFrame:
-    """What each placebo changes of the uncorrected network: nuisance, placebo, rung, gain, `within` (the margin), and of
-    those outside why."""
+    """What each placebo changes of the uncorrected network: nuisance, placebo, rung, gain, `within` (the margin), and
+    of those outside why."""
     network, rows = ladder.networks(run)[0], []
     for one in tried:
         for kind in placebos.KINDS:
