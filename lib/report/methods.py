@@ -132,7 +132,7 @@ def to_latex(blocks: Sequence[Block]) -> str:
         elif block.kind == "text":
             out.append(text + "\n")
         else:
-            widths = "".join(f"p{{{share:.2f}\\linewidth}}" for share in _shares(block))
+            widths = "".join(f"p{{\\dimexpr{share:.3f}\\linewidth-2\\tabcolsep}}" for share in _shares(block))
             label = f"tab:methods-{block.name.replace('_', '-')}"
             rows = latex.rows(_shown(block), widths, environment="longtable",
                               caption=text, label=label)
@@ -150,6 +150,8 @@ def _shown(block: Block) -> pd.DataFrame:
 
 
 def _shares(block: Block) -> list[float]:
-    """Widths of a table's columns, as shares of a line, by the longest text in each."""
-    longest = [max(8, *(min(60, len(row[i])) for row in (block.head, *block.rows))) for i in range(len(block.head))]
-    return [0.9 * length / sum(longest) for length in longest]
+    """Widths of a table's columns, as shares of a line, by the longest text in each; none is narrower than a word."""
+    columns = list(zip(block.head, *block.rows, strict=True))
+    words = [max(len(word) for text in column for word in text.split() or [""]) + 3 for column in columns]
+    longest = [max(8, words[i], *(min(60, len(text)) for text in column)) for i, column in enumerate(columns)]
+    return [length / sum(longest) for length in longest]
