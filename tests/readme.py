@@ -2,11 +2,13 @@
 
 `figures/readme.yaml` lists what README quotes: of which run (the name of its folder), and there which number of which
 finding, or the mean over which rows of the score table. What was printed, the runs' commits, and the table of claims
-(`figures/claims.csv`) are kept beside it, so that a test can compare README with them where no run is.
+(`figures/claims.csv`) are kept beside it, so that a test can compare README with them where no run is. The pages of the
+book that README shows (`figures/pages.png`) are drawn with Chromium.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from pathlib import Path
@@ -16,15 +18,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pandas as pd  # noqa: E402
 import yaml  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from lib.report import replication  # noqa: E402
 from lib.runner import batch  # noqa: E402
 from lib.scores.intervals import Interval, interval  # noqa: E402
 from lib.store import artifacts, runs  # noqa: E402
 from lib.store.series import NOTEBOOKS, ROOT  # noqa: E402
+from tests import browsing  # noqa: E402
 
 README, NUMBERS, CLAIMS = ROOT / "README.md", ROOT / "figures" / "readme.yaml", ROOT / "figures" / "claims.csv"
 BLOCK = re.compile(r"(?<=<!-- claims -->\n).*?(?=<!-- /claims -->)", re.DOTALL)
+GALLERY = ROOT / "figures" / "pages.png"
+PAGES = {"00_overview": "body", "05_beta_vae": "#fig-beta_active", "09_cvae_latent_space": "#fig-paradox_planes"}
 STYLES = {replication.HOLDS: "**{}**", replication.REVERSED: "*{}*"}
 
 
@@ -89,6 +95,22 @@ def _cell(row: Any) -> str:
     return f"{STYLES.get(row.state, '{}').format(effect)} [{', '.join(ends)}]"
 
 
+def gallery(book: Path) -> None:
+    """Draw `PAGES` of a book beside each other."""
+    shots = []
+    with browsing.chromium() as browser:
+        page, _ = browsing.watched(browser, viewport={"width": 1080, "height": 1200}, reduced_motion="reduce")
+        for name, top in PAGES.items():
+            page.goto((book / f"{name}.html").as_uri())
+            page.evaluate("top => document.querySelector(top).scrollIntoView()", top)
+            page.wait_for_timeout(500)
+            shots.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize((540, 600), Image.LANCZOS))
+    whole = Image.new("RGB", (540 * len(shots) + 12 * (len(shots) - 1), 600), "#bbbbbb")
+    for i, shot in enumerate(shots):
+        whole.paste(shot, (552 * i, 0))
+    whole.quantize(256).save(GALLERY, optimize=True)
+
+
 def main(root: Path) -> None:
     found = batch.load(NOTEBOOKS / "corpora.yaml")
     about, text = yaml.safe_load(NUMBERS.read_text()), README.read_text()
@@ -106,6 +128,7 @@ def main(root: Path) -> None:
     README.write_text(BLOCK.sub(lambda _: markdown(claims, titles(about)), text))
     head = "".join(re.findall(r"^#.*\n", NUMBERS.read_text(), re.MULTILINE))
     NUMBERS.write_text(head + yaml.safe_dump(about, sort_keys=False, width=120, default_flow_style=None))
+    gallery(folders["built-in"] / "html")
 
 
 if __name__ == "__main__":
