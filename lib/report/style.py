@@ -204,17 +204,25 @@ def _break_lines(figure: Figure, panels: list[Axes]) -> bool:
         middle, level = width * (box.x0 + box.x1) / 2, height * (box.y0 + box.y1) / 2
         across = min(2 * min(middle, width - middle), width / columns if columns > 1 else width) - 0.08
         right = min([other.x0 for other in boxes if other.x0 > box.x1] or [1])
-        rooms = ((ax.xaxis.label, 0, across), (ax.yaxis.label, 1, 2 * min(level, height - level)),
-                 (ax._left_title, 0, width * (right - box.x0) - 0.05))
-        for text, side, room in rooms:
-            said = text.get_text()
-            takes = text.get_window_extent().size[side] / figure.dpi if said else 0
-            if takes > room:
-                letters = max(map(len, said.split("\n")))
-                text.set_text(textwrap.fill(" ".join(said.split("\n")), max(8, int(letters * room / takes)),
-                                            break_long_words=False))
-                broken = True
+        broken |= _break_line(figure, ax.xaxis.label, 0, across)
+        broken |= _break_line(figure, ax.yaxis.label, 1, 2 * min(level, height - level))
+        broken |= _break_line(figure, ax._left_title, 0, width * (right - box.x0) - 0.05)
+    for ax in (ax for ax in figure.axes if ax.get_label() == "<colorbar>"):
+        level = height * (ax.get_position().y0 + ax.get_position().y1) / 2
+        broken |= _break_line(figure, ax.yaxis.label, 1, 2 * min(level, height - level))
     return broken
+
+
+def _break_line(figure: Figure, text: Text, side: int, room: float) -> bool:
+    """Break a text that takes more than its `room` (inches) across (side 0) or up (1); was it broken?"""
+    said = text.get_text()
+    takes = text.get_window_extent().size[side] / figure.dpi if said else 0
+    if takes <= room:
+        return False
+    letters = max(map(len, said.split("\n")))
+    text.set_text(textwrap.fill(" ".join(said.split("\n")), max(8, int(letters * room / takes)),
+                                break_long_words=False))
+    return True
 
 
 def name_label(figure: Figure, label: str) -> None:

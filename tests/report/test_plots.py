@@ -287,6 +287,9 @@ def test_what_would_be_cut_gets_room_and_long_names_are_broken():
     axes[1].text(1, 0.5, "beyond the edge of the figure")
     style.settle(figure)
     assert style.overhang(figure).max() < 0.03 and "\n" in axes[0].get_xlabel()
+    low = plots.heat(pd.DataFrame(np.ones((4, 60))), label="the mean of something, in its standard deviations")
+    style.settle(low)
+    assert style.overhang(low).max() < 0.03 and "\n" in low.axes[1].get_ylabel()
     assert [ax.get_title(loc="left")[0] for ax in axes] == ["a", "b"]
 
 

@@ -26,4 +26,4 @@ def profiles(x: pd.DataFrame, labels: pd.Series) -> Figure:
     """Mean of each standardised feature of x [track, D] within each label."""
     scaled = (x - x.mean()) / x.std().replace(0, 1)
     means = scaled.groupby(labels.loc[x.index]).mean()
-    return plots.heat(means, label="mean, standard deviations", diverging=True)
+    return plots.heat(means, label="mean z-score", diverging=True)
