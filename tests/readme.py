@@ -1,4 +1,5 @@
-"""Fill README.md with the numbers of finished runs: `make readme ARGS="build/corpora"`, a folder of runs.
+"""Fill README.md with the numbers of finished runs: `make readme ARGS="build/corpora"`, a folder of runs; what README
+quotes of runs that are not there stays.
 
 `figures/readme.yaml` lists what README quotes: of which run (the name of its folder), and there which number of which
 finding, or the mean over which rows of the score table. What was printed, the runs' commits, and the table of claims
@@ -12,7 +13,7 @@ import io
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -32,6 +33,13 @@ BLOCK = re.compile(r"(?<=<!-- claims -->\n).*?(?=<!-- /claims -->)", re.DOTALL)
 GALLERY = ROOT / "figures" / "pages.png"
 PAGES = {"00_overview": "body", "05_beta_vae": "#fig-beta_active", "09_cvae_latent_space": "#fig-paradox_planes"}
 STYLES = {replication.HOLDS: "**{}**", replication.REVERSED: "*{}*"}
+
+
+class Known(NamedTuple):
+    """What an earlier table says of a claim on one run."""
+
+    state: str
+    effect: Interval
 
 
 def titles(about: dict[str, Any]) -> dict[str, str]:
@@ -54,7 +62,7 @@ def printed(folder: Path, entry: dict[str, Any]) -> str:
             table = table[table[column] == wanted]
         value = interval(table.groupby("seed")["value"].mean())
     part = entry.get("part")
-    return format(getattr(value, part) if part else value, entry["format"])
+    return format(getattr(value, part) if part else value, entry["format"]).replace("%", " %")
 
 
 def pattern(entry: dict[str, Any]) -> str:
@@ -63,9 +71,11 @@ def pattern(entry: dict[str, Any]) -> str:
     return rf"(?P<kept>{before}\s*){number}" if before else rf"(?P<kept>){number}"
 
 
-def claims_of(folders: dict[str, Path], collections: dict[str, str]) -> pd.DataFrame:
-    """What each run says of each general claim, and on how many collections it holds."""
-    found = {name: replication.verdicts(findings_of(folder)) for name, folder in folders.items()}
+def claims_of(folders: dict[str, Path], collections: dict[str, str], before: pd.DataFrame) -> pd.DataFrame:
+    """What each run says of each general claim, and on how many collections it holds; of runs that are not there, what
+    was known `before`."""
+    found = {name: replication.verdicts(findings_of(folder)) if folder.is_dir() else _known(before, name)
+             for name, folder in folders.items()}
     rows = []
     for claim, about in replication.general().items():
         states = {run: one[claim].state if claim in one else replication.ABSENT for run, one in found.items()}
@@ -77,6 +87,13 @@ def claims_of(folders: dict[str, Path], collections: dict[str, str]) -> pd.DataF
             rows.append({"claim": about["says"], "run": run, "state": states[run], "effect": effect.mean,
                          "low": effect.low, "high": effect.high, "holds": holds})
     return pd.DataFrame(rows).round(7)
+
+
+def _known(before: pd.DataFrame, run: str) -> dict[str, Known]:
+    """A run's rows of an earlier table of claims, by claim."""
+    names = {about["says"]: claim for claim, about in replication.general().items()}
+    return {names[row.claim]: Known(row.state, Interval(row.effect, row.low, row.high, 0))
+            for row in before[before["run"] == run].itertuples() if row.claim in names}
 
 
 def markdown(claims: pd.DataFrame, titles: dict[str, str]) -> str:
@@ -116,19 +133,23 @@ def main(root: Path) -> None:
     about, text = yaml.safe_load(NUMBERS.read_text()), README.read_text()
     folders = {name: root / name for name in about["runs"]}
     for entry in about["numbers"]:
+        if not folders[entry["run"]].is_dir():
+            continue
         new = printed(folders[entry["run"]], entry)
         text, n = re.subn(pattern(entry), lambda found, new=new: found["kept"] + new, text)
         if n != 1:
             sys.exit(f"README.md says {entry['printed']!r} {n} times: mend {NUMBERS.relative_to(ROOT)}")
         entry["printed"] = new
     for name, known in about["runs"].items():
-        known["commit"] = runs.read_record(folders[name]).get("origin", known)["commit"]
-    claims = claims_of(folders, found.collections)
+        if folders[name].is_dir():
+            known["commit"] = runs.read_record(folders[name]).get("origin", known)["commit"]
+    claims = claims_of(folders, found.collections, pd.read_csv(CLAIMS, keep_default_na=False, na_values=[""]))
     claims.to_csv(CLAIMS, index=False)
     README.write_text(BLOCK.sub(lambda _: markdown(claims, titles(about)), text))
     head = "".join(re.findall(r"^#.*\n", NUMBERS.read_text(), re.MULTILINE))
     NUMBERS.write_text(head + yaml.safe_dump(about, sort_keys=False, width=120, default_flow_style=None))
-    gallery(folders["built-in"] / "html")
+    if folders["built-in"].is_dir():
+        gallery(folders["built-in"] / "html")
 
 
 if __name__ == "__main__":
