@@ -19,7 +19,7 @@ from lib.studies.nuisances.ladder import NO_NETWORK, Clustered, Rung
 ALPHA = 0.05
 THROUGH = "through nuisance"  # the latent sees a nuisance that goes with the label
 # What gains are over
-NOTHING, MEANS, MEANS_VAE = "uncorrected", "subtracted means", "subtracted means before the VAE"
+NOTHING, MEANS, MEANS_VAE = "no correction", "subtracted means", "subtracted means before the VAE"
 UNEXPLAINED = "unexplained"
 POSITIVE, NEGATIVE, OPEN, FEW = "positive", "negative", "not decided", "not decided: too few units"
 
@@ -45,7 +45,7 @@ def base_of(name: Rung) -> Rung:
 def rungs(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray, units: pd.Series,
           associated: pd.DataFrame) -> pd.DataFrame:
     """Every latent of the ladder: nuisance, rung, network, NMI with labels y [track] (of all seeds, and as an interval)
-    and with the nuisance, gain over uncorrected (over seeds and units), p, and `label_use`."""
+    and with the nuisance, gain over no correction (over seeds and units), p, and `label_use`."""
     codes, rows = {one.name: one.codes for one in tried}, []
     for name in found.ids:
         if name.rung == "nothing":

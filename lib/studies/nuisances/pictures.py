@@ -40,7 +40,7 @@ def ladder(table: pd.DataFrame, base: pd.DataFrame) -> Figure:
         ax.set_xlabel("NMI with {label}")
     handles = [Line2D([], [], color=PALETTE[i], marker=MARKERS[i], ls="", label=network)
                for i, network in enumerate(networks)]
-    handles.append(Line2D([], [], color=GREY, ls="--", lw=0.9, label="uncorrected"))
+    handles.append(Line2D([], [], color=GREY, ls="--", lw=0.9, label="no correction"))
     if table["label_use"].ne("none").any():
         through = "depends on a nuisance associated with {label}"
         handles.append(Line2D([], [], color=GREY, marker="o", mfc="white", ls="", label=through))

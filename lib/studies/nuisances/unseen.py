@@ -60,7 +60,7 @@ def _nmi(run: Run, points: np.ndarray, y: np.ndarray, k: int, fold: int) -> floa
 
 
 def table(found: pd.DataFrame) -> pd.DataFrame:
-    """Of `agreements`, each rung: NMI, gain over uncorrected (paired over folds), does it use new tracks."""
+    """Of `agreements`, each rung: NMI, gain over no correction (paired over folds), does it use new tracks."""
     return pd.DataFrame([{"rung": rung, "nmi": intervals.of_metric(found[rung], "nmi"),
                           "gain": intervals.paired(found[rung], found["nothing"]) if rung != "nothing" else "",
                           "uses new tracks": RUNGS[rung]} for rung in found])
