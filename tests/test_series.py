@@ -169,6 +169,15 @@ def test_series_leaves_scores_findings_and_figures(smoke):
     assert set(controls) == {"02_lyrics_embeddings", "08_multimodal_fusion", "10_conditioning_on_nuisances"}
 
 
+SHARES = re.compile(r"(?:NMI|accuracy|purity) [\d.]+ \[([-\d.]+), ([-\d.]+)\]")  # without a sign: no difference
+
+
+def test_no_interval_that_a_run_prints_leaves_its_range(smoke):
+    texts = [one["text"] for record in runs.load_records(smoke[0]).values() for one in record["findings"]]
+    found = {match[0]: tuple(map(float, match.groups())) for text in texts for match in SHARES.finditer(text)}
+    assert found and not {said for said, (low, high) in found.items() if low < 0 or high > 1}
+
+
 def test_series_again_runs_nothing(smoke):
     folder, _, command = smoke
     before = (folder / "scores.csv").read_bytes()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lib.scores import agreement, clustering, probes, properties
-from lib.scores.intervals import in_window, interval
+from lib.scores.intervals import NOT_NEGATIVE, in_window, interval
 from lib.store.arithmetic import standardised
 
 
@@ -29,7 +29,7 @@ def difficulty(mfcc: np.ndarray, labels: np.ndarray, vae_active: np.ndarray | No
         ("eigenvalues above 2, within-genre covariance", above_two["within-genre"], 2, 4),
     ]
     if vae_active is not None and cvae_active is not None:
-        rows += [("active dimensions of a VAE at beta 4", interval(vae_active), 3, 4),
-                 ("active dimensions of a CVAE at beta 4", interval(cvae_active), 1.5, 2.5)]
+        rows += [("active dimensions of a VAE at beta 4", interval(vae_active, within=NOT_NEGATIVE), 3, 4),
+                 ("active dimensions of a CVAE at beta 4", interval(cvae_active, within=NOT_NEGATIVE), 1.5, 2.5)]
     table = pd.DataFrame(rows, columns=["quantity", "value", "low", "high"])
     return table.assign(met=[in_window(*row[1:]) for row in rows])

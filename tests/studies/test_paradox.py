@@ -568,3 +568,8 @@ def test_a_matched_gaussian_has_the_means_and_the_covariance_and_nothing_else(ri
     ring = [np.hypot(v[:, :20].mean(1), v[:, 20:].mean(1)).std() for v in (inside, others)]
     assert np.abs(np.cov(inside.T) - np.cov(others.T)).max() < 0.35 and ring[1] > 2 * ring[0]
     assert nulls.permuted_labels(rings.genre, 0).value_counts().equals(rings.genre.value_counts())
+
+
+def test_accuracies_of_probes_stay_between_0_and_1():
+    found = rules.still_read(pd.Series([0.6, 0.5, 0.7]), pd.Series([0.99, 0.6, 0.95]), 0.5)
+    assert found["curved"].high == 1 and 0 < found["linear"].low < found["linear"].high < 1

@@ -79,7 +79,7 @@ def lost(conditional: pd.Series, plain: pd.Series, chance: float = 0.0) -> Rulin
 def still_read(linear: pd.Series, curved: pd.Series, chance: float) -> Ruling:
     """Is the label still read from mu? Accuracies [seed] of a linear probe where the decoder alone is given the label,
     and of one with an RBF kernel where both sides are; `chance` is that under permuted labels."""
-    a, b = intervals.interval(linear), intervals.interval(curved)
+    a, b = (intervals.interval(read, within=intervals.SHARE) for read in (linear, curved))
     return ruling(_by_interval(a, min(a.low, b.low) > chance),
                   "both intervals lie above the accuracy under permuted labels", linear=a,
                   curved=b, chance=chance)
