@@ -62,7 +62,7 @@ class Settings(BaseModel):
     hidden: tuple[PositiveInt, ...] = Field((128, 64), description="widths of the encoder's hidden layers")
     latent_dim: int = Field(10, ge=1)
     label_dim: int = Field(8, ge=1, description="size of the CVAE's label embedding")
-    beta: float = Field(4.0, gt=0, description="the beta of the beta-VAE and of the earlier study's CVAE")
+    beta: float = Field(4.0, gt=1, description="the beta of the beta-VAE and of the CVAE, compared with 1")
     betas: tuple[PositiveFloat, ...] = Field((0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), min_length=1,
                                              description="beta sweep")
 

@@ -42,10 +42,10 @@ def test_a_grid_is_a_run_for_each_combination(tmp_path):
 defaults: {profile: smoke, settings: {n_seeds: 2}}
 runs:
   - {name: a, corpus: controlled, settings: {beta: 2}}
-  - {name: g, collection: synthetic, grid: {beta: [1, 4], latent_dim: [5, 10]}}
+  - {name: g, collection: synthetic, grid: {beta: [2, 4], latent_dim: [5, 10]}}
 """))
     assert [entry.name for entry in found.entries] == [
-        "a", "g-beta=1-latent_dim=5", "g-beta=1-latent_dim=10", "g-beta=4-latent_dim=5", "g-beta=4-latent_dim=10"]
+        "a", "g-beta=2-latent_dim=5", "g-beta=2-latent_dim=10", "g-beta=4-latent_dim=5", "g-beta=4-latent_dim=10"]
     assert found.entries[0].settings == {"n_seeds": 2, "beta": 2}
     assert found.entries[4].settings == {"n_seeds": 2, "beta": 4, "latent_dim": 10}
     assert {entry.profile for entry in found.entries} == {"smoke"}

@@ -85,7 +85,8 @@ LONG = "x" * 300
 MISTAKES = [
     (["--jobs", "-3"], "--jobs -3"), (["--only", ""], "no such notebook"), (["--only", "b,c"], "no such notebook"),
     (["--set", "=3"], "no setting ''"), (["--set", "epochs="], "key=value"), (["--set", "epochs=abc"], "'epochs'"),
-    (["--set", "epochs=1e400"], "'epochs'"), (["--set", "betas=3"], "'betas'"), (["--set", "betas=[]"], "'betas'"),
+    (["--set", "epochs=1e400"], "'epochs'"), (["--set", "beta=1"], "greater than 1"),
+    (["--set", "betas=3"], "'betas'"), (["--set", "betas=[]"], "'betas'"),
     (["--set", "betas=[1, a]"], "'betas.1'"), (["--set", "betas=[.nan]"], "'betas.0'"),
     (["--set", "betas=[0]"], "'betas.0'"), (["--set", "hidden=[-3]"], "'hidden.0'"),
     (["--set", "learning_rate=.inf"], "'learning_rate'"), (["--set", "seed=99999999999999999999"], "'seed'"),
