@@ -128,7 +128,7 @@ def test_a_batch_of_four_runs_that_is_killed_goes_on(tmp_path):
 
 
 def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path, capsys):
-    file = write(tmp_path, "{defaults: {profile: smoke}, runs: [{name: x, grid: {beta: [1, 4]}}]}")
+    file = write(tmp_path, "{defaults: {profile: smoke}, runs: [{name: x, grid: {beta: [2, 4]}}]}")
     assert run_notebooks.main(["--batch", str(file), "--out", str(tmp_path / "out"), "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert said.count("notebooks to run") == 2 and '{"beta": 4}' in said and not (tmp_path / "out").exists()
@@ -136,7 +136,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path, capsys):
 
 def test_one_run_of_a_batch_can_be_asked_for(tmp_path, capsys):
     """For the tasks of an array job: each lists, or makes, its own."""
-    file = write(tmp_path, "{defaults: {profile: smoke}, runs: [{name: x, grid: {beta: [1, 4]}}]}")
+    file = write(tmp_path, "{defaults: {profile: smoke}, runs: [{name: x, grid: {beta: [2, 4]}}]}")
     call = ["--batch", str(file), "--out", str(tmp_path / "out"), "--dry-run", "--nth"]
     assert run_notebooks.main([*call, "2"]) == 0
     said = capsys.readouterr().out
@@ -146,7 +146,7 @@ def test_one_run_of_a_batch_can_be_asked_for(tmp_path, capsys):
 
 
 def test_a_dry_run_reckons_with_what_finished_runs_took(tmp_path, toys, capsys):
-    file = write(tmp_path, "{defaults: {profile: smoke}, runs: [{name: x, grid: {beta: [1, 4]}}, {profile: default}]}")
+    file = write(tmp_path, "{defaults: {profile: smoke}, runs: [{name: x, grid: {beta: [2, 4]}}, {profile: default}]}")
     call = ["--batch", str(file), "--out", str(tmp_path / "out"), "--no-html", "--dry-run"]
     run_notebooks.main(call, toys)
     assert "3 run(s) whose like has not been run yet" in capsys.readouterr().out
