@@ -2,9 +2,10 @@
 quotes of runs that are not there stays.
 
 `figures/readme.yaml` lists what README quotes: of which run (the name of its folder), and there which number of which
-finding, or the mean over which rows of the score table. What was printed, the runs' commits, and the table of claims
-(`figures/claims.csv`) are kept beside it, so that a test can compare README with them where no run is. The pages of the
-book that README shows (`figures/pages.png`) are drawn with Chromium.
+finding, or the mean over which rows of the score table; or of which meeting of the consensus row. What was printed,
+the runs' commits, and the table of claims (`figures/claims.csv`) are kept beside it, so that a test can compare
+README with them where no run is. The pages of the book that README shows (`figures/pages.png`) are drawn with
+Chromium.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from lib.runner import batch  # noqa: E402
 from lib.scores.intervals import Interval, interval  # noqa: E402
 from lib.store import artifacts, runs  # noqa: E402
 from lib.store.series import NOTEBOOKS, ROOT  # noqa: E402
+from lib.studies.unsupervised import consensus  # noqa: E402
 from tests import browsing  # noqa: E402
 
 README, NUMBERS, CLAIMS = ROOT / "README.md", ROOT / "figures" / "readme.yaml", ROOT / "figures" / "claims.csv"
@@ -53,7 +55,9 @@ def findings_of(folder: Path) -> dict[str, dict[str, Any]]:
 
 def printed(folder: Path, entry: dict[str, Any]) -> str:
     """A number as README prints it."""
-    if "finding" in entry:
+    if "meeting" in entry:
+        value = _met(entry)
+    elif "finding" in entry:
         value = findings_of(folder)[entry["finding"]]["numbers"][entry["number"]]
         value = Interval(*value) if isinstance(value, list) else value
     else:
@@ -63,6 +67,14 @@ def printed(folder: Path, entry: dict[str, Any]) -> str:
         value = interval(table.groupby("seed")["value"].mean())
     part = entry.get("part")
     return format(getattr(value, part) if part else value, entry["format"]).replace("%", " %")
+
+
+def _met(entry: dict[str, Any]) -> Interval | float:
+    """A number of one of the meetings of the consensus row (`tests/meetings.py`)."""
+    row, number = pd.read_csv(consensus.RESULTS).set_index("name").loc[entry["meeting"]], entry["number"]
+    if f"{number}_low" not in row:
+        return float(row[number])
+    return Interval(row[number], row[f"{number}_low"], row[f"{number}_high"], int(row["seeds"]))
 
 
 def pattern(entry: dict[str, Any]) -> str:
@@ -133,9 +145,10 @@ def main(root: Path) -> None:
     about, text = yaml.safe_load(NUMBERS.read_text()), README.read_text()
     folders = {name: root / name for name in about["runs"]}
     for entry in about["numbers"]:
-        if not folders[entry["run"]].is_dir():
+        folder = folders.get(entry.get("run"), Path())
+        if not folder.is_dir():
             continue
-        new = printed(folders[entry["run"]], entry)
+        new = printed(folder, entry)
         text, n = re.subn(pattern(entry), lambda found, new=new: found["kept"] + new, text)
         if n != 1:
             sys.exit(f"README.md says {entry['printed']!r} {n} times: mend {NUMBERS.relative_to(ROOT)}")

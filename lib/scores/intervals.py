@@ -24,19 +24,14 @@ class Interval(NamedTuple):
 
     def __format__(self, spec: str) -> str:
         spec = spec or ".3f"
-        mean, low, high = (_without_minus_zero(value, spec) for value in self[:3])
-        return f"{mean} (n = {self.n})" if self.n < 2 or not np.isfinite(self.low) else f"{mean} [{low}, {high}]"
+        if self.n < 2 or not np.isfinite(self.low):
+            return f"{self.mean:{spec}} (n = {self.n})"
+        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
     @property
     def excludes_zero(self) -> bool:
         """Does the interval lie on one side of zero?"""
         return bool(self.low > 0 or self.high < 0)
-
-
-def _without_minus_zero(value: float, spec: str) -> str:
-    """A number in a format; what is rounded to zero has no minus."""
-    text = format(value, spec)
-    return format(abs(value), spec) if text.strip("-0.%") == "" else text
 
 
 ANY, NOT_NEGATIVE, SHARE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)
