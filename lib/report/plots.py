@@ -126,7 +126,9 @@ def _rows(ax: Axes | None, names: Sequence[str], xlabel: str, title: str = "", h
         lines = 1 + max((name.count("\n") for name in names), default=0)
         ax = style.new(wide, 0.95 + len(names) * max(height, 0.13 * lines))[1]
     ax.set(yticks=rows, yticklabels=names, xlabel=shown(xlabel), title=title, ylim=(-0.7, len(names) - 0.3))
-    ax.locator_params(axis="x", nbins=max(3, round(1.2 * ax.figure.get_figwidth() / ax.get_gridspec().ncols)))
+    longest = max((len(line) for name in names for line in name.split("\n")), default=0)
+    room = (ax.figure.get_figwidth() - style.LETTER * longest) / ax.get_gridspec().ncols
+    ax.locator_params(axis="x", nbins=max(3, round(1.6 * room)))
     return ax, rows
 
 

@@ -200,9 +200,9 @@ def _break_lines(figure: Figure, panels: list[Axes]) -> bool:
     boxes = [ax.get_position() for ax in panels]
     broken = False
     for ax, box in zip(panels, boxes, strict=True):
-        columns = ax.get_subplotspec().get_gridspec().ncols
         middle, level = width * (box.x0 + box.x1) / 2, height * (box.y0 + box.y1) / 2
-        across = min(2 * min(middle, width - middle), width / columns if columns > 1 else width) - 0.08
+        beside = [abs(width * (other.x0 + other.x1) / 2 - middle) for other in boxes if abs(other.x0 - box.x0) > 0.01]
+        across = min([2 * middle, 2 * (width - middle), *beside]) - 0.12
         right = min([other.x0 for other in boxes if other.x0 > box.x1] or [1])
         broken |= _break_line(figure, ax.xaxis.label, 0, across)
         broken |= _break_line(figure, ax.yaxis.label, 1, 2 * min(level, height - level))

@@ -66,7 +66,7 @@ def _disentanglement_and_nmi(ax: Axes, measured: pd.DataFrame, linear: pd.DataFr
         say(ax, f"{name}, NMI: {listed([f'beta {beta:g}' for beta in part['beta']], part['nmi'])}")
     ax.axvline(0, color=GREY, lw=0.8)
     ax.axhline(null, color=GREY, ls=":", lw=1.1, label="permuted labels")
-    ax.set(xlabel=f"disentanglement of {known}, above random rotation", ylabel="NMI with {label}")
+    ax.set(xlabel=f"excess disentanglement of {known}", ylabel="NMI with {label}")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
