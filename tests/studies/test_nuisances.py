@@ -156,7 +156,7 @@ def sung(tmp_path_factory):
     rng, n = RNG(5), len(x)
     voice = rng.permutation(np.arange(n) % 12)
     x = x + 2.5 * rng.standard_normal((12, 40))[voice]
-    groups = {"singer": voice, "nothing": rng.permutation(voice), "style": np.unique(genre, return_inverse=True)[1]}
+    groups = {"singer": voice, "coin": rng.permutation(voice), "style": np.unique(genre, return_inverse=True)[1]}
     tried = [made(name, pd.Series([f"{name} {c:02d}" for c in codes], x.index), x) for name, codes in groups.items()]
     latents = ladder.without_network(run, x, tried) | ladder.trained(run, x, tried)
     y, k = np.unique(genre, return_inverse=True)[1], genre.nunique()
@@ -170,17 +170,17 @@ def sung(tmp_path_factory):
 def test_a_dominant_voice_is_taken_out_and_what_says_nothing_gains_nothing(sung):
     family = sung.family.set_index(["nuisance", "rung", "over"])["outcome"]
     assert set(family["singer"].xs(gains.NOTHING, level="over")) == {gains.POSITIVE}
-    assert gains.POSITIVE not in set(family["nothing"].xs(gains.NOTHING, level="over"))
+    assert gains.POSITIVE not in set(family["coin"].xs(gains.NOTHING, level="over"))
     assert set(family["style"].xs(gains.NOTHING, level="over")) <= {gains.NEGATIVE, gains.OPEN}
-    assert sung.associated["goes with label"].to_dict() == {"singer": False, "nothing": False, "style": True}
+    assert sung.associated["goes with label"].to_dict() == {"singer": False, "coin": False, "style": True}
     ruling = rules.something_to_remove(sung.family, sung.associated)
-    assert ruling["verdict"] is True and "singer" in ruling["pays"] and "nothing" in ruling["rest"]
+    assert ruling["verdict"] is True and "singer" in ruling["pays"] and "coin" in ruling["rest"]
 
 
 @pytest.mark.slow
 def test_the_verdict_is_no_where_a_nuisance_explains_nothing(sung):
-    rows = sung.family[sung.family["nuisance"] == "nothing"]
-    associated = sung.associated.loc[["nothing"]]
+    rows = sung.family[sung.family["nuisance"] == "coin"]
+    associated = sung.associated.loc[["coin"]]
     assert rules.something_to_remove(rows, associated)["verdict"] is False
     assert rules.network_pays(rows, gains.NOTHING)["verdict"] is False
     assert not rules.gained(rows.iloc[0])["verdict"] and not rules.goes_along(associated)["verdict"]
@@ -193,7 +193,7 @@ def test_what_depends_on_a_group_that_goes_with_the_label_is_marked(sung):
     assert set(marked["nuisance"]) == {"style"} and set(marked["rung"]) == set(ladder.GIVEN)
     assert set(rows["network"]) == {NO_NETWORK, "beta 1", "beta 4"} and gains.THROUGH in labels.LABEL_USE
     base = gains.without(sung.clusters, sung.tried, sung.y)
-    assert set(base["network"]) == {NO_NETWORK, "beta 1", "beta 4"} and {"singer", "nothing"} <= set(base)
+    assert set(base["network"]) == {NO_NETWORK, "beta 1", "beta 4"} and {"singer", "coin"} <= set(base)
 
 
 @pytest.mark.slow
@@ -222,7 +222,7 @@ def test_probes_read_the_voice_without_conditioning_and_less_of_it_with(sung):
 @pytest.mark.slow
 def test_theory_of_what_leaves(sung):
     table = explaining.beside(sung.run, sung.latents, sung.x, sung.tried).set_index(["nuisance", "beta"])
-    assert table.loc[("singer", 1.0), "leaves, theory"] > 1 > abs(table.loc[("nothing", 1.0), "leaves, theory"])
+    assert table.loc[("singer", 1.0), "leaves, theory"] > 1 > abs(table.loc[("coin", 1.0), "leaves, theory"])
     leaves = table["leaves"].map(lambda one: one.mean)
     assert leaves["singer", 1.0] > 2 * leaves.drop("singer").abs().max()
     exact = table.reset_index().assign(leaves=[interval([value]) for value in table["leaves, theory"]])
