@@ -12,6 +12,7 @@ from lib.report import rules
 from lib.scores.intervals import Interval
 
 NOTHING = "–"
+SHORT = 2  # decimals of numbers that are printed whole
 UNLIKE = 1000  # from this ratio of its largest to its smallest number on, a column holds quantities of several kinds
 
 
@@ -36,8 +37,10 @@ def _of_intervals(spans: Sequence[Interval], most: int) -> int:
 
 def _of_numbers(values: Iterable[float], most: int) -> int:
     values = list(values)
-    if all(value.is_integer() for value in values):
-        return 0
+    short = SHORT if max(map(abs, values), default=0) < 100 else 0
+    exact = next((n for n in range(short + 1) if all(round(value, n) == value for value in values)), None)
+    if exact is not None:  # counts, and settings such as beta 0.25
+        return exact
     return _clip(most - math.floor(math.log10(max(1, *map(abs, values), 1))), most)
 
 

@@ -145,6 +145,12 @@ def at_least_one(n: int) -> Ruling:
     return ruling(n > 0, "at least one {value}", n=n)
 
 
+@rule
+def none_at_all(n: int) -> Ruling:
+    """Is there none?"""
+    return ruling(n == 0, "no {value}", n=n)
+
+
 # --- predictions made before a run ------------------------------------------------------------------------------------
 def judge(prediction: str, change: Interval, margin: float = MARGIN) -> bool | None:
     """Did a prediction hold? None where the interval of the paired change tells neither, so that noise helps nobody.

@@ -320,6 +320,7 @@ def test_figures_of_pages_take_its_colours_and_have_ids_of_their_own():
     ([interval([0.301, 0.303]), interval([0.2, 0.4])], ["0.30 [0.29, 0.31]", "0.30 [-0.97, 1.57]"]),
     ([0.00001, 0.25], ["< 0.001", "0.250"]), ([np.nan, True, "a"], ["–", "yes", "a"]),
     ([interval([100.0, 140.0])], ["120 [-134, 374]"]), ([256, 8], ["256", "8"]), ([1.5, 250.0], ["1.5", "250.0"]),
+    ([0.25, 1.0, 32.0], ["0.25", "1.00", "32.00"]), ([0.25, 3.14159, 32.0], ["0.25", "3.14", "32.00"]),
 ])
 def test_numbers_have_the_digits_they_deserve(cells, said):
     assert digits.texts(cells) == said

@@ -21,7 +21,7 @@ def test_windows_are_met_only_where_every_interval_lies_inside(met, verdict):
 
 @pytest.mark.parametrize("n", [0, 2])
 def test_at_least_one(n):
-    assert rules.at_least_one(n)["verdict"] is (n > 0)
+    assert rules.at_least_one(n)["verdict"] is (n > 0) is not rules.none_at_all(n)["verdict"]
 
 
 def test_copies_count_what_the_other_setting_would_leave(prepared_run):

@@ -106,7 +106,7 @@ METHODS: dict[str, Callable[[pd.DataFrame, pd.DataFrame, int, int], pd.DataFrame
 MEANING = {
     "concat": "columns side by side",
     "blocks": "columns side by side, each modality scaled to the same total variance",
-    "weighted": "the same, weighted so that the joint clusters agree equally with both modalities",
+    "weighted": "the same, weighted so that the joint clusters explain both modalities equally well",
     "cca": "canonical variates of both modalities, k − 1 pairs",
     "late": "consensus of clusterings of each modality alone",
     "poe": "latent of a VAE with a product of experts; tracks may lack a modality",

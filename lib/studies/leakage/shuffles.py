@@ -56,8 +56,8 @@ def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside
         return Result(test, "clear", gain, EACH,
                        f"adds nothing significant to the agreement with the label (NMI {gain:+.3f}, p = {p:.2g})")
     kept = (np.mean([score("inside", i) for i in range(n_inside)]) - over.mean()) / gain
-    said = (f"adds {gain:.3f} NMI (p = {p:.2g}), of which {100 * kept:.0f} % remains when it is exchanged between "
-            "tracks of the same label: ")
+    said = (f"raises NMI with the label by {gain:.3f} (p = {p:.2g}), of which {100 * kept:.0f} % remains when tracks "
+            "of the same label exchange it: ")
     if kept >= half:
         return Result(test, "proxy", float(kept), half, said + "acts as a proxy for the label; document its provenance")
     return Result(test, "clear", float(kept), half, said + "it contributes more than the label")
