@@ -7,6 +7,7 @@ checklist itself has their wording.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,7 +137,8 @@ def to_latex(blocks: Sequence[Block]) -> str:
             label = f"tab:methods-{block.name.replace('_', '-')}"
             rows = latex.rows(_shown(block), widths, environment="longtable",
                               caption=text, label=label)
-            out += [r"\begingroup\small\raggedright", rows.strip(), r"\endgroup"]
+            rows = re.sub(r"/|\\_", r"\g<0>\\allowbreak{}", rows.strip())  # inside paths and names of settings
+            out += [r"\begingroup\small\raggedright", rows, r"\endgroup"]
     body = "\n".join(out) + "\n"
     return latex.needs(body) + body
 
