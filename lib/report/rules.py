@@ -117,7 +117,7 @@ def significant(family: pd.DataFrame) -> Ruling:
 @rule
 def above_null(found: Excess) -> Ruling:
     """Is a silhouette more than a draw of its null? By the test of the verdict on clusters (`scores/verdict.py`)."""
-    words = f"the silhouette is higher than its null, and no draw of it at {ALPHA:g} by a two-sided t test"
+    words = f"the silhouette exceeds its null, and by a two-sided t test at {ALPHA:g} it is no draw of it"
     numbers = {"value": found.value, "null": found.null_mean, "excess": found.excess, "z": found.z}
     return ruling(found.differs and found.excess > 0, words, **numbers)
 
