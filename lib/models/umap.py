@@ -26,10 +26,9 @@ def umap(points: np.ndarray, dim: int, seeds: list[int], **options: float | str)
 
     15 neighbours (its default; fewer where there are fewer points); `options` are more arguments of `umap.UMAP`.
     """
-    k = min(NEIGHBOURS, len(points) - 2)
-    options = {"n_components": dim, "n_neighbors": k, "n_jobs": 1, **options}
+    options = {"n_components": dim, "n_neighbors": min(NEIGHBOURS, len(points) - 2), "n_jobs": 1, **options}
     if len(points) < ALL_PAIRS:
-        options["precomputed_knn"] = _with_themselves(points.astype(np.float32), k)
+        options["precomputed_knn"] = _with_themselves(points.astype(np.float32), options["n_neighbors"])
     with warnings.catch_warnings():  # that TensorFlow is missing, and what numba cannot keep
         warnings.simplefilter("ignore")
         with _compiling(runs.numba_folder()):

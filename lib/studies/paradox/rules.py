@@ -138,11 +138,12 @@ def recovers(table: pd.DataFrame, names: list[str], n_permutations: int) -> Ruli
     only = carried["verdict"] == properties.ONLY
     enough = 2 / (1 + n_permutations) <= properties.ALPHA
     dropped, lost = carried["property"][~here & ~only], carried["property"][only]
+    what = "known properties" if set(table["property"]) <= set(names) else "generating factors"
     later = f"; {len(dropped)} more {'is' if len(dropped) == 1 else 'are'} found only at smaller beta "
     return ruling((not only.any() if enough else None) if len(carried) else None,
                   f"what the features encode with an R² within {{label}} of at least {properties.CARRIED:g} is in some "
                   "latent space" + ("" if enough else " (too few permutations)"),
-                  n=len(carried), all=len(asked), here=int(here.sum()), absent=len(asked) - len(carried),
+                  n=len(carried), all=len(asked), what=what, here=int(here.sum()), absent=len(asked) - len(carried),
                   kept="all of them" if here.all() else f"{here.sum() or 'none'} of them",
                   later=later + f"({in_words(map(shown, dropped))})" if len(dropped) else "",
                   only=in_words(map(shown, lost)))
