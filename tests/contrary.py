@@ -57,13 +57,13 @@ def prepared(folder, **settings) -> tuple[runs.Run, pd.DataFrame, pd.Series]:
 
 def trained(run: runs.Run, x: pd.DataFrame, genre: pd.Series) -> pd.DataFrame:
     """The score rows of notebook 07's models that `paradox.controls` asks for: with and without a label, at two betas,
-    and the placebo."""
+    and the control."""
     rows = []
     for beta, plain in ((1.0, "vae"), (run.settings.beta, "beta_vae")):
         for method, given in (
             (plain, None),
             ("cvae", genre),
-            ("cvae_placebo", nulls.permuted_labels(genre, run.settings.seed)),
+            ("cvae_permuted", nulls.permuted_labels(genre, run.settings.seed)),
         ):
             model = experiments.config(run, x.shape[1], given, beta=beta)
             latents = mlp_latents(run, method, x, model, run.seeds, labels=given)

@@ -146,10 +146,10 @@ def test_series_leaves_scores_findings_and_figures(smoke):
     folder, *_ = smoke
     scores = pd.read_csv(folder / "scores.csv")
     assert list(scores.columns) == artifacts.SCORE_COLUMNS
-    assert {"raw", "pca", "ae", "vae", "beta_vae", "conv_vae", "cvae", "cvae_placebo", "lyrics"} <= set(
+    assert {"raw", "pca", "ae", "vae", "beta_vae", "conv_vae", "cvae", "cvae_permuted", "lyrics"} <= set(
         scores["method"]
     )
-    marked = scores.loc[scores["method"].isin(["cvae", "cvae_placebo"]), "label_use"]
+    marked = scores.loc[scores["method"].isin(["cvae", "cvae_permuted"]), "label_use"]
     assert set(marked) <= {"encoder", "decoder", "both"}
     assert set(scores.loc[scores["method"].isin(["raw", "pca", "ae", "vae", "beta_vae", "conv_vae"]), "label_use"]) == {
         "none"

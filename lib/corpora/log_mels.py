@@ -202,12 +202,12 @@ def _assumed(array: Array, settings: Settings, rates: dict[str, float], frame_ra
 
     A setting counts before what the file says (`rates`), and that before `frame_rate`, of a known form.
     """
-    told = bool(settings.log_mel_sample_rate or rates["sample_rate"])
+    known = bool(settings.log_mel_sample_rate or rates["sample_rate"])
     sample_rate = settings.log_mel_sample_rate or rates["sample_rate"] or SAMPLE_RATE
     hop = sample_rate / rates["hop_length"] if rates["hop_length"] > 0 else 0
     frame_rate = settings.log_mel_frame_rate or rates["frame_rate"] or hop or frame_rate
     said = [f"power in {settings.log_mel_unit}" if settings.log_mel_unit == "dB" else f"unit {settings.log_mel_unit}",
-            f"bands up to {sample_rate / 2:g} Hz{'' if told else ' (assumed)'}",
+            f"bands up to {sample_rate / 2:g} Hz{'' if known else ' (assumed)'}",
             f"{frame_rate or sample_rate / HOP_LENGTH:.4g} frames a second{'' if frame_rate else ' (assumed)'}"]
     frame_rate = frame_rate or sample_rate / HOP_LENGTH
     for name, value, (low, high) in (("sample", sample_rate, SAMPLE_RATES), ("frame", frame_rate, FRAME_RATES)):

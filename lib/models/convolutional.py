@@ -127,9 +127,9 @@ def linear_steps(run: Run, log_mel: xr.DataArray, mfcc: pd.DataFrame, seeds: lis
     """
     raw, groups = sizes.by_blocks(images, log_mel), artifacts.load(run, "tracks").loc[mfcc.index, "group"].to_numpy()
     inputs: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "PCA of the same images": lambda train: scaled(raw, train),
-        "PCA of their statistics over time": lambda train: _over_time(scaled(raw, train)),
-        "PCA of MFCC statistics": lambda train: training.standardise(mfcc.to_numpy(), train),
+        "whitened PCA of the same spectrograms": lambda train: scaled(raw, train),
+        "whitened PCA of their statistics over time": lambda train: _over_time(scaled(raw, train)),
+        "whitened PCA of MFCC statistics": lambda train: training.standardise(mfcc.to_numpy(), train),
     }
 
     def whitened(made: Callable[[np.ndarray], np.ndarray], seed: int) -> dict:

@@ -31,7 +31,7 @@ UNCOVERED = "Its rule ({rule}) needs more seeds, tracks or data, or does not cov
 MISSING = "A number that it needs is not there."
 SAMPLED = "Of more than {most} tracks, samples: {what}."
 SEEDS = {"conv_vae": "n_seeds_conv", "clustering_without_labels": "n_seeds_best",
-         "conditioning_on_nuisances": "n_seeds_ladder"}  # settings of notebooks with seeds of their own
+         "conditioning_on_nuisances": "n_seeds_corrections"}  # settings of notebooks with seeds of their own
 FEW_LABELS = " No scores of {label} are there: {which} has fewer than {few} tracks."
 
 

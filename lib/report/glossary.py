@@ -27,7 +27,7 @@ ID_COLUMNS = {
     "purpose": ("purposes",), "descriptor": ("descriptors",), "factor": ("factors",),
     "property": ("descriptors", "factors"), "moves with": ("descriptors", "factors"),
     "comparison": ("methods", "metrics"), "array": ("features",),
-    "nuisance": ("factors", "descriptors", "nuisances"), "rung": ("rungs",),
+    "nuisance": ("factors", "descriptors", "nuisances"), "correction": ("corrections",),
 }
 HEADINGS = ("metrics", "columns", "descriptors", "factors", "methods", "features", "clusterers",  # first kind first
             "modalities")

@@ -62,7 +62,7 @@ def _filled_in(s: Settings, about: dict[str, Any], record: dict[str, Any], recor
     from lib.scores.information import ACTIVE_NATS
     from lib.scores.intervals import LEAST_UNITS
 
-    told = sorted({glossary.shown(name, ("notebooks",)) for name, one in records.items()
+    given = sorted({glossary.shown(name, ("notebooks",)) for name, one in records.items()
                    for opening in one.get("label_openings", [])
                    if opening["purpose"] in ("conditioning", "supervised_control")})
     about = {key: " ".join(value.split()).replace("|", "/") if isinstance(value, str) else value
@@ -71,7 +71,7 @@ def _filled_in(s: Settings, about: dict[str, Any], record: dict[str, Any], recor
     words.filters["plain"] = "{:g}".format
     return references.text(words.from_string((Path(__file__).parent / "methods.md").read_text(encoding="utf-8")).render(
         s=s, about=about, record=record, versions=record.get("versions", {}), audio=audio, active_nats=ACTIVE_NATS,
-        least_units=LEAST_UNITS, told=told, held_out=f"{s.held_out:.0%}", n=about.get("n", "?"),
+        least_units=LEAST_UNITS, given=given, held_out=f"{s.held_out:.0%}", n=about.get("n", "?"),
         unused=about.get("n_skipped", "?")))
 
 

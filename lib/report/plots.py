@@ -160,21 +160,21 @@ def curves(
     """Curves with 95 % bands: name -> table [x, seed]. `lines` are references: a constant, or a series over x; `within`
     is the range that the values have by definition."""
     figure, ax = axes_of(ax)
-    told = []
+    said = []
     for i, (name, values) in enumerate(data.items()):
         spans = [interval(row, within=within) for row in values.to_numpy()]
         x, means = values.index.to_numpy(float), np.array([s.mean for s in spans])
         ax.plot(x, means, marker=MARKERS[i % 10], color=PALETTE[i % 10], label=shown(name))
         ax.fill_between(x, [s.low for s in spans], [s.high for s in spans], color=PALETTE[i % 10], alpha=0.18, lw=0)
-        told.append(_course(shown(name), x, means))
+        said.append(_course(shown(name), x, means))
     for i, (name, value) in enumerate((lines or {}).items()):
         look = dict(color=GREY, ls=("--", ":", "-.")[i % 3], lw=1.1, label=shown(name))
         if isinstance(value, pd.Series):
             ax.plot(value.index.to_numpy(float), value.to_numpy(), **look)
-            told.append(_course(shown(name), value.index.to_numpy(float), value.to_numpy(float)))
+            said.append(_course(shown(name), value.index.to_numpy(float), value.to_numpy(float)))
         else:
             ax.axhline(value, **look)
-            told.append(f"line {shown(name)} at {value:.3g}")
+            said.append(f"line {shown(name)} at {value:.3g}")
     if not np.isfinite(ax.dataLim.intervalx).all():
         ax.text(0.5, 0.5, "no value to draw", transform=ax.transAxes, ha="center", color=GREY)
         ax.tick_params(bottom=False, labelbottom=False)  # the other axis may be shared
@@ -183,7 +183,7 @@ def curves(
     ax.set(xlabel=shown(xlabel), ylabel=shown(ylabel), title=title)
     if legend and (len(data) > 1 or lines) and not _name_ends(ax):
         legend_below(figure)
-    say(ax, "; ".join(filter(None, told)))
+    say(ax, "; ".join(filter(None, said)))
     return figure
 
 

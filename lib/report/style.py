@@ -248,12 +248,12 @@ def say(ax: Axes, text: str) -> None:
 def words(figure: Figure) -> str:
     """What its plot functions said of a figure, each sentence after the title and the axes of its panel; where they
     said nothing, how far each panel's data reach."""
-    told = []
+    said = []
     for ax, text in getattr(figure, "said", None) or _reaches(figure):
         axes = " against ".join(dict.fromkeys(filter(None, (ax.get_ylabel(), ax.get_xlabel()))))
         head = ", ".join(filter(None, (ax.get_title(loc="left"), axes)))
-        told.append(f"{head}: {text}." if head else f"{text}.")
-    return MISSING.sub("no number", " ".join(" ".join(told).split()))
+        said.append(f"{head}: {text}." if head else f"{text}.")
+    return MISSING.sub("no number", " ".join(" ".join(said).split()))
 
 
 def _reaches(figure: Figure) -> list[tuple[Axes, str]]:

@@ -45,7 +45,7 @@ def importances(codes: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.
     y -= y.mean(0)
     gram, covariances = x.T @ x, x.T @ y
     noise = ((y - x @ np.linalg.lstsq(x, y)[0]) ** 2).sum(0) / (n - dims - 1)  # variance that least squares leaves
-    found, told = np.zeros(covariances.shape), np.zeros(y.shape[1])
+    found, r2 = np.zeros(covariances.shape), np.zeros(y.shape[1])
     for j, target in enumerate(y.T):
         if not x.any() or np.ptp(target) < 1e-9:
             continue
@@ -55,11 +55,11 @@ def importances(codes: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.
         left = ((target[:, None] - x @ path) ** 2).sum(0)
         bic = left / noise[j] + np.log(n) * (np.abs(path) > np.finfo(float).eps).sum(0)
         best = bic.argmin()
-        found[:, j], told[j] = np.abs(path[:, best]), max(0.0, 1 - left[best] / (target**2).sum())
-    return found, told
+        found[:, j], r2[j] = np.abs(path[:, best]), max(0.0, 1 - left[best] / (target**2).sum())
+    return found, r2
 
 
-def dci(weights: np.ndarray, told: np.ndarray) -> Alignment:
+def dci(weights: np.ndarray, r2: np.ndarray) -> Alignment:
     """Disentanglement, completeness and informativeness from `importances` [L, F] and R^2 [F].
 
     One minus the entropy of a dimension's importances over factors (of a factor's over dimensions), weighted by how
@@ -69,7 +69,7 @@ def dci(weights: np.ndarray, told: np.ndarray) -> Alignment:
     if total <= 0:
         return Alignment(0.0, 0.0, 0.0)
     single, whole = _sharpness(weights) @ weights.sum(1), _sharpness(weights.T) @ weights.sum(0)
-    return Alignment(min(1.0, float(single / total)), min(1.0, float(whole / total)), float(told.mean()))
+    return Alignment(min(1.0, float(single / total)), min(1.0, float(whole / total)), float(r2.mean()))
 
 
 def _sharpness(weights: np.ndarray) -> np.ndarray:
@@ -87,8 +87,8 @@ def mig(codes: np.ndarray, factors: np.ndarray) -> float:
     x, y = [_one_hot(column, BINS) for column in codes.T], [_one_hot(column, FACTOR_BINS) for column in factors.T]
     gaps = []
     for factor in y:
-        told = sorted([mutual_information(each.T @ factor / len(codes)) for each in x] + [0.0], reverse=True)
-        gaps.append((told[0] - told[1]) / max(entropy(factor.mean(0)), 1e-12))
+        shares = sorted([mutual_information(each.T @ factor / len(codes)) for each in x] + [0.0], reverse=True)
+        gaps.append((shares[0] - shares[1]) / max(entropy(factor.mean(0)), 1e-12))
     return float(np.mean(gaps))
 
 

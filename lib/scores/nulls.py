@@ -25,7 +25,7 @@ def permutation(n: int, rng: np.random.Generator, within: np.ndarray | None = No
 
 
 def permuted(table: pd.DataFrame, seed: int, within: pd.Series | None = None) -> pd.DataFrame:
-    """The table with its rows dealt anew over all tracks, or only among tracks of one label (`within` [track]).
+    """The table with its rows permuted over all tracks, or only among tracks of one label (`within` [track]).
 
     The control of every fusion score: what survives a permutation within genre acts only as a label.
     """
@@ -35,7 +35,7 @@ def permuted(table: pd.DataFrame, seed: int, within: pd.Series | None = None) ->
 
 
 def permuted_labels(labels: pd.Series, seed: int) -> pd.Series:
-    """The placebo: the same labels [track], dealt out at random."""
+    """The same labels [track], permuted over all tracks."""
     return labels.sample(frac=1, random_state=seed).set_axis(labels.index)
 
 

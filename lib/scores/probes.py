@@ -119,7 +119,7 @@ def of_some(points: np.ndarray, y: np.ndarray, seed: int) -> list[tuple[np.ndarr
     return [(rng.choice(train, sizes.LEARNED, replace=False), held) for train, held in split]
 
 
-def told_of_each(points: np.ndarray, targets: np.ndarray, seed: int = 0) -> np.ndarray:
+def r2_of_each(points: np.ndarray, targets: np.ndarray, seed: int = 0) -> np.ndarray:
     """Cross-validated R^2 [T] of a linear reading (ridge) of each column of targets [N, T] from points [N, D]."""
     read = read_numbers(points, targets, np.logspace(-1, 4, 6), seed)
     return r2_score(targets, read, multioutput="raw_values")

@@ -15,7 +15,7 @@ import xarray as xr
 from lib.scores import agreement, clustering, information, nulls, probes
 from lib.store.streams import stream
 
-CARRIED = 0.05  # cross-validated R^2 within labels from which features are said to carry a property
+ENCODED = 0.05  # cross-validated R^2 within labels from which features are said to encode a property
 ALPHA = 0.05  # chance that a whole table raises any property, if all are independent of the latents
 CLUSTERS, DIMENSIONS, DROPPED = "in the clusters", "in a dimension", "last found at beta {beta:g}"
 ONLY, ABSENT = "in the features only", "not in the features"
@@ -133,20 +133,20 @@ def captured(latents: xr.Dataset, k: int, x: pd.DataFrame, values: pd.DataFrame,
         "mu within": by_mu["within"], "z within": by_z["within"],
         "p dimensions": (2 * by_mu["p"]).clip(upper=1), "strongest": each.idxmax(axis=1),
     })
-    carried = {name: properties[name] for name in table.index[table["features"] >= CARRIED]}
-    kept = _kept(smaller or {}, carried, y, n_permutations, seed)
+    encoded = {name: properties[name] for name in table.index[table["features"] >= ENCODED]}
+    kept = _kept(smaller or {}, encoded, y, n_permutations, seed)
     table["verdict"] = [_verdict(row, kept.get(name)) for name, row in table.iterrows()]
     table.loc[in_other_words(values.loc[tracks, list(properties)], labels).index, "verdict"] = OTHER_WORDS
     return table.sort_values(["clusters within", "features"], ascending=False).rename_axis("property").reset_index()
 
 
-def _kept(smaller: Mapping[float, xr.Dataset], carried: Mapping[str, np.ndarray], labels: np.ndarray,
+def _kept(smaller: Mapping[float, xr.Dataset], encoded: Mapping[str, np.ndarray], labels: np.ndarray,
           n_permutations: int, seed: int) -> dict[str, float]:
-    """The largest beta at which each carried property is still in the active dimensions."""
+    """The largest beta at which each encoded property is still in the active dimensions."""
     kept = {}
-    for beta in sorted(smaller) if carried else []:
+    for beta in sorted(smaller) if encoded else []:
         points = smaller[beta].mu.values[:, leading(smaller[beta])].astype(float)
-        p = association(points, carried, labels, n_permutations, seed)["p"]
+        p = association(points, encoded, labels, n_permutations, seed)["p"]
         kept |= dict.fromkeys(p.index[p <= ALPHA], beta)
     return kept
 
@@ -173,7 +173,7 @@ def nearest(latents: xr.Dataset, clusters: np.ndarray, n: int) -> dict[int, list
 
 
 def _verdict(row: pd.Series, kept: float | None) -> str:
-    if not row["features"] >= CARRIED:
+    if not row["features"] >= ENCODED:
         return ABSENT
     if row["p clusters"] <= ALPHA:
         return CLUSTERS

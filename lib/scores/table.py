@@ -22,7 +22,7 @@ from lib.store.settings import from_json
 NULL_METRICS = {  # metric of each kind of null in the score table
     "gaussian": "silhouette_null", "copula": "silhouette_null_copula", "isotropic": "silhouette_null_isotropic",
 }
-ROLES = dict.fromkeys(("pca_within", "cvae_placebo"), "control") | dict.fromkeys(
+ROLES = dict.fromkeys(("pca_within", "cvae_permuted"), "control") | dict.fromkeys(
     ("cvae_sweep", "cvae_trial", "vade"), "trial")  # of methods that are compared with nothing else
 TUNED = "tuned here"  # role of a method some of whose choices were made by this corpus's labels
 SHAPE_SEEDS = 3  # training seeds whose dips and separation are computed, and the nulls of probes

@@ -20,7 +20,7 @@ STREAMS = {
     "rows of a clustering": 157, "rows of a reader": 163, "rows of a consensus": 167, "rows to measure sampling": 173,
     # These have the number of another stream, from before streams had names: they meet different data
     "permuted rows": 11, "recordings refiled": 29, "tracks permuted within labels": 31, "permuted slots": 31,
-    "permuted texts": 41, "labels told to a decoder": 41, "labels told to an encoder": 43,
+    "permuted texts": 41, "labels given to a decoder": 41, "labels given to an encoder": 43,
     "matched Gaussian features": 47, "permuted clusters of an array": 53,
 }
 

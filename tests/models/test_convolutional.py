@@ -89,11 +89,11 @@ def test_conv_latents_are_deterministic_and_stored(clip_run):
     xr.testing.assert_equal(first.drop_attrs(), again.drop_attrs())
 
 
-def test_told_of_each_column():
+def test_r2_of_each_column():
     rng = np.random.default_rng(0)
     points = rng.standard_normal((200, 3))
-    told = probes.told_of_each(points, np.stack([points[:, 0] * 5 + 1, rng.standard_normal(200)], axis=1))
-    assert told[0] > 0.99 and told[1] < 0.1
+    r2 = probes.r2_of_each(points, np.stack([points[:, 0] * 5 + 1, rng.standard_normal(200)], axis=1))
+    assert r2[0] > 0.99 and r2[1] < 0.1
 
 
 # --- the contrastive term ---

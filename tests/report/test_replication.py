@@ -18,9 +18,9 @@ def found(**effects) -> dict:
 
 def test_a_claim_holds_is_reversed_or_is_not_decided():
     said = replication.verdicts(found(umap_gain=CLEAR, decoder_removes_genre=CLEAR, vae_vs_ae=UNCLEAR,
-                                      placebo=(0.2, float("nan"), float("nan"), 1)))
+                                      permuted=(0.2, float("nan"), float("nan"), 1)))
     assert {name: one.state for name, one in said.items()} == {
-        "umap_gain": HOLDS, "decoder_removes_genre": REVERSED, "vae_vs_ae": UNDECIDED, "placebo": UNDECIDED}
+        "umap_gain": HOLDS, "decoder_removes_genre": REVERSED, "vae_vs_ae": UNDECIDED, "permuted": UNDECIDED}
 
 
 def test_claims_of_a_corpus_are_corrected_together():

@@ -353,7 +353,7 @@ def test_decoding_under_a_wrong_label_costs_what_the_label_carries(prepared_run)
     ({"method": "conv_vae", "beta": 0.1}, (0.1, "none", "method")),
     ({"method": "ae", "config": '{"beta": 1.0, "stochastic": false}'}, (None, "none", "method")),
     ({"method": "cvae", "config": '{"beta": 4.0, "y_encoder": true, "y_decoder": true}'}, (4.0, "both", "method")),
-    ({"method": "cvae_placebo", "config": '{"beta": 1.0, "y_decoder": true}'}, (1.0, "decoder", "control")),
+    ({"method": "cvae_permuted", "config": '{"beta": 1.0, "y_decoder": true}'}, (1.0, "decoder", "control")),
     ({"method": "cvae_trial", "config": '{"beta": 4.0, "learned_variance": true}'}, (None, "none", "trial")),
 ])
 def test_the_table_says_beta_where_labels_enter_and_the_role(attrs, expected):

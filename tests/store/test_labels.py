@@ -34,7 +34,7 @@ def told_what_they_are_for(run, x):
     """What learns from labels or is built with them: name -> (the purposes it takes, what it does with labels)."""
     control, either = ("supervised_control",), ("conditioning", "supervised_control")
     reads = ModelConfig(x.shape[1], 2, (4,), y_encoder=True, n_labels=3)
-    made = known_modality.make("tagged", labels.for_control(pd.Series(["a", "b"])), 0.1)._replace(
+    made = known_modality.make("discrete", labels.for_control(pd.Series(["a", "b"])), 0.1)._replace(
         labels=np.array([f"genre {i}" for i in range(3)]), channel=np.eye(3))
     cvae = mlp_latents(run, "cvae", x, reads, [0], labels=labels.open_labels(run, "conditioning"))
     return {
@@ -42,7 +42,7 @@ def told_what_they_are_for(run, x):
         "the other one": (control, lambda y: generators.leaky_folder_embeddings(y, 4)),
         "dosed texts": (control, lambda y: generators.dosed_texts(y, 0.5)),
         "items to audit": (control, lambda y: preparation.stored_items(run, y)),
-        "a known view": (control, lambda y: known_modality.make("tagged", y, 0.1)),
+        "a known view": (control, lambda y: known_modality.make("discrete", y, 0.1)),
         "a draw of it": (control, lambda y: known_modality.draw(made, y, 4, 0)),
         "a CVAE": (either, lambda y: mlp_latents(run, "cvae", x, reads, [0], labels=y)),
         "is a CVAE stored?": (either, lambda y: is_stored(run, "cvae", x, reads, [0], labels=y)),

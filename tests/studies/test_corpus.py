@@ -42,5 +42,5 @@ def test_one_track_of_each_label():
 
 
 def test_carried_names_the_best_first():
-    found = checks.carried(pd.Series({"tempo": 0.01, "loudness": 0.3, "brightness": 0.6}))
+    found = checks.best_encoded(pd.Series({"tempo": 0.01, "loudness": 0.3, "brightness": 0.6}))
     assert (found["n"], found["k"], found["names"]) == (3, 2, "brightness and loudness")

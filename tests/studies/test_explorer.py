@@ -124,8 +124,8 @@ def test_labels_are_opened_for_conditioning_only_where_a_model_reads_them(materi
     told = models.train(material, models.Choice("MLP", 1.0, CVAE, 0))
     assert openings(material.run) == ["evaluation", "conditioning"] and told.given.equals(material.label)
     assert told.config.label_use == "both"
-    placebo = models.train(material, models.Choice("MLP", 1.0, models.SHUFFLED, 0))
-    assert sorted(placebo.given) == sorted(material.label) and (placebo.given != material.label).mean() > 0.5
+    permuted = models.train(material, models.Choice("MLP", 1.0, models.SHUFFLED, 0))
+    assert sorted(permuted.given) == sorted(material.label) and (permuted.given != material.label).mean() > 0.5
 
 
 def test_a_model_is_trained_once_and_the_series_is_read(material):

@@ -74,7 +74,7 @@ def test_a_view_knows_what_was_asked_whatever_the_labels(kind, share, counts):
     np.testing.assert_allclose(made.channel.sum(0), 1)
     assert made.information == pytest.approx(share * full, abs=4 * made.error + 2e-3)
     assert made.information <= made.code + 4 * made.error + 1e-9 <= full + 4 * made.error + 1e-8
-    if kind == "tagged":
+    if kind == "discrete":
         assert made.code == pytest.approx(share * full, abs=1e-4)
     view = known_modality.draw(made, labels, 12, 0)
     assert np.isfinite(view.to_numpy()).all() and view.index.equals(labels.index)
@@ -85,7 +85,7 @@ def test_drawn_views_hold_what_was_computed():
     labels = for_control(pd.Series(np.arange(6000) % 4, tracks(6000)).astype(str))
     y = labels.astype(int).to_numpy()
     for share in (0.0, 0.4, 1.0):
-        made = known_modality.make("tagged", labels, share * np.log(4))
+        made = known_modality.make("discrete", labels, share * np.log(4))
         view = known_modality.draw(made, labels, 8, 3)
         assert view.var(ddof=0).sum() == pytest.approx(1, rel=0.05)
         codes = clustering.cluster(view.to_numpy(), 4)
@@ -97,10 +97,10 @@ def test_drawn_views_hold_what_was_computed():
 
 def test_a_view_is_independent_of_order_and_refuses_nonsense():
     labels, *_ = two_views()
-    with pytest.raises(ValueError, match="blurred"):
+    with pytest.raises(ValueError, match="noisy"):
         known_modality.make("leaky", labels, 1)
     with pytest.raises(ValueError, match="0 nats or more"):
-        known_modality.make("tagged", labels, -1)
+        known_modality.make("discrete", labels, -1)
     noise = known_modality.noise(labels.index, 5, 0)
     assert noise.shape == (len(labels), 5) and noise.var().sum() == pytest.approx(1, rel=0.15)
 
@@ -282,7 +282,7 @@ def measured():
     audio = {s: a + 0.05 * rng.standard_normal(a.shape) for s in seeds}  # as if trained anew for each seed
     views = {"itself": audio, "noise": {s: known_modality.noise(a.index, 8, s) for s in seeds}}
     for name, share in (("half", 0.5), ("all", 1.0)):
-        made = known_modality.make("blurred", labels, share * np.log(3))
+        made = known_modality.make("noisy", labels, share * np.log(3))
         views[name] = {s: known_modality.draw(made, labels, 8, s) for s in seeds}
     return {name: gains.measure(audio, view, labels, 3, a if name == "all" else None, 3).nmi
             for name, view in views.items()}

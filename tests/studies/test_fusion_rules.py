@@ -5,7 +5,7 @@ import pandas as pd
 from lib.studies.fusion import rules
 from tests import contrary
 
-GAINS = pd.DataFrame({"view": "blurred", "method": ["concat", "late"], "nats": [0.5, 1.0], "bound": [-0.02, 0.03],
+GAINS = pd.DataFrame({"view": "noisy", "method": ["concat", "late"], "nats": [0.5, 1.0], "bound": [-0.02, 0.03],
                       "over_better": [contrary.effect(0.0), contrary.effect(0.1)],
                       "over_audio": [contrary.effect(-0.1), contrary.effect(0.1)]})
 

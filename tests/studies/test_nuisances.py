@@ -1,4 +1,5 @@
-"""Conditioning on nuisances: what is tried, what each rung takes out, and verdicts that say no where they must."""
+"""Conditioning on nuisances: what is tried, what each correction takes out, and verdicts that say no where they
+must."""
 
 from types import SimpleNamespace
 
@@ -15,19 +16,19 @@ from lib.store import artifacts, labels
 from lib.store.series import NOTEBOOKS
 from lib.studies.nuisances import (
     coincidence,
+    corrected,
     explaining,
     found,
     gains,
     judging,
-    ladder,
-    placebos,
+    permuted,
     protocol,
     readers,
     removal,
     rules,
     unseen,
 )
-from lib.studies.nuisances.ladder import NO_NETWORK, Clustered, Rung
+from lib.studies.nuisances.corrected import NO_NETWORK, Clustered, Corrected
 from tests import contrary
 
 RNG = np.random.default_rng
@@ -102,7 +103,7 @@ def test_the_built_in_corpus_gives_planted_nuisances_a_table_its_columns_and_els
     assert names == {*found.PLANTED, found.TOGETHER, "singer", "spectral_bandwidth"}
 
 
-# --- what each rung takes out ---
+# --- what each correction takes out ---
 
 
 def test_means_and_scales_of_groups_are_those_of_training_tracks():
@@ -127,23 +128,23 @@ def test_linear_erasure_leaves_no_linear_trace_and_touches_what_is_unrelated_as_
     assert np.allclose(removal.linear(x, np.zeros((400, 1)), train), x)
 
 
-def test_placebos_keep_group_sizes_and_the_second_keeps_what_the_label_says():
+def test_controls_keep_group_sizes_and_the_second_keeps_what_the_label_says():
     x = pd.DataFrame(RNG(0).standard_normal((300, 3)), tracks(300))
     label = pd.Series(np.repeat(["p", "q", "r"], 100), x.index)
     groups = pd.Series(np.where(RNG(1).random(300) < 0.8, label, "q"), x.index)
     one, control = made("studio", groups, x), labels.for_control(label)
-    for kind in placebos.KINDS:
-        fake = placebos.placebo(one, kind, control, 0)
+    for kind in permuted.KINDS:
+        fake = permuted.nuisance(one, kind, control, 0)
         assert fake.groups.value_counts().to_dict() == groups.value_counts().to_dict()
         assert not fake.groups.equals(groups)
         table = pd.crosstab(fake.groups, label)
-        assert table.equals(pd.crosstab(groups, label).rename_axis(table.index.name)) is (kind == placebos.WITHIN)
+        assert table.equals(pd.crosstab(groups, label).rename_axis(table.index.name)) is (kind == permuted.WITHIN)
     with pytest.raises(ValueError, match="supervised_control"):
-        placebos.placebo(one, placebos.WITHIN, label, 0)
-    told = placebos.associated(one, label, 99)
+        permuted.nuisance(one, permuted.WITHIN, label, 0)
+    told = permuted.associated(one, label, 99)
     assert told["information"] > 0.3 and told["p"] == 0.01
     free = made("noise", pd.Series(RNG(2).permutation(groups), x.index), x)
-    assert placebos.associated(free, label, 99)["p"] > 0.05
+    assert permuted.associated(free, label, 99)["p"] > 0.05
 
 
 # --- a corpus with a nuisance that dominates, one that says nothing, and one that is the label ---
@@ -151,24 +152,24 @@ def test_placebos_keep_group_sizes_and_the_second_keeps_what_the_label_says():
 
 @pytest.fixture(scope="module")
 def sung(tmp_path_factory):
-    """A run on `contrary.corpus` to which voices were added, with its ladder: run, x, y, tried, clusters."""
-    run, x, genre = contrary.prepared(tmp_path_factory.mktemp("sung") / "run", epochs=60, n_seeds_ladder=3)
+    """A run on `contrary.corpus` to which voices were added, with its corrected: run, x, y, tried, clusters."""
+    run, x, genre = contrary.prepared(tmp_path_factory.mktemp("sung") / "run", epochs=60, n_seeds_corrections=3)
     rng, n = RNG(5), len(x)
     voice = rng.permutation(np.arange(n) % 12)
     x = x + 2.5 * rng.standard_normal((12, 40))[voice]
     groups = {"singer": voice, "coin": rng.permutation(voice), "style": np.unique(genre, return_inverse=True)[1]}
     tried = [made(name, pd.Series([f"{name} {c:02d}" for c in codes], x.index), x) for name, codes in groups.items()]
-    latents = ladder.without_network(run, x, tried) | ladder.trained(run, x, tried)
+    latents = corrected.without_network(run, x, tried) | corrected.trained(run, x, tried)
     y, k = np.unique(genre, return_inverse=True)[1], genre.nunique()
     units = tried[0].groups
-    clusters, associated = ladder.clustered(run, latents, k), gains.associations(run, tried, genre)
+    clusters, associated = corrected.clustered(run, latents, k), gains.associations(run, tried, genre)
     return SimpleNamespace(run=run, x=x, genre=genre, y=y, k=k, tried=tried, latents=latents, clusters=clusters,
                            units=units, associated=associated, family=gains.family(run, clusters, tried, y, units))
 
 
 @pytest.mark.slow
 def test_a_dominant_voice_is_taken_out_and_what_says_nothing_gains_nothing(sung):
-    family = sung.family.set_index(["nuisance", "rung", "over"])["outcome"]
+    family = sung.family.set_index(["nuisance", "correction", "over"])["outcome"]
     assert set(family["singer"].xs(gains.NOTHING, level="over")) == {gains.POSITIVE}
     assert gains.POSITIVE not in set(family["coin"].xs(gains.NOTHING, level="over"))
     assert set(family["style"].xs(gains.NOTHING, level="over")) <= {gains.NEGATIVE, gains.OPEN}
@@ -188,33 +189,33 @@ def test_the_verdict_is_no_where_a_nuisance_explains_nothing(sung):
 
 @pytest.mark.slow
 def test_what_depends_on_a_group_that_goes_with_the_label_is_marked(sung):
-    rows = gains.rungs(sung.run, sung.clusters, sung.tried, sung.y, sung.units, sung.associated)
+    rows = gains.of_corrections(sung.run, sung.clusters, sung.tried, sung.y, sung.units, sung.associated)
     marked = rows[rows["label_use"] == gains.THROUGH]
-    assert set(marked["nuisance"]) == {"style"} and set(marked["rung"]) == set(ladder.GIVEN)
+    assert set(marked["nuisance"]) == {"style"} and set(marked["correction"]) == set(corrected.GIVEN)
     assert set(rows["network"]) == {NO_NETWORK, "beta 1", "beta 4"} and gains.THROUGH in labels.LABEL_USE
     base = gains.without(sung.clusters, sung.tried, sung.y)
     assert set(base["network"]) == {NO_NETWORK, "beta 1", "beta 4"} and {"singer", "coin"} <= set(base)
 
 
 @pytest.mark.slow
-def test_placebos_stay_within_the_margin_or_say_why(sung):
-    """Without voices, so that there is agreement to lose: the style is the label, and so is its second placebo."""
+def test_controls_stay_within_the_margin_or_say_why(sung):
+    """Without voices, so that there is agreement to lose: the style is the label, and so is its second control."""
     x, control, style = contrary.corpus()[0], labels.for_control(sung.genre), sung.tried[2:]
-    latents = ladder.without_network(sung.run, x, style) | ladder.trained(sung.run, x, style)
-    both = ladder.clustered(sung.run, latents | placebos.trained(sung.run, x, style, control), sung.k)
+    latents = corrected.without_network(sung.run, x, style) | corrected.trained(sung.run, x, style)
+    both = corrected.clustered(sung.run, latents | permuted.trained(sung.run, x, style, control), sung.k)
     units = pd.Series(x.index, x.index)
-    table = gains.placebo_gains(sung.run, both, style, sung.y, units, sung.associated)
-    assert len(table) == len(placebos.KINDS) * len(placebos.RUNGS)
+    table = gains.control_gains(sung.run, both, style, sung.y, units, sung.associated)
+    assert len(table) == len(permuted.KINDS) * len(permuted.CORRECTIONS)
     assert table.loc[table["within"], "why"].eq("").all() and table.loc[~table["within"], "why"].ne("").all()
-    within = table[table["placebo"] == placebos.WITHIN]
+    within = table[table["control"] == permuted.WITHIN]
     assert within["gain"].map(lambda one: one.mean).max() < -protocol.protocol().margin
     assert within["why"].str.contains("is associated with the label").all()
-    assert rules.placebos_stay(table, protocol.protocol().margin)["verdict"] is False
+    assert rules.controls_stay(table, protocol.protocol().margin)["verdict"] is False
 
 
 @pytest.mark.slow
 def test_probes_read_the_voice_without_conditioning_and_less_of_it_with(sung):
-    table = readers.readings(sung.run, sung.latents, sung.tried[:1], sung.y).set_index("rung")
+    table = readers.readings(sung.run, sung.latents, sung.tried[:1], sung.y).set_index("correction")
     assert table.loc["nothing", "nuisance mu rbf"] > 0.6 > table.loc["decoder", "nuisance z linear"]
     assert (table["nuisance null"] < 0.3).all() and (table["label null"] < 0.5).all()
 
@@ -242,13 +243,13 @@ def test_unseen_groups_are_in_nothing_that_is_fitted(sung):
     assert one.name == "singer" and (aside.sum(0) == 1).all(), "each group is left out once"
     assert all(len(set(one.groups[out]) & set(one.groups[~out])) == 0 for out in aside)
     found_in = unseen.agreements(sung.run, sung.x, one, sung.y, sung.k)
-    assert found_in.shape == (5, len(unseen.RUNGS)) and found_in.notna().all().all()
+    assert found_in.shape == (5, len(unseen.CORRECTIONS)) and found_in.notna().all().all()
     ruling = rules.works_unseen(found_in)
     assert ruling["verdict"] is True and "group means" in ruling["names"]
-    flat = found_in.assign(**{rung: found_in["nothing"] - 0.1 - 0.01 * found_in.index for rung in unseen.RUNGS
-                              if rung != "nothing"})
+    flat = found_in.assign(**{correction: found_in["nothing"] - 0.1 - 0.01 * found_in.index
+                              for correction in unseen.CORRECTIONS if correction != "nothing"})
     assert rules.works_unseen(flat)["verdict"] is False
-    assert set(unseen.table(found_in)["rung"]) == set(unseen.RUNGS)
+    assert set(unseen.table(found_in)["correction"]) == set(unseen.CORRECTIONS)
 
 
 @pytest.mark.slow
@@ -257,7 +258,7 @@ def test_both_leave_where_nuisance_and_label_coincide_and_the_label_stays_where_
     x = contrary.corpus()[0]
     control = labels.for_control(sung.genre)
     latents, told = coincidence.trained(sung.run, x, control)
-    mixed = ladder.clustered(sung.run, latents, sung.k)
+    mixed = corrected.clustered(sung.run, latents, sung.k)
     ends = coincidence.ends(mixed, sung.y, told, pd.Series(x.index, x.index))
     assert rules.ends_hold(ends)["verdict"] is True, {at: one.interval for at, one in ends.items()}
     swapped = {(1 - strength, what): one for (strength, what), one in ends.items()}
@@ -306,7 +307,7 @@ def test_few_units_decide_nothing():
     units = pd.Series(np.repeat(np.arange(9), 10))
     estimate = Clustered(ids).gain("a", "b", y, units)
     assert np.isnan(estimate.p) and np.isnan(estimate.interval.low)
-    rows = pd.DataFrame([{"nuisance": "sex", "rung": "decoder", "over": gains.NOTHING, "gain": estimate.interval,
+    rows = pd.DataFrame([{"nuisance": "sex", "correction": "decoder", "over": gains.NOTHING, "gain": estimate.interval,
                           "outcome": gains.FEW}])
     associated = pd.DataFrame({"goes with label": [False]}, index=["sex"])
     assert rules.something_to_remove(rows, associated)["verdict"] is None
@@ -314,21 +315,22 @@ def test_few_units_decide_nothing():
 
 
 def test_a_gain_that_comes_through_the_label_is_not_a_gain():
-    rows = pd.DataFrame([{"nuisance": "style", "rung": rung, "over": gains.NOTHING, "gain": spread(0.2).interval,
-                          "outcome": outcome} for rung, outcome in (("decoder", gains.OPEN), ("both", gains.POSITIVE))])
+    both = (("decoder", gains.OPEN), ("both", gains.POSITIVE))
+    rows = pd.DataFrame([{"nuisance": "style", "correction": correction, "over": gains.NOTHING,
+                          "gain": spread(0.2).interval, "outcome": outcome} for correction, outcome in both])
     for goes, verdict in ((True, False), (False, True)):
         associated = pd.DataFrame({"goes with label": [goes]}, index=["style"])
         assert rules.something_to_remove(rows, associated)["verdict"] is verdict
 
 
-def test_a_placebo_that_gains_is_called_out():
+def test_a_control_that_gains_is_called_out():
     value = spread(0.1).interval
-    table = pd.DataFrame([{"nuisance": "singer", "placebo": placebos.WITHIN, "rung": "both", "gain": value,
-                           "within": False, "why": gains._why(placebos.WITHIN, value, False)}])
-    ruling = rules.placebos_stay(table, 0.02)
+    table = pd.DataFrame([{"nuisance": "singer", "control": permuted.WITHIN, "correction": "both", "gain": value,
+                           "within": False, "why": gains._why(permuted.WITHIN, value, False)}])
+    ruling = rules.controls_stay(table, 0.02)
     assert ruling["verdict"] is False and ruling["unexplained"] == 1
-    assert "is associated with the label" in gains._why(placebos.WITHIN, value, True)
-    assert "margin" in gains._why(placebos.OVER_ALL, value._replace(low=0.01), True)
+    assert "is associated with the label" in gains._why(permuted.WITHIN, value, True)
+    assert "margin" in gains._why(permuted.OVER_ALL, value._replace(low=0.01), True)
 
 
 def test_predictions_are_judged_where_the_corpus_has_their_nuisance_alone():
@@ -336,8 +338,8 @@ def test_predictions_are_judged_where_the_corpus_has_their_nuisance_alone():
     y, x = rng.integers(0, 4, 200), pd.DataFrame(rng.standard_normal((200, 3)), tracks(200))
     one = made("singer", pd.Series([f"s{i % 10}" for i in range(200)], x.index), x)
     right, wrong = np.broadcast_to(y, (3, 1, 200)), rng.integers(0, 4, (3, 1, 200))
-    ids = {Rung("", "nothing", "beta 1"): wrong}
-    ids |= {Rung("singer", rung, "beta 1"): right for rung in ("decoder", "both", "means")}
+    ids = {Corrected("", "nothing", "beta 1"): wrong}
+    ids |= {Corrected("singer", correction, "beta 1"): right for correction in ("decoder", "both", "means")}
     run = SimpleNamespace(settings=SimpleNamespace(beta=4.0))
     ends = {(s, what): spread(change) for s, what, change in
             ((0.0, "label", 0.1), (0.0, "nuisance", -0.3), (1.0, "label", -0.2), (1.0, "nuisance", -0.2))}
@@ -353,9 +355,9 @@ def test_predictions_are_judged_where_the_corpus_has_their_nuisance_alone():
 def test_every_prediction_can_be_judged():
     written = yaml.safe_load((NOTEBOOKS / "predictions.yaml").read_text(encoding="utf-8"))
     for entry in written["nuisances"]:
-        assert entry["rung"] in ladder.RUNGS and entry["nmi"] in ("up", "down", "same", "not up")
+        assert entry["correction"] in corrected.CORRECTIONS and entry["nmi"] in ("up", "down", "same", "not up")
         assert "says" in entry or entry["replication"] is True
-    assert all(entry["rung"] in unseen.RUNGS for entry in written["unseen"])
+    assert all(entry["correction"] in unseen.CORRECTIONS for entry in written["unseen"])
     strengths = protocol.protocol().strengths
     assert all(entry["strength"] in (min(strengths), max(strengths)) for entry in written["coincidence"])
 

@@ -532,19 +532,19 @@ def test_factorial_effects_by_hand():
         experiments.factorial_effects(values.iloc[:, :3])
 
 
-# --- the placebo, and Gaussian features ---
+# --- the control, and Gaussian features ---
 
 
 def test_with_shuffled_labels_what_is_said_of_the_label_turns_and_what_is_said_of_beta_stands(rings):
     """And with Gaussian features of the same means and covariance, what is said of the separation turns."""
     run, x, genre, stored = rings.run, rings.x, rings.genre, rings.stored
     true = experiments.controls(run, x, genre, genre, stored)
-    placebo = experiments.controls(run, x, nulls.permuted_labels(genre, run.settings.seed), genre, stored,
-                                   "cvae_placebo")
+    permuted = experiments.controls(run, x, nulls.permuted_labels(genre, run.settings.seed), genre, stored,
+                                   "cvae_permuted")
     question = "separation: more than a Gaussian has"
     # not here: see notebook 09 for corpora where it does
     repeats = "label: mu repeats the label that its encoder is given"
-    assert true.pop(repeats)["verdict"] is placebo.pop(repeats)["verdict"] is False
+    assert true.pop(repeats)["verdict"] is permuted.pop(repeats)["verdict"] is False
     true[question] = rules.beyond_gaussian(scores.evidence(experiments.of_setting(stored, "cvae",
                                                                                   "beta=4 enc=1 dec=1")))
     smooth = experiments.matched_gaussian(x, genre, run.settings.seed)
@@ -553,12 +553,12 @@ def test_with_shuffled_labels_what_is_said_of_the_label_turns_and_what_is_said_o
     )
     gaussian = {question: rules.beyond_gaussian(scores.evidence(scores.score(run, latents, genre)))}
     found = pd.DataFrame(
-        {"true": {q: r["verdict"] for q, r in true.items()}, "placebo": {q: r["verdict"] for q, r in placebo.items()}}
+        {"true": {q: r["verdict"] for q, r in true.items()}, "permuted": {q: r["verdict"] for q, r in permuted.items()}}
     )
-    assert rules.turned(true, placebo, gaussian)["verdict"] is True, found
-    ruling = rules.turned(true, true, gaussian)  # a placebo that is none
+    assert rules.turned(true, permuted, gaussian)["verdict"] is True, found
+    ruling = rules.turned(true, true, gaussian)  # a control that is none
     assert ruling["verdict"] is False and ruling["wrong"].count("label: ") == 5
-    assert rules.turned(true, placebo, {question: true[question]})["verdict"] is False
+    assert rules.turned(true, permuted, {question: true[question]})["verdict"] is False
 
 
 def test_a_matched_gaussian_has_the_means_and_the_covariance_and_nothing_else(rings):

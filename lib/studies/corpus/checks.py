@@ -173,15 +173,15 @@ def sizes(run: Run, n: int) -> dict[str, float]:
     return {"tracks": TRACKS, "length": SECONDS, "n": n, "seconds": run.settings.seconds, "seeds": len(run.seeds)}
 
 
-def heard(run: Run, x: pd.DataFrame, labels: pd.Series) -> pd.Series:
+def encoded(run: Run, x: pd.DataFrame, labels: pd.Series) -> pd.Series:
     """Share of each numeric factor's variance [factor] that x [track, D] explains within labels, in rising order."""
     factors, y = artifacts.load(run, "factors").select_dtypes("number").loc[x.index], labels.loc[x.index].to_numpy()
     shares = properties.r2_within(x.to_numpy(), {name: factors[[name]].to_numpy() for name in factors}, y)
     return pd.Series(shares).dropna().sort_values()
 
 
-def carried(shares: pd.Series) -> dict[str, float | str]:
-    """How many of the `heard` factors the features carry, and which, the best first."""
-    best = shares[shares >= properties.CARRIED].index[::-1]
-    return {"n": len(shares), "k": len(best), "floor": properties.CARRIED,
+def best_encoded(shares: pd.Series) -> dict[str, float | str]:
+    """How many of the `encoded` factors the features encode, and which, the best first."""
+    best = shares[shares >= properties.ENCODED].index[::-1]
+    return {"n": len(shares), "k": len(best), "floor": properties.ENCODED,
             "names": in_words(map(shown, best)) if len(best) else ""}

@@ -10,7 +10,7 @@ from lib.report import plots
 from lib.report.style import COLUMN
 
 
-def heard(shares: pd.Series) -> Figure:
+def encoded(shares: pd.Series) -> Figure:
     """Share of variance [factor], in rising order, that features explain within labels."""
     return plots.bars(shares[::-1].clip(lower=0), "cross-validated R² within {label}", COLUMN * 1.2, xlim=(0, 1))
 

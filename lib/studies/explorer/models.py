@@ -231,7 +231,7 @@ def _asked(material: Material, choice: Choice) -> dict[str, Any]:
         given = nulls.permuted_labels(given, run.settings.seed)
     method = "vae" if choice.beta == 1 else "beta_vae"
     if config.reads_labels:
-        method = "cvae_placebo" if shuffled else "cvae"
+        method = "cvae_permuted" if shuffled else "cvae"
     return dict(run=run, method=method, x=material.x, config=config, labels=given)
 
 

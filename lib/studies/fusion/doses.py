@@ -1,4 +1,4 @@
-"""Second modalities of known information joined with audio: from none to all, and the same dealt to other tracks."""
+"""Second modalities of known information joined with audio: from none to all, and the same permuted over tracks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from lib.studies.fusion.gains import Fused, gain_rows, measure, over_singles
 from lib.studies.fusion.known_modality import Made
 from lib.studies.fusion.methods import MEANING, METHODS, Points
 
-SHARES = {"blurred": (0, 0.25, 0.5, 0.75, 1), "tagged": (0, 0.5)}  # of all there is to know; in full both kinds are one
+# Shares of all there is to know; in full both kinds are one
+SHARES = {"noisy": (0, 0.25, 0.5, 0.75, 1), "discrete": (0, 0.5)}
 TRAINED = (0, 0.5, 1)  # shares at which the multimodal VAE is trained, and all seeds are used
 Dose = tuple[str, float]  # kind and share
 
@@ -60,13 +61,14 @@ def measured(run: Run, first: First, found: Mapping[Dose, Made], known: pd.Serie
     few = run.settings.seeds(run.settings.n_seeds_sweep)
     results = {dose: first.join(drawn(run, one, known, run.seeds if dose[1] in TRAINED else few), dose[1] in TRAINED)
                for dose, one in found.items()}
-    return results | {("tagged", 1): results["blurred", 1]}
+    return results | {("discrete", 1): results["noisy", 1]}
 
 
-def dealt(run: Run, first: First, found: Mapping[Dose, Made], known: pd.Series) -> tuple[dict[float, Fused], Fused]:
-    """Half and all of the information with rows dealt to other tracks, by share; and half of it dealt within labels."""
+def permuted(run: Run, first: First, found: Mapping[Dose, Made], known: pd.Series) -> tuple[dict[float, Fused], Fused]:
+    """Half and all of the information with rows permuted over all tracks, by share; and half of it exchanged within
+    labels."""
     few = run.settings.seeds(run.settings.n_seeds_sweep)
-    draws = {share: drawn(run, found["blurred", share], known, few) for share in (0.5, 1)}
+    draws = {share: drawn(run, found["noisy", share], known, few) for share in (0.5, 1)}
     anywhere = {share: first.join(each(one, nulls.permuted)) for share, one in draws.items()}
     return anywhere, first.join(each(draws[0.5], lambda v, s: nulls.permuted(v, s, known)), trained=False)
 
@@ -79,14 +81,14 @@ def each(second: Points, change: Callable[[pd.DataFrame, int], pd.DataFrame]) ->
 # --- what they gain --------------------------------------------------------------------------------------------------
 def gain_curves(results: Mapping[Dose, Fused], anywhere: Mapping[float, Fused],
                 full: float) -> dict[str, dict[str, pd.DataFrame]]:
-    """Gain in NMI over the better single modality [nats, seed] by kind and method; nats of what was dealt to other
-    tracks (`dealt`) are negative."""
+    """Gain in NMI over the better single modality [nats, seed] by kind and method; nats of what was permuted over
+    tracks (`permuted`) are negative."""
     curves: dict[str, dict[str, pd.DataFrame]] = {kind: {} for kind in SHARES}
     for kind in SHARES:
         for method in MEANING:
             parts = {share * full: one.nmi for (other, share), one in results.items()
                      if other == kind and method in one.nmi}
-            parts |= {-share * full: one.nmi for share, one in anywhere.items() if kind == "blurred" or share == 1}
+            parts |= {-share * full: one.nmi for share, one in anywhere.items() if kind == "noisy" or share == 1}
             curves[kind][method] = pd.DataFrame({at: over_singles(nmi, method).iloc[:, 0]
                                                  for at, nmi in sorted(parts.items())}).T
     return curves
@@ -98,14 +100,14 @@ def mean_gains(fused: Fused) -> dict[str, float]:
 
 
 def gains(results: Mapping[Dose, Fused], anywhere: Mapping[float, Fused], found: Mapping[Dose, Made]) -> pd.DataFrame:
-    """`gain_rows` of every dose and of what was dealt to other tracks, bounds simultaneous over all; with view, share,
+    """`gain_rows` of every dose and of what was permuted over tracks, bounds simultaneous over all; with view, share,
     nats and seeds."""
-    every = {dose: one.nmi for dose, one in results.items() if dose != ("tagged", 1)}
-    every |= {("blurred, dealt out" if share < 1 else "clear, dealt out", share): one.nmi
+    every = {dose: one.nmi for dose, one in results.items() if dose != ("discrete", 1)}
+    every |= {("noisy, permuted" if share < 1 else "noiseless, permuted", share): one.nmi
               for share, one in anywhere.items()}
     family = sum(method in nmi for nmi in every.values() for method in MEANING)
     rows = [gain_rows(nmi, family).assign(view=kind, share=share,
-                                          nats=0 if "dealt" in kind else found[kind, share].information)
+                                          nats=0 if "permuted" in kind else found[kind, share].information)
             for (kind, share), nmi in every.items()]
     table = pd.concat(rows, ignore_index=True)
     return table.assign(seeds=[value.n for value in table["nmi"]])
@@ -113,13 +115,13 @@ def gains(results: Mapping[Dose, Fused], anywhere: Mapping[float, Fused], found:
 
 def knowing(table: pd.DataFrame, full: float) -> dict[str, pd.DataFrame]:
     """The rows of `gains` whose second modality knows nothing, something, and all of the `full` nats."""
-    nothing = (table["share"] == 0) | table["view"].str.contains("dealt")
+    nothing = (table["share"] == 0) | table["view"].str.contains("permuted")
     return {"nothing": table[nothing], "something": table[table["nats"].between(0.01 * full, 0.99 * full)],
             "all": table[(table["share"] == 1) & (table["nats"] > 0)]}
 
 
 def over_information(results: Mapping[Dose, Fused], full: float,
                      steps: Sequence[str] = tuple(MEANING)) -> dict[str, pd.DataFrame]:
-    """NMI [nats, seed] of steps over the information of the blurred modality."""
+    """NMI [nats, seed] of steps over the information of the noisy modality."""
     return {step: pd.DataFrame({share * full: one.nmi[step] for (kind, share), one in results.items()
-                                if kind == "blurred" and step in one.nmi}).T for step in steps}
+                                if kind == "noisy" and step in one.nmi}).T for step in steps}

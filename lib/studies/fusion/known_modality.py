@@ -1,10 +1,10 @@
 """A made-up second modality of the tracks whose information about the label is set, and computed rather than assumed.
 
 A track's label passes a channel and becomes a code, one code per label; the code becomes a vector, its own direction
-times `signal`, plus Gaussian noise. Two kinds put the loss in different places: in a `tagged` modality codes are wrong
-and vectors clear, so it clusters perfectly at any information, even none; in a `blurred` modality codes are right and
-vectors noisy. Either is drawn from the label alone: given the label it is independent of the audio, so it can add to
-audio only what it says about the label, and its mistakes are not audio's.
+times `signal`, plus Gaussian noise. Two kinds put the loss in different places: in a `discrete` modality codes are
+wrong and vectors clear, so it clusters perfectly at any information, even none; in a `noisy` modality codes are right
+and vectors noisy. Either is drawn from the label alone: given the label it is independent of the audio, so it can add
+to audio only what it says about the label, and its mistakes are not audio's.
 
 Information is that of a track drawn from the population, with labels as common as among the tracks given; what a
 finite sample happens to hold scatters around it. Nothing here comes from music.
@@ -22,7 +22,7 @@ from lib.store.arithmetic import entropy, mutual_information
 from lib.store.labels import must_be_open
 from lib.store.streams import stream
 
-KINDS = ("tagged", "blurred")
+KINDS = ("discrete", "noisy")
 CLEAR = 12.0  # signal at which codes lie 17 standard deviations apart: vectors tell them without error
 SAMPLES = 20_000  # of the Monte Carlo integral
 
@@ -61,7 +61,7 @@ def vector_information(channel: np.ndarray, prior: np.ndarray, signal: float, n:
 def make(kind: str, labels: pd.Series, information: float) -> Made:
     """The modality of a kind that knows `information` nats of `labels` [track], 0 to their entropy (more is cut to it).
 
-    A tagged modality is solved in its codes, whose information is exact, a blurred one in its vectors. Raises
+    A discrete modality is solved in its codes, whose information is exact, a noisy one in its vectors. Raises
     `ValueError` for another kind or a negative amount.
     """
     must_be_open(labels, "supervised_control")
@@ -70,9 +70,9 @@ def make(kind: str, labels: pd.Series, information: float) -> Made:
     if kind not in KINDS or information < 0:
         raise ValueError(f"a modality is one of {KINDS} and knows 0 nats or more, not {kind!r} with {information}")
     channel, signal, whole = np.eye(len(names)), CLEAR, float(entropy(prior))
-    if kind == "tagged" and information < whole - 1e-9:
+    if kind == "discrete" and information < whole - 1e-9:
         channel = _mixed(prior, _solve(lambda w: mutual_information(_mixed(prior, w) * prior), information, 1.0))
-    elif kind == "blurred" and information < whole - 1e-3:
+    elif kind == "noisy" and information < whole - 1e-3:
         signal = _solve(lambda s: vector_information(channel, prior, s)[0], information, CLEAR)
     return Made(kind, names, channel, signal, mutual_information(channel * prior),
                 *vector_information(channel, prior, signal))

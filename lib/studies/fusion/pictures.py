@@ -56,10 +56,10 @@ def scores_over_information(methods: dict[str, pd.DataFrame], audio: pd.DataFram
 
 
 @redrawable
-def ladder(rows: pd.DataFrame, expected: Bands) -> Figure:
-    """NMI of either modality alone and of each fusion (`second.score_table`), beside the second one dealt to other
+def beside_controls(rows: pd.DataFrame, expected: Bands) -> Figure:
+    """NMI of either modality alone and of each fusion (`second.score_table`), beside the second one permuted over
     tracks, with bands of what was expected."""
-    nulls = [dealt.mean if isinstance(dealt, Interval) else float("nan") for dealt in rows["dealt to all"]]
+    nulls = [one.mean if isinstance(one, Interval) else float("nan") for one in rows["permuted over all tracks"]]
     figure = dots(list(rows["method"]), list(rows["nmi"]), "NMI with {label}", nulls=nulls,
                   null_name="second modality permuted")
     for i, (low, high) in enumerate(expected.values()):

@@ -50,7 +50,7 @@ def own(run: Run, first: First, stand_in: Fused) -> Second:
     text = text.dropna().loc[:, text.notna().any()]
     kind = "synthetic" if run.settings.corpus == "controlled" else "real text"
     if text.shape[1] == 0 or len(text) <= first.k:
-        return Second(stand_in, "controlled view", "encoder", False, kind)
+        return Second(stand_in, "noisy modality", "encoder", False, kind)
     return Second(first.join({seed: text for seed in run.seeds}), "lyrics", "none", True, kind)
 
 
@@ -64,14 +64,14 @@ def text_dose(run: Run, second: Second, genre: pd.Series) -> float | None:
     return max(0.0, information.beyond_chance(*codes, run.settings.seed)[0])
 
 
-def controls(first: First, second: Points, told_audio: Points) -> dict[str, Fused]:
-    """The same fusions with the second modality dealt to other tracks, to tracks of the same label, with noise for it;
-    and with a conditional model's latents for audio."""
-    changed = {"dealt to all": each(second, nulls.permuted),
-               "dealt within labels": each(second, lambda v, s: nulls.permuted(v, s, first.genre)),
+def controls(first: First, second: Points, cvae_audio: Points) -> dict[str, Fused]:
+    """The same fusions with the second modality permuted over all tracks, among tracks of the same label, with noise
+    for it; and with a conditional model's latents for audio."""
+    changed = {"permuted over all tracks": each(second, nulls.permuted),
+               "exchanged within labels": each(second, lambda v, s: nulls.permuted(v, s, first.genre)),
                "noise": each(second, lambda v, s: known_modality.noise(v.index, v.shape[1], s))}
     found = {which: first.join(one, singles=False) for which, one in changed.items()}
-    return found | {"CVAE as audio": first._replace(audio=told_audio).join(second, trained=False, singles=False)}
+    return found | {"CVAE as audio": first._replace(audio=cvae_audio).join(second, trained=False, singles=False)}
 
 
 def gain_table(fused: Fused, beside: Mapping[str, Fused], first: First, permuted: pd.Series,
@@ -122,12 +122,12 @@ def kept_without(first: First, second: Points, permuted: pd.Series) -> pd.DataFr
 
 # --- the earlier study's generator, and what it expected -------------------------------------------------------------
 def generator_gain(first: First, vectors: pd.DataFrame) -> pd.DataFrame:
-    """NMI [seed] that a generator's vectors [track, column] gain over audio, and lose when dealt within labels."""
+    """NMI [seed] that a generator's vectors [track, column] gain over audio, and lose when exchanged within labels."""
     joined = {"audio": first.audio, "fix": each(first.audio, lambda one, _: blocks.weighted_blocks(one, vectors)),
-              "dealt": each(first.audio, lambda one, seed: blocks.weighted_blocks(
+              "exchanged": each(first.audio, lambda one, seed: blocks.weighted_blocks(
                   one, nulls.permuted(vectors, seed, first.genre)))}
     nmi = agreement(cluster_all(joined, first.k), first.genre)
-    return pd.DataFrame({"gain": nmi["fix"] - nmi["audio"], "lost": nmi["fix"] - nmi["dealt"]})
+    return pd.DataFrame({"gain": nmi["fix"] - nmi["audio"], "lost": nmi["fix"] - nmi["exchanged"]})
 
 
 def judged(rows: pd.DataFrame, nmi: pd.DataFrame, method: str) -> pd.DataFrame:
@@ -152,9 +152,10 @@ def own_rows(run: Run, first: First, second: Second) -> pd.DataFrame:
 def all_rows(run: Run, first: First, second: Second, beside: Mapping[str, Fused],
              results: Mapping[Dose, Fused]) -> pd.DataFrame:
     """`own_rows`, and brief ones of every dose and of every control."""
-    use = {"CVAE as audio": "both", "dealt within labels": "encoder"}
-    doses = [score_rows(run, one, first.genre, f"control: {kind} view {share:g} of all", "mfcc+controlled", "encoder",
-                        brief=True) for (kind, share), one in results.items() if (kind, share) != ("tagged", 1)]
+    use = {"CVAE as audio": "both", "exchanged within labels": "encoder"}
+    doses = [score_rows(run, one, first.genre, f"control: {kind} modality {share:g} of all", "mfcc+synthetic",
+                        "encoder", brief=True)
+             for (kind, share), one in results.items() if (kind, share) != ("discrete", 1)]
     controls = [score_rows(run, one, first.genre, f"control: {second.name} {which}", "mfcc+lyrics",
                            use.get(which, second.label_use), brief=True) for which, one in beside.items()]
     return pd.concat([own_rows(run, first, second), *doses, *controls])

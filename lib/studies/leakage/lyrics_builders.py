@@ -79,7 +79,7 @@ def audits(run: Run, names: list[str], labels: pd.Series, words: pd.Series) -> d
 
 
 def language_agreement(embedding: pd.DataFrame, words: pd.Series, seed: int) -> dict[str, float]:
-    """NMI of clusters of an embedding [track, dim] with the texts' languages, and with languages dealt out anew."""
+    """NMI of clusters of an embedding [track, dim] with the texts' languages, and with languages permuted."""
     tongue = languages.of_texts(words[embedding.dropna().index])["language"]
     found = {"language": tongue, "chance": nulls.permuted_labels(tongue, 0)}
     return {name: shuffles.agreement(embedding, of, seed) for name, of in found.items()}

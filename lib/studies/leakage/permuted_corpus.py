@@ -182,8 +182,8 @@ def _refile_table(keyed: Keyed, tracks: list[Recording], filing: Filing, name: s
             continue
         values = np.append(keyed.table[column].to_numpy(object), "")
         moved = filing.order[keyed.slot]
-        dealt = filing.fields.get(f"{name}:{column}")
-        out[column] = values[row_of[moved if dealt is None else dealt[moved]]]
+        permuted = filing.fields.get(f"{name}:{column}")
+        out[column] = values[row_of[moved if permuted is None else permuted[moved]]]
     return out
 
 

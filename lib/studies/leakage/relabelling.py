@@ -23,12 +23,12 @@ N_REFILED = 10  # builds of refiled corpora where a builder is not exactly repea
 def relabelling(builder: Builder, corpus: Corpus, seed: int = 0) -> Result:
     """File the recordings otherwise and build again: a track's row must not change.
 
-    Recordings are dealt to slots, so that labels, folders, file names, dates and places in lists change at once, and
-    what belongs to the recording follows it. Rows are joined by id; columns may turn their sign. Two builds of one
+    Recordings are permuted over slots, so that labels, folders, file names, dates and places in lists change at once,
+    and what belongs to the recording follows it. Rows are joined by id; columns may turn their sign. Two builds of one
     folder are compared first. Where the builder is repeatable and changes only when labels change, that is proof. One
-    that also changes when recordings are dealt within their label depends on names or order, or on chance: `N_REFILED`
-    builds are then searched for anything that goes with the label of the slot (`slot_p`); if nothing is found the
-    builder is called unstable, not leaky.
+    that also changes when recordings are permuted within their label depends on names or order, or on chance:
+    `N_REFILED` builds are then searched for anything that goes with the label of the slot (`slot_p`); if nothing is
+    found the builder is called unstable, not leaky.
     """
     test = "relabelling"
     where = permuted_corpus.slots(corpus)
@@ -69,8 +69,8 @@ def slot_p(tables: Sequence[pd.DataFrame], tracks: np.ndarray, labels: np.ndarra
     `tables` are builds; in build b the recording `tracks[orders[b][i]]` lay in slot i, of label `labels[i]`. Each
     track's mean over builds, which content may explain, is taken off. Variance between labels of the rest and of its
     square is compared, column by column and in all, with the same after dealing labels to slots anew; since slots were
-    dealt to recordings by chance, that null is exact for whatever goes with a slot but not with its label. Two-sided,
-    tails from gamma distributions with the draws' mean and variance, Bonferroni over all that is looked at.
+    assigned to recordings by chance, that null is exact for whatever goes with a slot but not with its label.
+    Two-sided, tails from gamma distributions with the draws' mean and variance, Bonferroni over all that is looked at.
     """
     tables = [rebuilding.joinable(table) for table in tables]
     columns = [c for c in tables[0].columns if all(c in table for table in tables)]
@@ -118,12 +118,12 @@ def _two_sided(found: np.ndarray, null: np.ndarray) -> np.ndarray:
     return np.minimum(1, 2 * tails)
 
 
-# --- test 1, what is told by words and fields ---------------------------------------------------------------------
+# --- test 1, what words and fields give away ---------------------------------------------------------------------
 def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, built: pd.DataFrame | None = None) -> Result:
     """Does the builder read a label's name in the texts, or a field (artist, year, tag) that goes with the label?
 
     Part of relabelling, for what follows a recording when it is filed otherwise: labels' names in the texts are
-    exchanged with the new label's, and each field is dealt to other tracks. A changed table shows that the builder
+    exchanged with the new label's, and each field is permuted over tracks. A changed table shows that the builder
     reads them. It is a leak only where they go with the label, by a permutation test; titles, say, do not.
     """
     test = "words and fields"
@@ -139,23 +139,23 @@ def words_and_fields(builder: Builder, corpus: Corpus, seed: int = 0, built: pd.
     as_is = np.arange(len(labels))
     if rebuilding.change(before, rebuilding.build(builder, corpus, Filing(as_is))) > TOLERANCE:
         return not_run(test, "a copy of the same folder gives other embeddings, so a change would show nothing")
-    told: dict[str, float] = {}
+    found: dict[str, float] = {}
     own = names_of_labels(where["text"], labels)
     swapped = Filing(rng.permutation(len(labels)), swap_words=True)
     if own.any() and rebuilding.change(before, rebuilding.build(builder, corpus, swapped)) > TOLERANCE:
         codes = np.unique(labels, return_inverse=True)[1]
         named = _permuted_p(lambda order: own[np.arange(len(codes)), codes[order]].sum(), len(codes), rng)
-        told["labels' names in the texts"] = named
-    dealt = {name: rng.permutation(len(labels)) for name in values}
-    if dealt and rebuilding.change(before, rebuilding.build(builder, corpus, Filing(as_is, fields=dealt))) > TOLERANCE:
+        found["labels' names in the texts"] = named
+    moved = {name: rng.permutation(len(labels)) for name in values}
+    if moved and rebuilding.change(before, rebuilding.build(builder, corpus, Filing(as_is, fields=moved))) > TOLERANCE:
         for name in values:
-            after = rebuilding.build(builder, corpus, Filing(as_is, fields={name: dealt[name]}))
+            after = rebuilding.build(builder, corpus, Filing(as_is, fields={name: moved[name]}))
             if rebuilding.change(before, after) > TOLERANCE:
-                told[name.split(":", 1)[1]] = _field_p(values[name], labels, rng)
-    if not told:
+                found[name.split(":", 1)[1]] = _field_p(values[name], labels, rng)
+    if not found:
         return Result(test, "clear", 1.0, EACH, "uses neither names of labels in texts nor fields that follow a track")
-    p = min(1.0, min(told.values()) * len(told))
-    what = ", ".join(f"{name} (p = {value:.2g})" for name, value in told.items())
+    p = min(1.0, min(found.values()) * len(found))
+    what = ", ".join(f"{name} (p = {value:.2g})" for name, value in found.items())
     if p < EACH:
         return Result(test, "leak", p, EACH, f"a proved leak: it uses what is associated with the label: {what}")
     return Result(test, "clear", p, EACH, f"uses {what}, which is not associated with the label")

@@ -41,9 +41,9 @@ CLEAR = {  # what holds of an array in which a test finds nothing
 @rule
 def nothing_found(look: Finding) -> Ruling:
     """Does a test find nothing in an array? Not decided where the numbers do not tell."""
-    told = look.verdict != "not decided" and look.numbers.get("active", "told") is not None
+    known = look.verdict != "not decided" and look.numbers.get("active", "known") is not None
     words = "{subject}: {said}" if look.verdict == "not decided" else CLEAR[look.test]
-    return ruling(look.verdict == "clear" if told else None, words, subject=look.subject, said=look.sentence)
+    return ruling(look.verdict == "clear" if known else None, words, subject=look.subject, said=look.sentence)
 
 
 @rule

@@ -39,7 +39,7 @@ def agreement(table: pd.DataFrame, labels: pd.Series, seed: int = 0) -> float:
 def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside: int = 4) -> Result:
     """Does a second modality act on more than the label?
 
-    `score(how, i)` is the agreement with labels where the second modality is left as it is ("as is"), dealt over all
+    `score(how, i)` is the agreement with labels where the second modality is left as it is ("as is"), permuted over all
     tracks ("over all") or among tracks of one label ("inside"), draw i. Its gain is what it scores above the draws over
     all; where that is resolved (t-test of one value against `n_over` draws) and at least half of it is left when
     tracks of one label exchange it, the modality acts as a label.
@@ -69,31 +69,31 @@ def modality_within_shuffle(first: pd.DataFrame | None, second: pd.DataFrame, la
 
     def score(how: str, i: int) -> float:
         within = labels if how == "inside" else None
-        dealt = second if how == "as is" else nulls.permuted(second, 1000 * seed + i, within)
-        return agreement(dealt if first is None else blocks.weighted_blocks(first, dealt), labels, seed)
+        moved = second if how == "as is" else nulls.permuted(second, 1000 * seed + i, within)
+        return agreement(moved if first is None else blocks.weighted_blocks(first, moved), labels, seed)
 
     return within_shuffle(score)
 
 
 def text_within_shuffle(builder: Builder, corpus: Corpus, seed: int = 0, built: pd.DataFrame | None = None) -> Result:
-    """`within_shuffle` for a builder that reads texts: they are dealt to other tracks, and the table is built again."""
+    """`within_shuffle` for a builder that reads texts: they are permuted over tracks, and the table is built again."""
     where = permuted_corpus.slots(corpus)
     slot_labels, labels = where["label"].to_numpy(), permuted_corpus.labels_of(corpus)
     before = builder(corpus) if built is None else built
     if not where["text"].str.strip().any():
         return not_run("shuffle within labels", "there are no texts")
 
-    def dealt(how: str, i: int) -> pd.DataFrame:
+    def rebuilt(how: str, i: int) -> pd.DataFrame:
         rng = stream(seed, "permuted texts", i, how == "inside")
         order = nulls.permutation(len(where), rng, slot_labels if how == "inside" else None)
         return rebuilding.build(builder, corpus, Filing(np.arange(len(where)), texts=order))
 
-    first = dealt("over all", 0)
+    first = rebuilt("over all", 0)
     if rebuilding.change(before, first) <= TOLERANCE:
         return Result("shuffle within labels", "clear", 0.0, EACH, "does not read the texts")
 
     def score(how: str, i: int) -> float:
-        table = before if how == "as is" else first if (how, i) == ("over all", 0) else dealt(how, i)
+        table = before if how == "as is" else first if (how, i) == ("over all", 0) else rebuilt(how, i)
         return agreement(rebuilding.joinable(table), labels, seed)
 
     return within_shuffle(score, n_over=7, n_inside=3)
@@ -171,7 +171,7 @@ def text_dose_curve(builder: Builder, doses: Mapping[float, Corpus], seed: int =
     """`dose_curve` for a builder and corpora whose texts carry known information about the labels.
 
     Where the builder reads more than the texts, what it knows without them comes from elsewhere: so its agreement is
-    only held against its own with the texts dealt over all tracks, at dose 0.
+    only held against its own with the texts permuted over all tracks, at dose 0.
     """
     modalities, labels = {}, {}
     for dose, corpus in doses.items():

@@ -17,13 +17,13 @@ from lib.scores.intervals import Estimate
 from lib.store.labels import must_be_open
 from lib.store.runs import Run
 from lib.store.streams import stream
-from lib.studies.nuisances import ladder, protocol
-from lib.studies.nuisances.ladder import Clustered
+from lib.studies.nuisances import corrected, protocol
+from lib.studies.nuisances.corrected import Clustered
 
-RUNGS = ("nothing", "decoder")
+CORRECTIONS = ("nothing", "decoder")
 FLOOR = -40.0  # dB, of what is left above a corner
 BANDS = 128  # mel bands of the MFCCs
-Name = tuple[float, str]  # strength and rung
+Name = tuple[float, str]  # strength and correction
 # what the clusters are compared with, and the columns of the predictions
 LABEL, NUISANCE = "label", "nuisance"
 
@@ -59,31 +59,34 @@ def planted(x: pd.DataFrame, level: pd.Series, n_levels: int) -> np.ndarray:
 
 
 def trained(run: Run, x: pd.DataFrame, labels: pd.Series) -> tuple[dict[Name, xr.Dataset], dict[float, pd.Series]]:
-    """Latents of beta 1 by strength and rung, trained as one stack per architecture; levels [track] by strength."""
-    labels, network, wanted, told = labels.loc[x.index], ladder.networks(run)[0], {}, {}
+    """Latents of beta 1 by strength and correction, trained as one stack per architecture; levels [track] by
+    strength."""
+    labels, network, wanted, corners = labels.loc[x.index], corrected.networks(run)[0], {}, {}
     n = labels.nunique()
     for strength in protocol.protocol().strengths:
-        told[strength] = levels(labels, strength, run.settings.seed)
-        values, codes = planted(x, told[strength], n), told[strength].str.split().str[1].astype(int).to_numpy()
-        wanted[strength, "nothing"] = Setting(ladder.config(run, x.shape[1], network), values)
-        wanted[strength, "decoder"] = Setting(ladder.config(run, x.shape[1], network, n, "decoder"), values, codes)
-    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run, len(x))), told
+        corners[strength] = levels(labels, strength, run.settings.seed)
+        codes = corners[strength].str.split().str[1].astype(int).to_numpy()
+        values = planted(x, corners[strength], n)
+        wanted[strength, "nothing"] = Setting(corrected.config(run, x.shape[1], network), values)
+        wanted[strength, "decoder"] = Setting(corrected.config(run, x.shape[1], network, n, "decoder"), values, codes)
+    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run, len(x))), corners
 
 
-def curves(found: Clustered, y: np.ndarray, told: dict[float, pd.Series]) -> dict[str, dict[str, pd.DataFrame]]:
-    """NMI [strength, seed] of each rung's clusters with the label y [track] and with the nuisance: what -> rung ->
-    table."""
-    of = {strength: {LABEL: y, NUISANCE: np.unique(level, return_inverse=True)[1]} for strength, level in told.items()}
-    return {what: {rung: pd.DataFrame({s: found.nmi((s, rung), of[s][what]) for s in told}).T.rename_axis("strength")
-                   for rung in RUNGS} for what in (LABEL, NUISANCE)}
+def curves(found: Clustered, y: np.ndarray, corners: dict[float, pd.Series]) -> dict[str, dict[str, pd.DataFrame]]:
+    """NMI [strength, seed] of each correction's clusters with the label y [track] and with the nuisance: what ->
+    correction -> table."""
+    of = {strength: {LABEL: y, NUISANCE: np.unique(corner, return_inverse=True)[1]}
+          for strength, corner in corners.items()}
+    return {what: {correction: pd.DataFrame({s: found.nmi((s, correction), of[s][what]) for s in corners}).T
+                   .rename_axis("strength") for correction in CORRECTIONS} for what in (LABEL, NUISANCE)}
 
 
-def ends(found: Clustered, y: np.ndarray, told: dict[float, pd.Series],
+def ends(found: Clustered, y: np.ndarray, corners: dict[float, pd.Series],
          units: pd.Series) -> dict[tuple[float, str], Estimate]:
     """At no coincidence and at full: what conditioning changes of NMI with label and nuisance, over seeds and units."""
     out = {}
-    for strength in (min(told), max(told)):
-        codes = {LABEL: y, NUISANCE: np.unique(told[strength], return_inverse=True)[1]}
+    for strength in (min(corners), max(corners)):
+        codes = {LABEL: y, NUISANCE: np.unique(corners[strength], return_inverse=True)[1]}
         for what, own in codes.items():
             out[strength, what] = found.gain((strength, "decoder"), (strength, "nothing"), own, units)
     return out

@@ -14,9 +14,9 @@ import xarray as xr
 from lib.models import theory
 from lib.scores import information, intervals
 from lib.store.runs import Run
-from lib.studies.nuisances import ladder
+from lib.studies.nuisances import corrected
+from lib.studies.nuisances.corrected import Corrected
 from lib.studies.nuisances.found import Nuisance, shown
-from lib.studies.nuisances.ladder import Rung
 
 
 def spectra(x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[str, object]:
@@ -25,21 +25,22 @@ def spectra(x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[str, object]:
         shown(one.name): theory.spectrum(x.to_numpy(), one.codes) for one in tried}
 
 
-def beside(run: Run, latents: Mapping[Rung, xr.Dataset], x: pd.DataFrame, tried: Sequence[Nuisance]) -> pd.DataFrame:
+def beside(run: Run, latents: Mapping[Corrected, xr.Dataset], x: pd.DataFrame,
+           tried: Sequence[Nuisance]) -> pd.DataFrame:
     """Per nuisance and beta: share of variance explained, eigenvalues within groups above beta/2 (at most the latent's
     dimensions), active dimensions of the CVAE with the nuisance in its decoder, and what leaves of the rate in nats: by
     theory (optimal linear models) and as measured, VAE minus CVAE."""
     values, rows, most = spectra(x, tried), [], run.settings.latent_dim
-    for network in ladder.networks(run):
-        beta, plain = float(network.split()[1]), latents[Rung("", "nothing", network)]
+    for network in corrected.networks(run):
+        beta, plain = float(network.split()[1]), latents[Corrected("", "nothing", network)]
         rate = {name: theory.predicted_kl(one[:most], beta).sum() for name, one in values.items()}
         for one in tried:
-            told = latents[Rung(one.name, "decoder", network)]
+            given = latents[Corrected(one.name, "decoder", network)]
             rows.append({
                 "nuisance": one.name, "beta": beta, "explained": one.explained,
                 "above": min(most, theory.predicted_active(values[shown(one.name)], beta)),
-                "active_dims": intervals.of_metric(information.active_dimensions(told.kl.values), "active_dims"),
+                "active_dims": intervals.of_metric(information.active_dimensions(given.kl.values), "active_dims"),
                 "leaves, theory": rate["total"] - rate[shown(one.name)],
-                "leaves": intervals.interval((plain.kl - told.kl).sum("latent").values),
+                "leaves": intervals.interval((plain.kl - given.kl).sum("latent").values),
             })
     return pd.DataFrame(rows)

@@ -102,8 +102,8 @@ def explained(x: np.ndarray, groups: np.ndarray) -> float:
 
 
 def shown(name: str) -> str:
-    """A nuisance or a rung, for readers."""
-    return glossary.shown(name, (*glossary.ID_COLUMNS["nuisance"], *glossary.ID_COLUMNS["rung"]))
+    """A nuisance or a correction, for readers."""
+    return glossary.shown(name, (*glossary.ID_COLUMNS["nuisance"], *glossary.ID_COLUMNS["correction"]))
 
 
 def listed(tried: list[Nuisance]) -> str:

@@ -12,8 +12,8 @@ from lib.scores.intervals import Estimate
 from lib.store.runs import Run
 from lib.store.series import NOTEBOOKS
 from lib.studies.nuisances import coincidence, gains, unseen
+from lib.studies.nuisances.corrected import Clustered
 from lib.studies.nuisances.found import Nuisance
-from lib.studies.nuisances.ladder import Clustered
 
 
 def judged(run: Run, found: Clustered, tried: Sequence[Nuisance], y: np.ndarray, units: pd.Series,

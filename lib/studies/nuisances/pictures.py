@@ -10,32 +10,32 @@ from matplotlib.lines import Line2D
 from lib.report.plots import curves
 from lib.report.redraw import redrawable
 from lib.report.style import COLUMN, GREY, MARKERS, PAGE, PALETTE, legend_below, listed, new, say, wide
+from lib.studies.nuisances.corrected import CORRECTIONS
 from lib.studies.nuisances.found import shown
 from lib.studies.nuisances.gains import NEGATIVE, POSITIVE
-from lib.studies.nuisances.ladder import RUNGS
 
 PER_ROW = 3
 
 
 @redrawable
-def ladder(table: pd.DataFrame, base: pd.DataFrame) -> Figure:
-    """NMI with the labels of every rung (a row each), a panel per nuisance, of every seed, a marker per network (of
-    `gains.rungs`); dashed: nothing removed, mean (`gains.without`). Hollow: through a nuisance that goes with the
-    label."""
+def nmi_of_corrections(table: pd.DataFrame, base: pd.DataFrame) -> Figure:
+    """NMI with the labels of every correction (a row each), a panel per nuisance, of every seed, a marker per network
+    (of `gains.of_corrections`); dashed: nothing removed, mean (`gains.without`). Hollow: through a nuisance that goes
+    with the label."""
     names = list(dict.fromkeys(table["nuisance"]))
     across = min(PER_ROW if wide(PAGE) > 1.1 * COLUMN else 1, len(names))
     down = -(-len(names) // across)
     figure, axes = new(PAGE, 0.9 + 1.35 * down, down, across, sharex=True, sharey=True, squeeze=False)
-    rungs, networks = [rung for rung in RUNGS if rung != "nothing"], list(base["network"])
+    corrections, networks = [correction for correction in CORRECTIONS if correction != "nothing"], list(base["network"])
     for ax in axes.flat[len(names):]:
         ax.set_axis_off()
     for ax, name in zip(axes.flat, names, strict=False):
         own = table[table["nuisance"] == name]
         for i, network in enumerate(networks):
             ax.axvline(base["nmi"].iloc[i].mean, color=PALETTE[i], ls="--", lw=0.9)
-            _markers(ax, own[own["network"] == network], rungs, i, 0.24 * (1 - i))
-        ax.set(yticks=range(len(rungs)), yticklabels=[shown(rung) for rung in rungs[::-1]], title=shown(name),
-               ylim=(-0.6, len(rungs) - 0.4))
+            _markers(ax, own[own["network"] == network], corrections, i, 0.24 * (1 - i))
+        ax.set(yticks=range(len(corrections)), yticklabels=list(map(shown, corrections[::-1])), title=shown(name),
+               ylim=(-0.6, len(corrections) - 0.4))
     for ax in axes[-1]:
         ax.set_xlabel("NMI with {label}")
     handles = [Line2D([], [], color=PALETTE[i], marker=MARKERS[i], ls="", label=network)
@@ -48,14 +48,15 @@ def ladder(table: pd.DataFrame, base: pd.DataFrame) -> Figure:
     return figure
 
 
-def _markers(ax, rows: pd.DataFrame, rungs: list[str], i: int, lift: float) -> None:
+def _markers(ax, rows: pd.DataFrame, corrections: list[str], i: int, lift: float) -> None:
     for row in rows.itertuples():
-        at, face = len(rungs) - 1 - rungs.index(row.rung) + lift, "white" if row.label_use != "none" else PALETTE[i]
+        at = len(corrections) - 1 - corrections.index(row.correction) + lift
+        face = "white" if row.label_use != "none" else PALETTE[i]
         ax.plot(row.seeds, [at] * len(row.seeds), "-", color=PALETTE[i], lw=1)
         ax.plot(row.seeds, [at] * len(row.seeds), MARKERS[i], color=PALETTE[i], ms=3, mfc=face, mew=0.7)
     if len(rows):
         network = rows["network"].iloc[0]
-        say(ax, f"{network}: {listed([shown(rung) for rung in rows['rung']], [one.mean for one in rows['nmi']])}")
+        say(ax, f"{network}: {listed(map(shown, rows['correction']), [one.mean for one in rows['nmi']])}")
 
 
 @redrawable
@@ -63,7 +64,7 @@ def gains_drawn(family: pd.DataFrame) -> Figure:
     """The gains of `gains.family`: a panel per question, a row per nuisance and CVAE. Hollow: not decided."""
     questions, open_ = list(dict.fromkeys(family["over"])), ~family["outcome"].isin([POSITIVE, NEGATIVE])
     names = [f"{shown(a)}: {shown(b)}" for a, b in
-             family.loc[family["over"] == questions[0], ["nuisance", "rung"]].itertuples(index=False)]
+             family.loc[family["over"] == questions[0], ["nuisance", "correction"]].itertuples(index=False)]
     figure, axes = new(PAGE, 1.0 + 0.2 * len(names), 1, len(questions), sharey=True, squeeze=False)
     for ax, question in zip(axes[0], questions, strict=True):
         rows, at = family[family["over"] == question], np.arange(len(names))[::-1]
@@ -82,22 +83,22 @@ def gains_drawn(family: pd.DataFrame) -> Figure:
 
 
 @redrawable
-def placebos_drawn(table: pd.DataFrame, margin: float) -> Figure:
-    """Every placebo's change of NMI (`gains.placebo_gains`), a panel per kind, a row per nuisance, a marker per rung;
-    dashed: the margin."""
-    kinds, names = list(dict.fromkeys(table["placebo"])), list(dict.fromkeys(table["nuisance"]))
+def controls_drawn(table: pd.DataFrame, margin: float) -> Figure:
+    """Change of NMI of every control (`gains.control_gains`), a panel per kind, a row per nuisance, a marker per
+    correction; dashed: the margin."""
+    kinds, names = list(dict.fromkeys(table["control"])), list(dict.fromkeys(table["nuisance"]))
     figure, axes = new(PAGE, 1.1 + 0.22 * len(names), 1, len(kinds), sharex=True, sharey=True, squeeze=False)
     for ax, kind in zip(axes[0], kinds, strict=True):
         for side in (-margin, margin):
             ax.axvline(side, color=GREY, ls="--", lw=0.9)
-        for i, (rung, rows) in enumerate(table[table["placebo"] == kind].groupby("rung", sort=False)):
+        for i, (correction, rows) in enumerate(table[table["control"] == kind].groupby("correction", sort=False)):
             at = len(names) - 1 - np.arange(len(names)) + 0.22 * (1 - i)
             for row, value in zip(at, rows["gain"], strict=True):
                 if np.isfinite(value.low):
                     ax.plot([value.low, value.high], [row, row], color=PALETTE[i], lw=1)
             means = [one.mean for one in rows["gain"]]
-            ax.plot(means, at, MARKERS[i], color=PALETTE[i], ms=3.5, ls="", label=shown(rung))
-            say(ax, f"{shown(rung)}: {listed(map(shown, names), means)}")
+            ax.plot(means, at, MARKERS[i], color=PALETTE[i], ms=3.5, ls="", label=shown(correction))
+            say(ax, f"{shown(correction)}: {listed(map(shown, names), means)}")
         ax.set(yticks=range(len(names)), yticklabels=[shown(name) for name in names[::-1]], title=kind,
                xlabel="change of NMI with {label}", ylim=(-0.6, len(names) - 0.4))
     handles = axes[0, 0].get_legend_handles_labels()[0]
@@ -110,7 +111,7 @@ def coincidence(found: dict[str, dict[str, pd.DataFrame]]) -> Figure:
     """NMI with label and with nuisance as the two go together (`coincidence.curves`), without and with conditioning."""
     figure, axes = new(PAGE, 2.5, 1, len(found), sharey=True)
     for ax, (what, tables) in zip(axes, found.items(), strict=True):
-        curves({shown(rung): values for rung, values in tables.items()},
+        curves({shown(correction): values for correction, values in tables.items()},
                "share of tracks whose nuisance follows {label}", "NMI", ax, title=f"with {what}", legend=False)
     legend_below(figure)
     return figure

@@ -38,12 +38,12 @@ def protocol() -> Protocol:
 
 
 def schedule(run: Run, n: int) -> Schedule:
-    """How the ladder is trained on n tracks; a run with shorter training (a trial) shortens it as well."""
+    """How the corrected is trained on n tracks; a run with shorter training (a trial) shortens it as well."""
     choice, s = protocol(), run.settings
     batch = max(min(s.batch_size, choice.batch_size), min(choice.batch_size, n // 8))  # several steps an epoch
     return Schedule(min(choice.epochs, s.epochs), batch, choice.learning_rate, choice.patience, s.held_out)
 
 
 def seeds(run: Run) -> list[int]:
-    """Training seeds of the ladder."""
-    return run.settings.seeds(run.settings.n_seeds_ladder)
+    """Training seeds of the corrected."""
+    return run.settings.seeds(run.settings.n_seeds_corrections)

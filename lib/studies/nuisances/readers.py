@@ -12,31 +12,32 @@ from lib.scores import probes
 from lib.store.remembering import remembered
 from lib.store.runs import Run
 from lib.store.streams import stream
-from lib.studies.nuisances import ladder
+from lib.studies.nuisances import corrected
+from lib.studies.nuisances.corrected import Corrected
 from lib.studies.nuisances.found import Nuisance
-from lib.studies.nuisances.ladder import Rung
 
-RUNGS = ("means", *ladder.CVAES)  # beside nothing removed; all with the network of beta 1
+CORRECTIONS = ("means", *corrected.CVAES)  # beside nothing removed; all with the network of beta 1
 READERS = ("linear", "rbf")
 MOST = 2  # nuisances, those that explain most, of which probes are trained
 
 
-def readings(run: Run, latents: Mapping[Rung, xr.Dataset], tried: Sequence[Nuisance], y: np.ndarray) -> pd.DataFrame:
-    """Cross-validated accuracies, first seed, of the first `MOST` nuisances: a row per nuisance and rung, columns
+def readings(run: Run, latents: Mapping[Corrected, xr.Dataset], tried: Sequence[Nuisance],
+             y: np.ndarray) -> pd.DataFrame:
+    """Cross-validated accuracies, first seed, of the first `MOST` nuisances: a row per nuisance and correction, columns
     `label mu linear`, `nuisance z rbf`, ..., and `label null`, `nuisance null`: the linear reader of mu with permuted
     classes. y [track] are labels."""
-    network, tried = ladder.networks(run)[0], tried[:MOST]
-    plain = latents[Rung("", "nothing", network)].isel(seed=0)
+    network, tried = corrected.networks(run)[0], tried[:MOST]
+    plain = latents[Corrected("", "nothing", network)].isel(seed=0)
     label, rows = _read(run, plain, y, "label"), []
     for one in tried:
-        rows.append(pd.concat([label, _read(run, plain, one.codes, "nuisance")], axis=1).assign(rung="nothing"))
-        for rung in RUNGS:
-            latent = latents[Rung(one.name, rung, network)].isel(seed=0)
+        rows.append(pd.concat([label, _read(run, plain, one.codes, "nuisance")], axis=1).assign(correction="nothing"))
+        for correction in CORRECTIONS:
+            latent = latents[Corrected(one.name, correction, network)].isel(seed=0)
             parts = [_read(run, latent, y, "label"), _read(run, latent, one.codes, "nuisance")]
-            rows.append(pd.concat(parts, axis=1).assign(rung=rung))
-    names = np.repeat([one.name for one in tried], 1 + len(RUNGS))
+            rows.append(pd.concat(parts, axis=1).assign(correction=correction))
+    names = np.repeat([one.name for one in tried], 1 + len(CORRECTIONS))
     table = pd.concat(rows, ignore_index=True).assign(nuisance=names)
-    return table[["nuisance", "rung", *(name for name in table if name not in ("nuisance", "rung"))]]
+    return table[["nuisance", "correction", *(name for name in table if name not in ("nuisance", "correction"))]]
 
 
 @remembered

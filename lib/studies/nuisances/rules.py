@@ -23,9 +23,9 @@ FOLLOWS = 0.5  # rank correlation from which measurement is said to follow theor
 
 
 def _names(rows: pd.DataFrame) -> str:
-    each = rows.groupby("nuisance", sort=False)["rung"].unique()
-    return in_words(f"{shown(name)} ({'both CVAEs' if len(rungs) > 1 else shown(rungs[0])})"
-                    for name, rungs in each.items())
+    each = rows.groupby("nuisance", sort=False)["correction"].unique()
+    return in_words(f"{shown(name)} ({'both CVAEs' if len(corrections) > 1 else shown(corrections[0])})"
+                    for name, corrections in each.items())
 
 
 @rule
@@ -54,8 +54,8 @@ def something_to_remove(family: pd.DataFrame, associated: pd.DataFrame) -> Rulin
     A gain through a nuisance that goes with the label does not count, since the label may have come that way.
     """
     rows = family[family["over"] == gains.NOTHING]
-    through = [gains.label_use(rung, bool(associated.loc[name, "goes with label"])) != "none"
-               for name, rung in zip(rows["nuisance"], rows["rung"], strict=True)]
+    through = [gains.label_use(correction, bool(associated.loc[name, "goes with label"])) != "none"
+               for name, correction in zip(rows["nuisance"], rows["correction"], strict=True)]
     rows = rows[~np.array(through, bool)]
     pays, costs = (rows[rows["outcome"] == outcome] for outcome in (POSITIVE, NEGATIVE))
     rest = sorted(set(rows["nuisance"]) - set(pays["nuisance"]) - set(costs["nuisance"]))
@@ -66,8 +66,8 @@ def something_to_remove(family: pd.DataFrame, associated: pd.DataFrame) -> Rulin
 
 
 @rule
-def placebos_stay(table: pd.DataFrame, margin: float) -> Ruling:
-    """Does every placebo stay within the margin? The table of `gains.placebo_gains`."""
+def controls_stay(table: pd.DataFrame, margin: float) -> Ruling:
+    """Does every control stay within the margin? The table of `gains.control_gains`."""
     out = table[~table["within"]]
     counts = out["why"].value_counts(sort=False)
     return ruling(out.empty, "every mean change of NMI lies within the margin, which was fixed in advance",
@@ -86,10 +86,11 @@ def goes_along(associated: pd.DataFrame) -> Ruling:
 
 @rule
 def works_unseen(found: pd.DataFrame) -> Ruling:
-    """Does any rung help with groups that it was not fitted on? NMI [fold, rung] (`unseen.agreements`)."""
-    change = {rung: intervals.paired(found[rung], found["nothing"]) for rung in found if rung != "nothing"}
+    """Does any correction help with groups that it was not fitted on? NMI [fold, correction] (`unseen.agreements`)."""
+    change = {correction: intervals.paired(found[correction], found["nothing"])
+              for correction in found if correction != "nothing"}
     known = all(np.isfinite(one.low) for one in change.values())
-    names = [rung for rung, one in change.items() if one.low > 0]
+    names = [correction for correction, one in change.items() if one.low > 0]
     return ruling(bool(names) if known else None,
                   "the 95 % interval over folds of the paired difference lies above zero",
                   names=in_words(map(shown, names)), folds=len(found), **change)

@@ -12,12 +12,12 @@ from lib.report.rules import judge
 from lib.scores import agreement, clustering, intervals
 from lib.store.runs import Run
 from lib.store.streams import stream
-from lib.studies.nuisances import ladder, protocol
+from lib.studies.nuisances import corrected, protocol
+from lib.studies.nuisances.corrected import Corrected
 from lib.studies.nuisances.found import POOLED, Nuisance, shown
-from lib.studies.nuisances.ladder import Rung
 
-# rung -> does it need the new group's unlabelled tracks? (On both sides, a CVAE needs a code that a new group lacks.)
-RUNGS = {"nothing": False, "means": True, "linear": False, "decoder": False}
+# Does a correction need the new group's unlabelled tracks? (On both sides, a CVAE needs a code that a new group lacks.)
+CORRECTIONS = {"nothing": False, "means": True, "linear": False, "decoder": False}
 
 
 def chosen(tried: Sequence[Nuisance]) -> Nuisance | None:
@@ -33,21 +33,22 @@ def left_out(one: Nuisance, folds: int, seed: int) -> np.ndarray:
 
 
 def agreements(run: Run, x: pd.DataFrame, one: Nuisance, y: np.ndarray, k: int) -> pd.DataFrame:
-    """NMI of clusters of the tracks that were left out with their labels y [track]: [fold, rung], network of beta 1;
-    each fold has a training seed of its own."""
-    folds, network = protocol.protocol().folds, ladder.networks(run)[0]
+    """NMI of clusters of the tracks that were left out with their labels y [track]: [fold, correction], network of beta
+    1; each fold has a training seed of its own."""
+    folds, network = protocol.protocol().folds, corrected.networks(run)[0]
     aside = left_out(one, folds, run.settings.seed)
-    plain, wanted = ladder.config(run, x.shape[1], network), {}
-    for rung in RUNGS:
-        if rung in ladder.CVAES:
-            told = ladder.config(run, x.shape[1], network, one.groups.nunique(), rung)
-            wanted[rung] = Setting(told, x.to_numpy(), one.codes, aside)
+    plain, wanted = corrected.config(run, x.shape[1], network), {}
+    for correction in CORRECTIONS:
+        if correction in corrected.CVAES:
+            given = corrected.config(run, x.shape[1], network, one.groups.nunique(), correction)
+            wanted[correction] = Setting(given, x.to_numpy(), one.codes, aside)
         else:
-            values = x.to_numpy() if rung == "nothing" else ladder.removed(run, x, one, rung, aside)
-            wanted[rung] = Setting(plain, values, None, aside)
-    names = {Rung(one.name, rung, network): setting for rung, setting in wanted.items()}
+            values = x.to_numpy() if correction == "nothing" else corrected.removed(run, x, one, correction, aside)
+            wanted[correction] = Setting(plain, values, None, aside)
+    names = {Corrected(one.name, correction, network): setting for correction, setting in wanted.items()}
     latents = stacked_latents(run, names, run.settings.seeds(folds), x.index, protocol.schedule(run, len(x)))
-    found = {name.rung: [_nmi(run, part.mu.values[i][out].astype(float), y[out], k, i) for i, out in enumerate(aside)]
+    found = {name.correction: [_nmi(run, part.mu.values[i][out].astype(float), y[out], k, i)
+                               for i, out in enumerate(aside)]
              for name, part in latents.items()}
     return pd.DataFrame(found).rename_axis("fold")
 
@@ -60,17 +61,19 @@ def _nmi(run: Run, points: np.ndarray, y: np.ndarray, k: int, fold: int) -> floa
 
 
 def table(found: pd.DataFrame) -> pd.DataFrame:
-    """Of `agreements`, each rung: NMI, gain over no correction (paired over folds), does it use new tracks."""
-    return pd.DataFrame([{"rung": rung, "nmi": intervals.of_metric(found[rung], "nmi"),
-                          "gain": intervals.paired(found[rung], found["nothing"]) if rung != "nothing" else "",
-                          "uses new tracks": RUNGS[rung]} for rung in found])
+    """Of `agreements`, each correction: NMI, gain over no correction (paired over folds), does it use new tracks."""
+    return pd.DataFrame([{"correction": correction, "nmi": intervals.of_metric(found[correction], "nmi"),
+                          "gain": (intervals.paired(found[correction], found["nothing"])
+                                   if correction != "nothing" else ""),
+                          "uses new tracks": CORRECTIONS[correction]} for correction in found])
 
 
 def predicted(entries: Sequence[dict], one: Nuisance, found: pd.DataFrame) -> pd.DataFrame:
     """The predictions about this nuisance's unseen groups beside what became of them."""
     rows = []
     for entry in (each for each in entries if each["nuisance"] == one.name):
-        change = intervals.paired(found[entry["rung"]], found["nothing"])
+        change = intervals.paired(found[entry["correction"]], found["nothing"])
         held = judge(entry["nmi"], change)
-        rows.append((f"{shown(one.name)}, unseen, {shown(entry['rung'])}", "nmi", entry["nmi"], change, held, False))
+        said = f"{shown(one.name)}, unseen, {shown(entry['correction'])}"
+        rows.append((said, "nmi", entry["nmi"], change, held, False))
     return pd.DataFrame(rows, columns=["name", "metric", "predicted", "change", "held", "replication"])

@@ -1,4 +1,4 @@
-"""The designed experiment of the CVAE: beta x label in the encoder x label in the decoder, with a placebo, effects,
+"""The designed experiment of the CVAE: beta x label in the encoder x label in the decoder, with a control, effects,
 the numbers measured before on GTZAN, and whether each verdict turns when it must."""
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def trained(run: Run, x: pd.DataFrame, labels: pd.Series) -> dict[Cell, xr.Datas
         for cell, config in configs(run, x, labels).items()})
 
 
-def placebo(run: Run, x: pd.DataFrame, labels: pd.Series) -> dict[float, xr.Dataset]:
-    """Latents by beta of the model with the label on both sides, labels [track] dealt out at random."""
-    dealt = nulls.permuted_labels(labels, run.settings.seed)
-    return engine.together({cell[0]: partial(mlp_latents, run, "cvae_placebo", x, config, run.seeds, labels=dealt)
+def permuted(run: Run, x: pd.DataFrame, labels: pd.Series) -> dict[float, xr.Dataset]:
+    """Latents by beta of the model with the label on both sides, labels [track] permuted over all tracks."""
+    shuffled = nulls.permuted_labels(labels, run.settings.seed)
+    return engine.together({cell[0]: partial(mlp_latents, run, "cvae_permuted", x, config, run.seeds, labels=shuffled)
                             for cell, config in configs(run, x, labels).items() if all(cell[1:])})
 
 
@@ -58,14 +58,14 @@ def rows(tables: Mapping[Cell, pd.DataFrame]) -> pd.DataFrame:
                       for (beta, enc, dec), table in tables.items()])
 
 
-def cells(run: Run, told: Mapping[Cell, xr.Dataset], genre: pd.Series, table: pd.DataFrame,
+def cells(run: Run, latents: Mapping[Cell, xr.Dataset], genre: pd.Series, table: pd.DataFrame,
           metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Metrics of the eight cells `told`: NMI, silhouette and its excess as replicates [(block, seed), cell] (the null
-    of the excess stays as it is), others [seed, cell] from rows of the score table."""
+    """Metrics of the eight cells `latents`: NMI, silhouette and its excess as replicates [(block, seed), cell] (the
+    null of the excess stays as it is), others [seed, cell] from rows of the score table."""
     by_seed = {metric: experiments.design(table, metric, run.settings.beta) for metric in (*metrics, "silhouette")}
     found = dict(by_seed)
     for metric in {"silhouette", "nmi"} & {*found}:
-        parts = {cell: scores.replicates(run, told[cell[0], bool(cell[1]), bool(cell[2])], genre, metric)
+        parts = {cell: scores.replicates(run, latents[cell[0], bool(cell[1]), bool(cell[2])], genre, metric)
                  for cell in by_seed[metric].columns}
         found[metric] = pd.DataFrame(parts).rename_axis(columns=by_seed[metric].columns.names)
     if "excess" in found:
@@ -145,7 +145,7 @@ def verdicts(run: Run, x: pd.DataFrame, labels: pd.Series, genre: pd.Series, sto
     shuffled = nulls.permuted_labels(labels, seed)
     return {
         "true labels": experiments.controls(run, x, labels, genre, stored) | {BEYOND: rules.beyond_gaussian(cvae)},
-        "permuted labels": experiments.controls(run, x, shuffled, genre, stored, "cvae_placebo"),
+        "permuted labels": experiments.controls(run, x, shuffled, genre, stored, "cvae_permuted"),
         "Gaussian features": {BEYOND: rules.beyond_gaussian(scores.evidence(scores.score(run, smooth, genre)))},
     }
 

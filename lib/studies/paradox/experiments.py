@@ -60,21 +60,21 @@ def without_means(run: Run, x: pd.DataFrame, labels: pd.Series) -> xr.Dataset:
 @torch.no_grad()
 def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: int = 0,
                  block: np.ndarray | None = None) -> pd.DataFrame:
-    """Held-out reconstruction error per run with the decoder told the right label, a wrong one, and a random one.
+    """Held-out reconstruction error per run with the decoder given the right label, a wrong one, and a random one.
 
     latents of a conditional model, x [track, D] its raw features, labels [track]. Decoded is mu averaged over all
-    labels at encoding: an encoder that was told one label corrects for what the decoder will add under it, so that
+    labels at encoding: an encoder that was given one label corrects for what the decoder will add under it, so that
     even a meaningless label would be missed. Returns columns right, wrong, random (mean summed squared error), index
     seed; with the `block` of units of each track (`jackknife.blocks`), replicates.
     """
     model, data, y, names = _reload(latents, x, labels)
-    rng = stream(seed, "labels told to a decoder")
+    rng = stream(seed, "labels given to a decoder")
     wrong = (y + rng.integers(1, len(names), len(y))) % len(names)
-    told = {"right": y, "wrong": wrong, "random": rng.integers(0, len(names), len(y))}
+    codes = {"right": y, "wrong": wrong, "random": rng.integers(0, len(names), len(y))}
     mu = _averaged(model, data, len(names))
     held = torch.from_numpy(~latents.train.values)
     out = {}
-    for name, code in told.items():
+    for name, code in codes.items():
         error = (model.decode(mu, _codes(code, model)) - data).square().sum(-1)
         error = error.masked_fill(~held, float("nan")).numpy().astype(float)
         by_seed = dict(zip(latents.seed.values.tolist(), error, strict=True))
@@ -85,15 +85,15 @@ def decode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: 
 
 @torch.no_grad()
 def encode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: int = 0) -> dict[str, np.ndarray]:
-    """mu [seed, track, latent] with the encoder told the true label, one fixed label, a wrong one, or all (averaged).
+    """mu [seed, track, latent] with the encoder given the true label, one fixed label, a wrong one, or all (averaged).
 
     A probe on mu under the true label partly reads the label that the encoder was given; under the others it cannot.
     """
     model, data, y, names = _reload(latents, x, labels)
-    rng = stream(seed, "labels told to an encoder")
+    rng = stream(seed, "labels given to an encoder")
     wrong = (y + rng.integers(1, len(names), len(y))) % len(names)
-    told = {"true": y, "fixed": np.zeros_like(y), "wrong": wrong}
-    out = {name: model.encode(data, _codes(code, model))[0].numpy() for name, code in told.items()}
+    codes = {"true": y, "fixed": np.zeros_like(y), "wrong": wrong}
+    out = {name: model.encode(data, _codes(code, model))[0].numpy() for name, code in codes.items()}
     return out | {"averaged": _averaged(model, data, len(names)).numpy()}
 
 
@@ -101,8 +101,8 @@ def encode_under(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series, seed: 
 def swap(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What the decoder makes of tracks of one genre under another's label, means over runs and tracks.
 
-    Returns cost [true genre, told genre], the rise of squared error against the right label; and profile
-    [told genre, D], the mean decoding of all tracks under that label minus the mean over labels, in standardised units.
+    Returns cost [true genre, given genre], the rise of squared error against the right label; and profile [given genre,
+    D], the mean decoding of all tracks under that label minus the mean over labels, in standardised units.
     """
     model, data, y, names = _reload(latents, x, labels)
     errors, profile = [], 0.0
@@ -111,8 +111,8 @@ def swap(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series) -> tuple[pd.Da
         decoded = torch.stack([model.decode(mu, _codes(np.full_like(y[rows], c), model)) for c in range(len(names))])
         errors.append((decoded - data[:, rows]).square().sum(-1).mean(1).numpy())
         profile += decoded.mean((1, 2)).numpy() * (len(rows) / len(y))
-    error = np.concatenate(errors, axis=1)  # [told, track]
-    cost = pd.DataFrame({told: error[i] - error[y, np.arange(len(y))] for i, told in enumerate(names)})
+    error = np.concatenate(errors, axis=1)  # [label given, track]
+    cost = pd.DataFrame({name: error[i] - error[y, np.arange(len(y))] for i, name in enumerate(names)})
     cost = cost.groupby(np.array(names)[y]).mean().rename_axis(index="true {label}", columns="{label} given to decoder")
     return cost, pd.DataFrame(profile - profile.mean(0), index=names, columns=x.columns)
 
@@ -127,7 +127,7 @@ def _reload(latents: xr.Dataset, x: pd.DataFrame, labels: pd.Series):
 
 
 def _averaged(model: StackedVAE, data: torch.Tensor, n_labels: int) -> torch.Tensor:
-    """mu [R, N, L], averaged over the labels that the encoder may be told."""
+    """mu [R, N, L], averaged over the labels that the encoder may be given."""
     every = [model.encode(data, _codes(np.full(data.shape[1], c), model))[0] for c in range(n_labels)]
     return torch.stack(every).mean(0)
 
@@ -193,12 +193,12 @@ def readers(run: Run, sources: Mapping[str, np.ndarray], y: np.ndarray, seeds: l
 
 
 @remembered
-def near(run: Run, told: Mapping[str, np.ndarray], labels: pd.Series, seeds: list[int]) -> pd.DataFrame:
+def near(run: Run, mu: Mapping[str, np.ndarray], labels: pd.Series, seeds: list[int]) -> pd.DataFrame:
     """Accuracy of nearest neighbours as readers of labels [track], of mu under the true and the averaged label, as
     replicates [(block, seed)]: for `repeats_label`."""
     block, y = jackknife.blocks(run, labels.index), labels.to_numpy()
     right = {name: {seed: probes.right(points.astype(float), y, "knn", seed)
-                    for seed, points in zip(seeds, told[name], strict=True)} for name in ("true", "averaged")}
+                    for seed, points in zip(seeds, mu[name], strict=True)} for name in ("true", "averaged")}
     return pd.DataFrame({name: jackknife.of_tracks(one, block) for name, one in right.items()})
 
 
@@ -308,8 +308,8 @@ def simple_effects(values: pd.DataFrame) -> dict[str, pd.Series]:
 
 def controls(run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stored: pd.DataFrame,
              method: str = "cvae") -> dict[str, Ruling]:
-    """Every verdict about the label and about beta, of the CVAE of notebook 07 (`cvae`) or of its placebo
-    (`cvae_placebo`, with `given` the shuffled labels): question -> ruling, by the same rules.
+    """Every verdict about the label and about beta, of the CVAE of notebook 07 (`cvae`) or of its control
+    (`cvae_permuted`, with `given` the shuffled labels): question -> ruling, by the same rules.
 
     `genre` [track] is what readers look for; `stored` are rows of the score table.
     """
@@ -317,8 +317,8 @@ def controls(run: Run, x: pd.DataFrame, given: pd.Series, genre: pd.Series, stor
     low, high = (of_setting(stored, method, f"beta={b:g} enc=1 dec=1") for b in (1.0, beta))
     first, plain = of_setting(stored, "vae", "beta=1"), of_setting(stored, "beta_vae", f"beta={beta:g}")
     latents = mlp_latents(run, method, x, config(run, x.shape[1], given, beta=beta), run.seeds, labels=given)
-    told, y = encode_under(latents, x, given, run.settings.seed), genre.loc[x.index].to_numpy()
-    neighbours = near(run, told, genre.loc[x.index], run.seeds)
+    mu, y = encode_under(latents, x, given, run.settings.seed), genre.loc[x.index].to_numpy()
+    neighbours = near(run, mu, genre.loc[x.index], run.seeds)
     cells, effects = {(1.0, 0): first, (beta, 0): plain, (1.0, 1): low, (beta, 1): high}, []
     for metric in ("silhouette", "nmi"):
         table = pd.DataFrame({cell: value(rows, metric) for cell, rows in cells.items()})

@@ -24,10 +24,10 @@ def models(run: Run, x: pd.DataFrame, labels: pd.Series) -> dict[str, xr.Dataset
     """The VAE, the beta-VAE, the earlier study's CVAE, and the control without a network, for x [track, D] and labels
     [track]."""
     beta, width = run.settings.beta, x.shape[1]
-    told = experiments.config(run, width, labels, beta=beta)
+    conditioned = experiments.config(run, width, labels, beta=beta)
     return {"VAE": mlp_latents(run, "vae", x, experiments.config(run, width), run.seeds),
             "beta-VAE": mlp_latents(run, "beta_vae", x, experiments.config(run, width, beta=beta), run.seeds),
-            "CVAE": mlp_latents(run, "cvae", x, told, run.seeds, labels=labels),
+            "CVAE": mlp_latents(run, "cvae", x, conditioned, run.seeds, labels=labels),
             CONTROL: experiments.without_means(run, x, labels)}
 
 

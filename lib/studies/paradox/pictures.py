@@ -27,8 +27,8 @@ Panels = dict[str, tuple[dict[str, dict[str, pd.DataFrame]], pd.DataFrame]]
 
 
 @redrawable
-def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) -> Figure:
-    """Information read against the rate that was spent, nats: model -> rate [seed], model -> source -> read [seed].
+def bound(rate: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) -> Figure:
+    """Information read against the rate, nats: model -> rate [seed], model -> source -> read [seed].
 
     The first source of a model is drawn hollow, the second full; no sample can lie above the diagonal.
     """
@@ -36,9 +36,9 @@ def bound(spent: dict[str, pd.Series], read: dict[str, dict[str, pd.Series]]) ->
     for i, (model, sources) in enumerate(read.items()):
         for source, face in zip(sources, ("white", PALETTE[i]), strict=True):
             values = sources[source].dropna()
-            ax.plot(spent[model].loc[values.index], values, MARKERS[i], color=PALETTE[i], mfc=face, ls="",
+            ax.plot(rate[model].loc[values.index], values, MARKERS[i], color=PALETTE[i], mfc=face, ls="",
                     label=f"{model}, {source}")
-            say(ax, f"{model}, {source}: {values.mean():.3g} of {spent[model].mean():.3g} nats, means")
+            say(ax, f"{model}, {source}: {values.mean():.3g} of {rate[model].mean():.3g} nats, means")
     top = max(float(values.max()) for sources in read.values() for values in sources.values())
     ax.plot([0, 1.15 * top], [0, 1.15 * top], color=GREY, ls="--", lw=1, label="bound for samples")
     ax.set(xlabel="KL, nats", ylabel="information about {label}, linear probe, nats")
@@ -130,11 +130,11 @@ def kl_spectrum(panels: Panels, n: int = 6) -> Figure:
 
 def settings_beside_nulls(rows: pd.DataFrame) -> Figure:
     """Silhouette and NMI of each setting of the design, beside their nulls: rows of `scores.summary` by beta, enc and
-    dec. Hollow: told labels."""
+    dec. Hollow: given labels."""
     names = [f"beta {beta:g}, {PLACES[enc, dec]}"
              for beta, enc, dec in rows[["beta", "enc", "dec"]].itertuples(index=False)]
-    told = (rows["enc"] | rows["dec"]).map({0: "none", 1: "given"})
-    return beside_null(rows.assign(label_use=told), names, BESIDE_NULLS, "null")
+    given = (rows["enc"] | rows["dec"]).map({0: "none", 1: "given"})
+    return beside_null(rows.assign(label_use=given), names, BESIDE_NULLS, "null")
 
 
 @redrawable

@@ -40,12 +40,12 @@ def trials(run: Run, x: pd.DataFrame, labels: pd.Series,
     Settings of notebook 07 are read from its rows in `stored`; the others are trained on the seeds of a sweep, and
     scored without nulls.
     """
-    told = experiments.config(run, x.shape[1], labels, beta=run.settings.beta)
-    known = [changed(told, {"beta": b, "y_encoder": e, "y_decoder": d})
+    conditioned = experiments.config(run, x.shape[1], labels, beta=run.settings.beta)
+    known = [changed(conditioned, {"beta": b, "y_encoder": e, "y_decoder": d})
              for b in (1.0, run.settings.beta) for e, d in ((True, False), (False, True), (True, True))]
     rows, configs, seeds = {}, {}, run.settings.seeds(run.settings.n_seeds_sweep)
     for entry in written("guesses") + written("remedies"):
-        name, one = entry["name"], changed(told, entry["change"])
+        name, one = entry["name"], changed(conditioned, entry["change"])
         configs[name] = one
         if one in known:
             rows[name] = experiments.of_setting(stored, "cvae", one.setting)

@@ -98,22 +98,22 @@ def encoders_own(plain: pd.Series, given: pd.Series, averaged: pd.Series) -> Rul
 
 
 @rule
-def within_bound(read: Mapping[str, pd.Series], spent: Mapping[str, pd.Series]) -> Ruling:
-    """Does no sample say more about genre than the KL that was spent? Nats [seed] by model, read from one sample."""
-    room = {name: (spent[name] - read[name]).dropna() for name in read}
+def within_bound(read: Mapping[str, pd.Series], rate: Mapping[str, pd.Series]) -> Ruling:
+    """Does no sample say more about genre than the rate? Nats [seed] by model, read from one sample."""
+    room = {name: (rate[name] - read[name]).dropna() for name in read}
     nearest = min(room, key=lambda name: room[name].min())
     return ruling(room[nearest].min() >= 0, "information read is at most the rate, in every seed of every model",
                   n=sum(map(len, room.values())), broken=sum(int((r < 0).sum()) for r in room.values()),
-                  nearest=nearest, read=float(read[nearest].mean()), spent=float(spent[nearest].mean()))
+                  nearest=nearest, read=float(read[nearest].mean()), rate=float(rate[nearest].mean()))
 
 
 @rule
-def repeats_label(told: pd.Series, averaged: pd.Series) -> Ruling:
-    """Does mu repeat the label that its encoder was told? Accuracies [seed] of a reader of mu, with that label and with
-    the average over labels."""
-    gap = intervals.paired(told, averaged)
+def repeats_label(given: pd.Series, averaged: pd.Series) -> Ruling:
+    """Does mu repeat the label that its encoder was given? Accuracies [seed] of a reader of mu, with that label and
+    with the average over labels."""
+    gap = intervals.paired(given, averaged)
     return ruling(_by_interval(gap, gap.low > 0), "the 95 % interval of the paired loss lies above zero", gap=gap,
-                  told=float(intervals.whole(told).mean()), averaged=float(intervals.whole(averaged).mean()))
+                  given=float(intervals.whole(given).mean()), averaged=float(intervals.whole(averaged).mean()))
 
 
 # --- 3: what do the clusters capture instead? ------------------------------------------------------------------------
@@ -133,17 +133,17 @@ def captures(table: pd.DataFrame, n_permutations: int) -> Ruling:
 def recovers(table: pd.DataFrame, names: list[str], n_permutations: int) -> Ruling:
     """Is every one of these properties that the features carry found in a latent, at this beta or a smaller one?"""
     asked = table[table["property"].isin(names) & (table["verdict"] != properties.OTHER_WORDS)]
-    carried = asked[asked["verdict"] != properties.ABSENT]
-    here = carried["verdict"].isin([properties.CLUSTERS, properties.DIMENSIONS])
-    only = carried["verdict"] == properties.ONLY
+    encoded = asked[asked["verdict"] != properties.ABSENT]
+    here = encoded["verdict"].isin([properties.CLUSTERS, properties.DIMENSIONS])
+    only = encoded["verdict"] == properties.ONLY
     enough = 2 / (1 + n_permutations) <= properties.ALPHA
-    dropped, lost = carried["property"][~here & ~only], carried["property"][only]
+    dropped, lost = encoded["property"][~here & ~only], encoded["property"][only]
     what = "known properties" if set(table["property"]) <= set(names) else "generating factors"
     later = f"; {len(dropped)} more {'is' if len(dropped) == 1 else 'are'} found only at smaller beta "
-    return ruling((not only.any() if enough else None) if len(carried) else None,
-                  f"what the features encode with an R² within {{label}} of at least {properties.CARRIED:g} is in some "
+    return ruling((not only.any() if enough else None) if len(encoded) else None,
+                  f"what the features encode with an R² within {{label}} of at least {properties.ENCODED:g} is in some "
                   "latent space" + ("" if enough else " (too few permutations)"),
-                  n=len(carried), all=len(asked), what=what, here=int(here.sum()), absent=len(asked) - len(carried),
+                  n=len(encoded), all=len(asked), what=what, here=int(here.sum()), absent=len(asked) - len(encoded),
                   kept="all of them" if here.all() else f"{here.sum() or 'none'} of them",
                   later=later + f"({in_words(map(shown, dropped))})" if len(dropped) else "",
                   only=in_words(map(shown, lost)))
@@ -232,9 +232,9 @@ def interaction(effects: Mapping[str, Interval]) -> Ruling:
 
 
 @rule
-def spared(placebo: pd.Series, plain: pd.Series, true: pd.Series) -> Ruling:
+def spared(permuted: pd.Series, plain: pd.Series, true: pd.Series) -> Ruling:
     """Do shuffled labels take less than half of what true ones take of a measure [seed]? `plain`: without a label."""
-    change, taken = intervals.paired(placebo, plain), intervals.paired(true, plain)
+    change, taken = intervals.paired(permuted, plain), intervals.paired(true, plain)
     return ruling(_by_interval(change, change.low > HALF * min(taken.mean, 0.0)),
                   "the 95 % interval of the paired difference lies above half of what true labels cost", change=change,
                   taken=taken)
@@ -275,11 +275,12 @@ def moves_more(first: pd.Series, second: pd.Series) -> Ruling:
 
 
 @rule
-def turned(true: Mapping[str, Ruling], placebo: Mapping[str, Ruling], gaussian: Mapping[str, Ruling]) -> Ruling:
-    """Do the verdicts of `controls` turn and stand as they must? All are yes under true labels; with shuffled labels
-    those about the label turn and those about beta stand; with Gaussian features those about the separation turn."""
+def verdicts_as_predicted(true: Mapping[str, Ruling], permuted: Mapping[str, Ruling],
+                          gaussian: Mapping[str, Ruling]) -> Ruling:
+    """Do the verdicts of `controls` change and stay as they must? All are yes under true labels; with shuffled labels
+    those about the label change and those about beta stay; with Gaussian features those about the separation change."""
     must = {("true labels", name): (one, True) for name, one in true.items()}
-    must |= {("permuted labels", name): (one, name.startswith("beta")) for name, one in placebo.items()}
+    must |= {("permuted labels", name): (one, name.startswith("beta")) for name, one in permuted.items()}
     must |= {("Gaussian features", name): (one, False) for name, one in gaussian.items()}
     wrong = [f"{name} ({where})" for (where, name), (one, wanted) in must.items() if one["verdict"] is not wanted]
     undecided = any(one["verdict"] is None for one, _ in must.values())

@@ -23,11 +23,11 @@ def spectra(x: pd.DataFrame, y: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def measured(run: Run, x: pd.DataFrame, labels: pd.Series,
-             told: Mapping[float, xr.Dataset]) -> dict[str, dict[str, pd.DataFrame]]:
-    """Quantities [beta, seed] of the four models (`theory.measured`) by model; `told`: the MLP CVAE's latents by
+             cvaes: Mapping[float, xr.Dataset]) -> dict[str, dict[str, pd.DataFrame]]:
+    """Quantities [beta, seed] of the four models (`theory.measured`) by model; `cvaes`: the MLP CVAE's latents by
     beta."""
     sweeps = {name: experiments.swept(run, x, labels, name) for name in ("linear VAE", "MLP VAE", "linear CVAE")}
-    return {name: theory.measured(sweep) for name, sweep in (sweeps | {"MLP CVAE": told}).items()}
+    return {name: theory.measured(sweep) for name, sweep in (sweeps | {"MLP CVAE": cvaes}).items()}
 
 
 def predicted(run: Run, eigenvalues: Mapping[str, np.ndarray], betas: list[float]) -> dict[str, pd.DataFrame]:

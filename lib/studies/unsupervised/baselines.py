@@ -58,7 +58,7 @@ def mel_profiles(pca: xr.Dataset, x: pd.DataFrame, bands: np.ndarray, most: int 
     return pd.DataFrame(mel_profile(change), weights.index, bands)
 
 
-def heard(pca: xr.Dataset, x: pd.DataFrame, descriptors: pd.DataFrame) -> pd.DataFrame:
+def encoded(pca: xr.Dataset, x: pd.DataFrame, descriptors: pd.DataFrame) -> pd.DataFrame:
     """A row per leading component: its share of the variance of x [track, D]; the share of its squared loadings on
     level, spectral shape and variation over time; the descriptor [track, name] that moves with it most."""
     weights, eigenvalues = loadings(pca), theory.spectrum(x.to_numpy())
@@ -80,28 +80,28 @@ def linear_vaes(run: Run, x: pd.DataFrame, seeds: list[int]) -> dict[float, xr.D
     return sweep_latents(run, "linear_vae", x, config, [1.0, run.settings.beta], seeds, schedule=schedule)
 
 
-def beside_ppca(by_beta: dict[float, xr.Dataset], pca: xr.Dataset, x: pd.DataFrame) -> pd.DataFrame:
-    """Linear VAEs by beta beside what probabilistic PCA promises: a row per beta and seed, columns `THEORY`."""
+def compared_with_ppca(by_beta: dict[float, xr.Dataset], pca: xr.Dataset, x: pd.DataFrame) -> pd.DataFrame:
+    """Linear VAEs by beta compared with the optimum, probabilistic PCA: a row per beta and seed, columns `THEORY`."""
     rows = []
     for beta, latents in by_beta.items():
-        _, promised = theory.optimal_codes(x.to_numpy(), beta, latents.sizes["latent"])
-        kept, worthwhile = int((promised > ACTIVE_NATS).sum()), int((promised > 0).sum())
+        _, optimal = theory.optimal_codes(x.to_numpy(), beta, latents.sizes["latent"])
+        kept, worthwhile = int((optimal > ACTIVE_NATS).sum()), int((optimal > 0).sum())
         for seed in latents.seed.values.tolist():
-            spent, components = latents.kl.sel(seed=seed).values, pca.mu.sel(seed=seed).values
+            kl, components = latents.kl.sel(seed=seed).values, pca.mu.sel(seed=seed).values
             mu = latents.mu.sel(seed=seed).values
             mu, basis = mu - mu.mean(0), np.linalg.qr(components[:, :worthwhile])[0]
-            angles = subspace_angles(mu[:, spent.argsort()[::-1][:kept]], components[:, :kept])
+            angles = subspace_angles(mu[:, kl.argsort()[::-1][:kept]], components[:, :kept])
             inside = ((basis.T @ mu) ** 2).sum() / (mu**2).sum()
-            rows.append((beta, seed, kept, (spent > ACTIVE_NATS).sum(), promised.sum(), spent.sum(),
+            rows.append((beta, seed, kept, (kl > ACTIVE_NATS).sum(), optimal.sum(), kl.sum(),
                          np.degrees(angles.max()), inside))
     return pd.DataFrame(rows, columns=THEORY)
 
 
 def kl_by_rank(latents: xr.Dataset, x: pd.DataFrame, beta: float) -> tuple[pd.DataFrame, pd.Series]:
     """KL in nats of each dimension, largest first [rank, seed], and that of the optimal linear VAE of x [track, D]."""
-    spent = pd.DataFrame(-np.sort(-latents.kl.values, axis=1).T, range(1, latents.sizes["latent"] + 1))
-    best = theory.predicted_kl(theory.spectrum(x.to_numpy()), beta)[: len(spent)]
-    return spent, pd.Series(best, spent.index[: len(best)])
+    kl = pd.DataFrame(-np.sort(-latents.kl.values, axis=1).T, range(1, latents.sizes["latent"] + 1))
+    best = theory.predicted_kl(theory.spectrum(x.to_numpy()), beta)[: len(kl)]
+    return kl, pd.Series(best, kl.index[: len(best)])
 
 
 # --- features --------------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def correlations(latents: xr.Dataset, known: dict[str, pd.DataFrame], most: int 
 
 
 def alignment(found: Sweep, known: dict[str, pd.DataFrame], seeds: list[int]) -> pd.DataFrame:
-    """DCI and, of planted factors, MIG of every beta and seed, each with that of the same code turned: columns
+    """DCI and, of planted factors, MIG of every beta and seed, each with that of the same code rotated: columns
     known, beta, seed, metric, value."""
     parts = {(name, beta): disentanglement.alignment(latents, table, seeds, known=name == "factors")
              for name, table in known.items() for beta, latents in found.items()}
@@ -99,8 +99,8 @@ def over_beta(aligned: pd.DataFrame, known: str, metric: str) -> pd.DataFrame:
     return part.pivot(index="beta", columns="seed", values="value")
 
 
-def beside_turned(aligned: pd.DataFrame) -> dict[str, dict[str, pd.DataFrame]]:
-    """Disentanglement and completeness of axes, and of the same codes turned: metric -> name -> [beta, seed]."""
+def beside_rotated(aligned: pd.DataFrame) -> dict[str, dict[str, pd.DataFrame]]:
+    """Disentanglement and completeness of axes, and of the same codes rotated: metric -> name -> [beta, seed]."""
     ends = {"learned axes": "", "random rotation": "_null"}
     return {metric: {f"{name}, {what}": over_beta(aligned, name, f"dci_{metric}{end}")
                      for name in aligned["known"].unique() for what, end in ends.items()}

@@ -57,7 +57,7 @@ def references(run: Run, log_mel: xr.DataArray, mfcc: pd.DataFrame, seeds: list[
 
 def decodable_from_statistics(conv: xr.Dataset, log_mel: xr.DataArray) -> np.ndarray:
     """R2 [latent] of each dimension of the first seed's mu from statistics of the clip over time (ridge regression)."""
-    return probes.told_of_each(sets.log_mel_statistics(log_mel).to_numpy(), conv.mu.isel(seed=0).values)
+    return probes.r2_of_each(sets.log_mel_statistics(log_mel).to_numpy(), conv.mu.isel(seed=0).values)
 
 
 class Steps(NamedTuple):

@@ -154,8 +154,8 @@ def mel_profiles(profiles: pd.DataFrame) -> Figure:
 
 def kl_beside_theory(found: dict[float, tuple[pd.DataFrame, pd.Series]]) -> Figure:
     """KL of each dimension of trained linear VAEs [rank, seed] beside theory: a panel per beta."""
-    return panels({f"beta {beta:g}": ({"linear VAE, trained": spent}, {"theory": theory})
-                   for beta, (spent, theory) in found.items()}, "dimension, by KL", log_x=False, ylabel="KL, nats")
+    return panels({f"beta {beta:g}": ({"linear VAE, trained": kl}, {"theory": theory})
+                   for beta, (kl, theory) in found.items()}, "dimension, by KL", log_x=False, ylabel="KL, nats")
 
 
 # --- when does a VAE pay? --------------------------------------------------------------------------------------------
@@ -204,10 +204,10 @@ def best_settings(rows: pd.DataFrame) -> Figure:
 
 
 @redrawable
-def silhouette_against_nmi(free: pd.DataFrame, told: pd.DataFrame) -> Figure:
+def silhouette_against_nmi(free: pd.DataFrame, given: pd.DataFrame) -> Figure:
     """A point per setting that has a silhouette, hollow where labels were given."""
     figure, ax = new()
-    for name, group, face in (("no labels", free, PALETTE[0]), ("given labels", told, "white")):
+    for name, group, face in (("no labels", free, PALETTE[0]), ("given labels", given, "white")):
         group = group[group["clusterer"] == "kmeans"]
         means = group.dropna(subset="silhouette")[["silhouette", "nmi"]].map(lambda value: value.mean)
         ax.plot(means["silhouette"], means["nmi"], "o", color=PALETTE[0], mfc=face, label=name)

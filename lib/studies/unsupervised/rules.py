@@ -16,7 +16,7 @@ from lib.studies.unsupervised.convolution import Steps
 
 @rule
 def is_pca(table: pd.DataFrame) -> Ruling:
-    """Has every linear VAE (a row of `baselines.beside_ppca`) reached the optimum that theory gives?"""
+    """Has every linear VAE (a row of `baselines.compared_with_ppca`) reached the optimum that theory gives?"""
     off, inside = float((table["KL"] / table["KL, theory"] - 1).abs().max()), float(table["inside PCA"].min())
     words = "in all runs KL within 10 % of theory and more than 95 % of the variance of mu inside"
     return ruling(off < 0.1 and inside > 0.95, words, off=off, inside=inside,
@@ -56,7 +56,7 @@ def mostly_active(latents: xr.Dataset) -> Ruling:
 
 
 @rule
-def spent_on_the_course(r2: np.ndarray) -> Ruling:
+def timing_in_dimensions(r2: np.ndarray) -> Ruling:
     """Is any dimension mostly beyond statistics over time? r2 [latent]."""
     lost = int((r2 < 0.5).sum())
     return ruling(lost > 0, "a dimension counts where R² is below one half", lost=lost, dims=len(r2))

@@ -100,9 +100,9 @@ def nothing_agrees(known: pd.DataFrame, related: dict[str, dict[str, float]],
     silent = list(known.loc[known["upper"] < SMALL, "array"])
     apart = len(names) > 1 and strongest < relations.UNRELATED
     if apart and len(names) > len(silent) > len(names) / 2:
-        heard = ", ".join(name for name in names if name not in silent)
+        agreeing = ", ".join(name for name in names if name not in silent)
         said = (f"no array predicts another (R² at most {strongest:.3f}), and labels are unrelated to "
-                f"{len(silent)} of {len(names)} (all but {heard}): rows of different arrays are not the same "
+                f"{len(silent)} of {len(names)} (all but {agreeing}): rows of different arrays are not the same "
                 "tracks (shuffled before saving)")
         return [finding("nothing agrees", "y", True, EVIDENCE, said, numbers | {"silent": silent})]
     if not numbers["upper"] < SMALL:

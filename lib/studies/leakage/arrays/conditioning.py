@@ -27,8 +27,8 @@ HIDDEN = (("columns", 0.9), ("columns", 0.75), ("columns", 0.5), ("components", 
           ("the column that knows the label best", 1.0))
 
 
-class Told(NamedTuple):
-    """What a source and the label tell of a target."""
+class Fit(NamedTuple):
+    """How well a source and the label fit a target."""
 
     source: str
     without: float  # share of variance left unexplained without the label
@@ -53,14 +53,15 @@ class Null(NamedTuple):
 def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related: dict[str, dict[str, float]],
                     seed: int = 0) -> list[Finding]:
     """A finding per array [N, D] that another one tells of. `related[a][b]` is the R^2 of a from b within labels; only
-    sources that tell something are tried. Rows equal in an array and of two labels acquit it: it was not told which.
+    sources that tell something are tried. Rows equal in an array and of two labels acquit it: it was not given the
+    label.
     """
     chosen = np.sort(stream(seed, "rows of an array").permutation(len(y))[:ROWS])
     y_few = np.unique(y[chosen], return_inverse=True)[1]
     few = {name: label_free.clipped(x[chosen]) for name, x in points.items()}
     few = {name: x for name, x in few.items() if x.shape[1]}
     alive = {name: label_free.clipped(_alive(points[name][chosen])) for name in few}
-    told: dict[str, dict[str, Told]] = {name: {} for name in few}
+    fits: dict[str, dict[str, Fit]] = {name: {} for name in few}
     pairs = _screened(list(few), related)
     nulls: dict[str, list[Null]] = {}
     for source, x in few.items():
@@ -68,13 +69,13 @@ def label_beside_features(points: dict[str, np.ndarray], y: np.ndarray, related:
                    and not label_made.contained(few[t], x)]  # what holds the array as a part is no source
         if targets:
             teller = Teller(x, y_few)
-            for target, one in _told(teller, source, {t: alive[t] for t in targets}).items():
-                told[target][source] = one
+            for target, one in _fits(teller, source, {t: alive[t] for t in targets}).items():
+                fits[target][source] = one
             nulls[source] = _label_free(teller, x, label_free.CHEAP, seed)
-    best = {t: one for t in told if (one := _best(t, told))}
+    best = {t: one for t in fits if (one := _best(t, fits))}
     rough = {t: _p(one.gain, nulls.get(one.source, [])) for t, one in best.items()}
     limit = holm(rough)
-    return [_judged(t, one, points, few, (y, y_few), told, nulls.get(one.source, []), limit[t], seed)
+    return [_judged(t, one, points, few, (y, y_few), fits, nulls.get(one.source, []), limit[t], seed)
             for t, one in best.items()]
 
 
@@ -88,29 +89,29 @@ def _screened(names: list[str], related: dict[str, dict[str, float]]) -> set[tup
     return pairs
 
 
-def _told(teller: Teller, source: str, targets: dict[str, np.ndarray]) -> dict[str, Told]:
+def _fits(teller: Teller, source: str, targets: dict[str, np.ndarray]) -> dict[str, Fit]:
     without, beside = teller.errors(np.hstack(list(targets.values())))
     out, start = {}, 0
     for name, x in targets.items():
         part = slice(start, start + x.shape[1])
         start = part.stop
-        out[name] = Told(source, float(without[part].mean()), float(beside[part].mean()),
+        out[name] = Fit(source, float(without[part].mean()), float(beside[part].mean()),
                          gain(without[part], beside[part]))
     return out
 
 
 def _alive(x: np.ndarray) -> np.ndarray:
-    """Columns of an array that hold more than `latents.DEAD` of the largest one's variance: what is told of the rest
+    """Columns of an array that hold more than `latents.DEAD` of the largest one's variance: what is fitted of the rest
     would count as much in standardised columns."""
     variance = x.var(0)
     return x[:, variance >= latents.DEAD * variance.max()]
 
 
-def _best(target: str, told: dict[str, dict[str, Told]]) -> Told | None:
+def _best(target: str, fits: dict[str, dict[str, Fit]]) -> Fit | None:
     """The source that tells most of the target without the label, of those that tell more of it, with the label, than
     it of them: what was computed from another array and the label knows no more than these."""
-    sources = [one for source, one in told[target].items()
-               if target not in told[source] or one.beside <= told[source][target].beside]
+    sources = [one for source, one in fits[target].items()
+               if target not in fits[source] or one.beside <= fits[source][target].beside]
     return min(sources, key=lambda one: one.without, default=None)
 
 
@@ -120,12 +121,13 @@ def _label_free(teller: Teller, x: np.ndarray, kinds: tuple[str, ...], seed: int
 
 
 def _null(kind: str, teller: Teller, images: list[np.ndarray]) -> Null:
-    found = _told(teller, "", {str(i): image for i, image in enumerate(images) if image.shape[1]})
+    found = _fits(teller, "", {str(i): image for i, image in enumerate(images) if image.shape[1]})
     return Null(kind, np.array([one.gain for one in found.values()]), min(one.beside for one in found.values()))
 
 
 def _hidden(x: np.ndarray, y: np.ndarray, seed: int) -> list[Null]:
-    """Label-free maps of the whole x, told of by a part of it: what a sibling of the true source would seem to show."""
+    """Label-free maps of the whole x, fitted from a part of it: what a sibling of the true source would seem to
+    show."""
     out, d = [], x.shape[1]
     for i, (how, share) in enumerate(HIDDEN):
         rng = stream(seed, "hidden parts of a source", i)
@@ -160,8 +162,8 @@ def holm(p: dict[str, float]) -> dict[str, float]:
     return out
 
 
-def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str, np.ndarray],
-            labels: tuple[np.ndarray, np.ndarray], told: dict[str, dict[str, Told]], nulls: list[Null], p: float,
+def _judged(target: str, one: Fit, points: dict[str, np.ndarray], few: dict[str, np.ndarray],
+            labels: tuple[np.ndarray, np.ndarray], fits: dict[str, dict[str, Fit]], nulls: list[Null], p: float,
             seed: int) -> Finding:
     y, y_few = labels
     numbers = {"source": one.source, "gain": one.gain, "p": p, "unexplained": one.without,
@@ -184,7 +186,7 @@ def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str
     numbers |= {"gain_of_siblings": float(worst.gains.max()), "p_of_siblings": _p(one.gain, hidden)}
     if one.beside > max(null.left for null in every):
         return finding(TEST, target, None, EVIDENCE, f"{said}: too little for {one.source} to be its source", numbers)
-    both = told[one.source].get(target)
+    both = fits[one.source].get(target)
     if p >= ACCUSING or numbers["p_of_siblings"] >= ACCUSING:
         said += f"; as much shows where {one.source} is not the true source but knows less than it"
         return finding(TEST, target, None, EVIDENCE, said, numbers)
@@ -195,7 +197,7 @@ def _judged(target: str, one: Told, points: dict[str, np.ndarray], few: dict[str
     return _accused(target, one, points, y, said, numbers)
 
 
-def _accused(target: str, one: Told, points: dict[str, np.ndarray], y: np.ndarray, said: str,
+def _accused(target: str, one: Fit, points: dict[str, np.ndarray], y: np.ndarray, said: str,
              numbers: dict[str, object]) -> Finding:
     """The finding that no innocent explanation that was tried is left; proved where equal rows differ by label only."""
     some = np.linspace(0, len(y) - 1, min(len(y), 3000)).astype(int)

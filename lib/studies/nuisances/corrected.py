@@ -1,6 +1,7 @@
-"""The ladder: the same features, tracks, network and k, with a nuisance taken out in more and more elaborate ways.
+"""Corrected latents: the same features, tracks, network and k, with a nuisance removed in more and more elaborate ways.
 
-A latent is named (nuisance, rung, network): rungs are `RUNGS`, a network is "none" (the features themselves) or a beta.
+A latent is named (nuisance, correction, network): corrections are `CORRECTIONS`, a network is "none" (the features
+themselves) or a beta.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from lib.store.runs import Run
 from lib.studies.nuisances import protocol, removal
 from lib.studies.nuisances.found import Nuisance
 
-RUNGS = ("nothing", "means", "zscores", "linear", "decoder", "both")
+CORRECTIONS = ("nothing", "means", "zscores", "linear", "decoder", "both")
 CVAES = ("decoder", "both")
-# Rungs whose latent of a track depends on the track's group, not only on its features
+# Corrections whose latent of a track depends on the track's group, not only on its features
 GIVEN = ("means", "zscores", "both")
 NO_NETWORK = "no network"
 
 
-class Rung(NamedTuple):
+class Corrected(NamedTuple):
     """A latent's name."""
 
     nuisance: str  # "" where nothing is removed
-    rung: str
+    correction: str
     network: str  # NO_NETWORK or "beta 1"
 
 
@@ -41,19 +42,20 @@ def networks(run: Run) -> list[str]:
     return [f"beta {beta:g}" for beta in dict.fromkeys((1.0, run.settings.beta))]
 
 
-def config(run: Run, n_features: int, network: str, n_groups: int = 0, rung: str = "nothing") -> ModelConfig:
+def config(run: Run, n_features: int, network: str, n_groups: int = 0, correction: str = "nothing") -> ModelConfig:
     """The series' network; a CVAE's code is the nuisance."""
     s = run.settings
-    given = {"n_labels": n_groups, "label_dim": s.label_dim, "y_decoder": True, "y_encoder": rung == "both"}
-    return ModelConfig(n_features, s.latent_dim, s.hidden, float(network.split()[1]), **given if rung in CVAES else {})
+    given = {"n_labels": n_groups, "label_dim": s.label_dim, "y_decoder": True, "y_encoder": correction == "both"}
+    given = given if correction in CVAES else {}
+    return ModelConfig(n_features, s.latent_dim, s.hidden, float(network.split()[1]), **given)
 
 
-def removed(run: Run, x: pd.DataFrame, one: Nuisance, rung: str, aside: np.ndarray | None = None) -> np.ndarray:
-    """Features [seed, track, D] after a rung without a network, fitted on each seed's training rows."""
+def removed(run: Run, x: pd.DataFrame, one: Nuisance, correction: str, aside: np.ndarray | None = None) -> np.ndarray:
+    """Features [seed, track, D] after a correction without a network, fitted on each seed's training rows."""
     rows = training_rows(run, x.index, aside)
-    if rung == "linear":
+    if correction == "linear":
         return np.stack([removal.linear(x.to_numpy(float), one.targets, train) for train in rows])
-    remove = {"means": removal.means, "zscores": removal.zscores}[rung]
+    remove = {"means": removal.means, "zscores": removal.zscores}[correction]
     return np.stack([remove(x.to_numpy(float), one.codes, train) for train in rows])
 
 
@@ -65,33 +67,35 @@ def training_rows(run: Run, tracks: pd.Index, aside: np.ndarray | None = None) -
     return rows if aside is None else [each[~out[each]] for each, out in zip(rows, aside, strict=True)]
 
 
-def trained(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[Rung, xr.Dataset]:
-    """Latents (mu, z, kl [seed, ...]) of every rung of every nuisance with every network; features x [track, D]."""
-    wanted: dict[Rung, Setting] = {}
+def trained(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[Corrected, xr.Dataset]:
+    """Latents (mu, z, kl [seed, ...]) of every correction of every nuisance with every network; features x [track,
+    D]."""
+    wanted: dict[Corrected, Setting] = {}
     for network in networks(run):
         plain = config(run, x.shape[1], network)
-        wanted[Rung("", "nothing", network)] = Setting(plain, x.to_numpy())
+        wanted[Corrected("", "nothing", network)] = Setting(plain, x.to_numpy())
         for one in tried:
-            for rung in ("means", "zscores", "linear"):
-                wanted[Rung(one.name, rung, network)] = Setting(plain, removed(run, x, one, rung))
+            for correction in ("means", "zscores", "linear"):
+                wanted[Corrected(one.name, correction, network)] = Setting(plain, removed(run, x, one, correction))
             wanted |= conditional(run, x, one, network)
     return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run, len(x)))
 
 
-def conditional(run: Run, x: pd.DataFrame, one: Nuisance, network: str) -> dict[Rung, Setting]:
+def conditional(run: Run, x: pd.DataFrame, one: Nuisance, network: str) -> dict[Corrected, Setting]:
     """What the two CVAEs of a nuisance are trained on."""
     n = one.groups.nunique()
-    return {Rung(one.name, rung, network): Setting(config(run, x.shape[1], network, n, rung), x.to_numpy(), one.codes)
-            for rung in CVAES}
+    configs = {correction: config(run, x.shape[1], network, n, correction) for correction in CVAES}
+    return {Corrected(one.name, correction, network): Setting(one_config, x.to_numpy(), one.codes)
+            for correction, one_config in configs.items()}
 
 
-def without_network(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[Rung, xr.Dataset]:
-    """The features themselves, standardised on training rows, in the form of latents: nothing removed, and each rung
-    that needs no network."""
+def without_network(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[Corrected, xr.Dataset]:
+    """The features themselves, standardised on training rows, in the form of latents: nothing removed, and each
+    correction that needs no network."""
     rows, seeds = training_rows(run, x.index), protocol.seeds(run)
-    found = {Rung("", "nothing", NO_NETWORK): np.broadcast_to(x.to_numpy(), (len(seeds), *x.shape))}
-    found |= {Rung(one.name, rung, NO_NETWORK): removed(run, x, one, rung)
-              for one in tried for rung in ("means", "zscores", "linear")}
+    found = {Corrected("", "nothing", NO_NETWORK): np.broadcast_to(x.to_numpy(), (len(seeds), *x.shape))}
+    found |= {Corrected(one.name, correction, NO_NETWORK): removed(run, x, one, correction)
+              for one in tried for correction in ("means", "zscores", "linear")}
     return {name: as_latents(values, rows, seeds, x.index) for name, values in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""Placebos: nuisances of the same group sizes that say nothing, or nothing but what the label says."""
+"""Controls: nuisances of the same group sizes that say nothing, or nothing but what the label says."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lib.store.arithmetic import joint, mutual_information
 from lib.store.labels import must_be_open
 from lib.store.runs import Run
 from lib.store.streams import stream
-from lib.studies.nuisances import ladder, protocol
+from lib.studies.nuisances import corrected, protocol
+from lib.studies.nuisances.corrected import NO_NETWORK, Corrected
 from lib.studies.nuisances.found import Nuisance
-from lib.studies.nuisances.ladder import NO_NETWORK, Rung
 
 OVER_ALL, WITHIN = "permuted over all tracks", "permuted within label"
 KINDS = (OVER_ALL, WITHIN)
-RUNGS = ("means", *ladder.CVAES)  # means without a network, CVAEs of beta 1
+CORRECTIONS = ("means", *corrected.CVAES)  # means without a network, CVAEs of beta 1
 
 
-def placebo(one: Nuisance, kind: str, labels: pd.Series, seed: int) -> Nuisance:
+def nuisance(one: Nuisance, kind: str, labels: pd.Series, seed: int) -> Nuisance:
     """The nuisance with its groups permuted over all tracks, or only among tracks of one label; labels [track]."""
     must_be_open(labels, "supervised_control")
     within = labels.loc[one.groups.index].to_numpy() if kind == WITHIN else None
@@ -32,13 +32,13 @@ def placebo(one: Nuisance, kind: str, labels: pd.Series, seed: int) -> Nuisance:
     return one._replace(name=f"{one.name}, {kind}", groups=groups, targets=one.targets[order])
 
 
-def trained(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance], labels: pd.Series) -> dict[Rung, xr.Dataset]:
-    """Latents of both placebos of every nuisance: means removed without a network, and the CVAEs of beta 1."""
-    seeds, rows, wanted, found = protocol.seeds(run), ladder.training_rows(run, x.index), {}, {}
-    for one in (placebo(each, kind, labels, run.settings.seed) for each in tried for kind in KINDS):
-        values = ladder.removed(run, x, one, "means")
-        found[Rung(one.name, "means", NO_NETWORK)] = ladder.as_latents(values, rows, seeds, x.index)
-        wanted |= ladder.conditional(run, x, one, ladder.networks(run)[0])
+def trained(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance], labels: pd.Series) -> dict[Corrected, xr.Dataset]:
+    """Latents of both controls of every nuisance: means removed without a network, and the CVAEs of beta 1."""
+    seeds, rows, wanted, found = protocol.seeds(run), corrected.training_rows(run, x.index), {}, {}
+    for one in (nuisance(each, kind, labels, run.settings.seed) for each in tried for kind in KINDS):
+        values = corrected.removed(run, x, one, "means")
+        found[Corrected(one.name, "means", NO_NETWORK)] = corrected.as_latents(values, rows, seeds, x.index)
+        wanted |= corrected.conditional(run, x, one, corrected.networks(run)[0])
     return found | stacked_latents(run, wanted, seeds, x.index, protocol.schedule(run, len(x)))
 
 
