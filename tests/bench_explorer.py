@@ -15,37 +15,40 @@ from lib.studies.explorer import models  # noqa: E402
 from tests.browsing import chromium, watched  # noqa: E402
 from tests.jupyterlab import copied, run_all, serving  # noqa: E402
 
-# From a change of a list to the first frame after which `seen` holds, milliseconds
-WAITED = """([list, value, place, text]) => new Promise((done) => {
+# From a change of a list to the first frames after which places have changed and hold texts, milliseconds of each
+WAITED = """([list, value, waits]) => Promise.all(waits.map(([place, texts]) => new Promise((done, failed) => {
   const begun = performance.now(), first = document.querySelector(place).outerHTML;
-  list.value = value;
-  list.dispatchEvent(new Event("change", { bubbles: true }));
   const look = () => {
-    const now = document.querySelector(place);
-    if (text ? now.textContent.includes(text) : now.outerHTML !== first) done(Math.round(performance.now() - begun));
+    const now = document.querySelector(place), waited = Math.round(performance.now() - begun);
+    if (now.outerHTML !== first && texts.every((text) => now.textContent.includes(text))) done(waited);
+    else if (waited > 60000) failed(`${place} does not show ${texts} but: ${now.textContent}`);
     else requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
-})"""
+})).concat(new Promise((done) => {
+  list.value = value;
+  list.dispatchEvent(new Event("change", { bubbles: true }));
+  done(0);
+})))"""
+SAID, PANELS = ".explorer .said", ".explorer .panels"
 
 
 def measured(page) -> dict[str, int]:
     """Milliseconds by what was waited for."""
     box = page.locator(".explorer")
 
-    def wait(name: str, option: str, place: str, text: str = "") -> int:
+    def wait(name: str, option: str, waits: dict[str, tuple[str, list[str]]]) -> None:
         listed = box.get_by_label(name, exact=True).first
         value = listed.locator("option").filter(has_text=option).first.get_attribute("value")
-        return page.evaluate(WAITED, [listed.element_handle(), value, place, text])
+        times = page.evaluate(WAITED, [listed.element_handle(), value, list(waits.values())])
+        found.update(zip(waits, times, strict=False))
 
-    found = {"first feedback": wait("Beta", "1", ".explorer .said")}
-    box.locator(".said").filter(has_text="beta 1, ").wait_for()
-    found["recolouring"] = wait("Colour by", "metre", ".explorer .panels")
-    found["stored model, picture"] = wait("Beta", "4", ".explorer .panels", "beta 4")
-    box.locator(".said").filter(has_text="beta 4, ").wait_for()
-    found["stored model, all numbers"] = wait("Beta", "1", ".explorer .said", "dimensions are active")
-    found["untrained model, progress"] = wait("Seed", "1", ".explorer .said", "Training")
-    box.locator(".said").filter(has_text="dimensions are active").wait_for()
+    found: dict[str, int] = {}
+    wait("Beta", "1", {"stored model, first feedback": (SAID, []), "stored model, picture": (PANELS, ["beta 1, "]),
+                       "stored model, all numbers": (SAID, ["beta 1, ", "(read from the store)", "are active"])})
+    wait("Colour by", "metre", {"recolouring": (PANELS, [])})
+    wait("Seed", "1", {"untrained model, progress": (SAID, ["Training"]),
+                       "untrained model, all numbers": (SAID, ["seed 1 (trained now)", "are active"])})
     return found
 
 
@@ -56,6 +59,8 @@ def main() -> None:
     settings = {"n_tracks": parser.parse_args().tracks, "seconds": 8.0, "betas": [1.0, 4.0], "n_seeds": 2}
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         run = models.open_run("smoke", out=f"{folder}/controlled-small", settings=settings)
+        for beta in settings["betas"]:
+            models.train(models.read(run), models.Choice("MLP", beta, "encoder and decoder (CVAE)", 0))
         with serving(copied(Path(folder), run.folder)) as address:
             page, _ = watched(browser, address[: address.index("/lab/")], viewport={"width": 1400, "height": 1250})
             run_all(page, address)

@@ -21,16 +21,17 @@ from lib.store.settings import Settings
 ID_COLUMNS = {
     "method": ("methods",), "better": ("methods",), "worse": ("methods",), "features": ("features",),
     "metric": ("metrics",), "score": ("metrics", "columns"), "clusterer": ("clusterers",),
-    "label_use": ("uses of labels",), "setting": ("constants", "methods"), "effect": ("columns",), "dims": ("columns",),
-    "view": ("modalities",), "notebook": ("notebooks",), "builder": ("methods",), "name": ("changes",),
+    "label_use": ("uses of labels",), "setting": ("constants of protocols", "methods", "changes of the CVAE"),
+    "effect": ("columns",), "dims": ("columns",), "view": ("second modalities",), "notebook": ("notebooks",),
+    "builder": ("methods",), "name": ("changes of the CVAE",),
     "difference in NMI": ("methods",), "most between clusters": ("factors",),
-    "purpose": ("purposes",), "descriptor": ("descriptors",), "factor": ("factors",),
+    "purpose": ("purposes of readings of labels",), "descriptor": ("descriptors",), "factor": ("factors",),
     "property": ("descriptors", "factors"), "moves with": ("descriptors", "factors"),
     "comparison": ("methods", "metrics"), "array": ("features",),
-    "nuisance": ("factors", "descriptors", "nuisances"), "correction": ("corrections",),
+    "nuisance": ("factors", "descriptors", "nuisances"), "correction": ("ways of removing a nuisance",),
 }
 HEADINGS = ("metrics", "columns", "descriptors", "factors", "methods", "features", "clusterers",  # first kind first
-            "modalities")
+            "second modalities")
 IN_TEXT = ("terms", "metrics", "methods", "features", "clusterers")  # explained where a page first names them
 TEXTS = ("p", "li", "th", "td", "figcaption")
 JOINS = re.compile(r"( ?\+ ?| · | - |: | x |, |; )")
@@ -152,9 +153,13 @@ def _abbr(body: BeautifulSoup, kind: str, one: Term, linked: bool) -> Any:
     tag.string = one.name
     if not linked:
         return tag
-    link = body.new_tag("a", href=f"glossary.html#{kind.capitalize().replace(' ', '-')}", attrs={"class": "term"})
+    link = body.new_tag("a", href=f"glossary.html#{_heading(kind).replace(' ', '-')}", attrs={"class": "term"})
     link.append(tag)
     return link
+
+
+def _heading(kind: str) -> str:
+    return kind[0].upper() + kind[1:]
 
 
 def to_html(label: str = "genre") -> str:
@@ -166,6 +171,6 @@ def to_html(label: str = "genre") -> str:
         named = {name: called(one, label) for name, one in terms.items()}
         rows = pd.DataFrame([(one.name, one.unit, one.says, name) for name, one in named.items()],
                             columns=["name", "unit", "meaning", "id in scores.csv"])
-        name = kind.capitalize()
+        name = _heading(kind)
         out += [f"<h2>{name}</h2>", table_html(rows, f"glossary-{kind.replace(' ', '-')}", f"{name}.")]
     return "\n".join(out)

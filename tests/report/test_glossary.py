@@ -28,7 +28,7 @@ def test_what_code_lists_is_in_the_glossary_with_the_same_unit():
     assert {name: one.unit for name, one in terms["descriptors"].items()} == {n: u for n, (u, _) in DESCRIPTORS.items()}
     assert set(terms["factors"]) == set(composition.items(Settings(n_tracks=20))[0].factors)
     assert set(terms["uses of labels"]) == set(LABEL_USE)
-    assert set(PURPOSES) <= set(terms["purposes"])
+    assert set(PURPOSES) <= set(terms["purposes of readings of labels"])
     assert set(terms["settings"]) == {n for n, about in Settings.model_fields.items() if about.description}
 
 
@@ -88,7 +88,8 @@ NAMES = re.compile(r"\b[\w./-]+\.(ipynb|yaml|csv|json|py|html|wav)\b|\w+=\S+|\bn
 def raw(text: str) -> set[str]:
     """Ids in a text that readers should not meet: words with an underscore, and ids whose display name differs."""
     text = NAMES.sub("", text)
-    words = {word for kind in ("metrics", "methods", "columns", "factors", "descriptors", "features", "constants")
+    kinds = ("metrics", "methods", "columns", "factors", "descriptors", "features", "constants of protocols")
+    words = {word for kind in kinds
              for word, one in glossary.registry()[kind].items() if one.name != word and not word.isalpha()}
     return {found for found in re.findall(r"\b\w+\b", text) if ID.fullmatch(found) or found in words}
 

@@ -186,7 +186,8 @@ def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     known = np.isfinite(taken.low) and all(np.isfinite(change.low) for change in nmi["change"])
     return ruling(bool(len(names)) if known else None,
                   "the interval of the change in NMI lies above zero, it is at least half of what conditioning takes",
-                  n=len(nmi), k=len(names), names=in_words(shown(name, ("changes",)) for name in names), taken=taken,
+                  n=len(nmi), k=len(names), taken=taken,
+                  names=in_words(shown(name, ("changes of the CVAE",)) for name in names),
                   most=float(mean[~np.array(back)].max()) if not all(back) else 0.0)
 
 
