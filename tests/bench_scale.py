@@ -182,14 +182,16 @@ def measure(stage: str, n: int, base: int, limit: float) -> dict[str, float] | s
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def exponent(points: dict[int, float]) -> float:
-    """Slope of log values over log sizes, of sizes from `FROM` on; NaN of fewer than two."""
-    some = [(np.log(n), np.log(max(value, 1e-3))) for n, value in points.items() if n >= FROM]
+def exponent(points: dict[int, float], start: int = FROM) -> float:
+    """Slope of log values over log sizes, of sizes from `start` on; NaN of fewer than two."""
+    some = [(np.log(n), np.log(max(value, 1e-3))) for n, value in points.items() if n >= start]
     return float(np.polyfit(*zip(*some, strict=True), 1)[0]) if len(some) > 1 else float("nan")
 
 
 def tables(measured: dict[str, dict[str, dict]]) -> pd.DataFrame:
-    """A row per stage: CPU seconds and peak GB at each size, the exponent of the seconds, and what `FMA` would take."""
+    """A row per stage: CPU seconds and peak GB at each size, the exponent of the seconds from `FROM` on and of the last
+    two sizes (a stage that begins to sample, or to do more, above `FROM` makes one step there), and what `FMA` would
+    take."""
     rows = []
     for stage in STAGES:
         found = {int(n): one for n, one in measured.get(stage, {}).items() if isinstance(one, dict)}
@@ -197,9 +199,11 @@ def tables(measured: dict[str, dict[str, dict]]) -> pd.DataFrame:
             continue
         cpu, peak = ({n: found[n][what] for n in sorted(found)} for what in ("cpu", "peak"))
         slope, last = exponent(cpu), max(cpu)
+        late = exponent(cpu, sorted(cpu)[-2]) if len(cpu) > 1 else np.nan
         large = [(n, gb) for n, gb in peak.items() if n >= FROM]
         most = np.polyfit(*zip(*large, strict=True), 1) if len(large) > 1 else [np.nan]
         rows.append({"stage": stage, **{f"{n} s": value for n, value in cpu.items()}, "exponent": slope,
+                     "of the last two": late,
                      **{f"{n} GB": value for n, value in peak.items()},
                      "FMA s": cpu[last] * (FMA / last) ** slope, "FMA GB": np.polyval(most, FMA)})
     return pd.DataFrame(rows).set_index("stage")
@@ -215,7 +219,8 @@ def draw(measured: dict[str, dict[str, dict]], table: pd.DataFrame) -> Path:
                       label=f"{stage}: {table.loc[stage, 'exponent']:.2f}")
     axes[0].set(xlabel="tracks", ylabel="CPU seconds")
     axes[1].set(xlabel="tracks", ylabel="peak memory, GB")
-    axes[0].legend(fontsize=5, title="stage: exponent", title_fontsize=6)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right upper", fontsize=5, title="stage: exponent", title_fontsize=6)
     path = OUT / "scale.png"
     path.write_bytes(showing.png(figure))
     return path

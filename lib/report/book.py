@@ -44,6 +44,7 @@ SHOWN: dict[str, tuple[tuple[str, ...], str]] = {
     "07_cvae": (("beta_sets_silhouette",), "cvae_glance"),
     "08_multimodal_fusion": (("fusion_finds",), "fusion_curve"),
     "09_cvae_latent_space": (("two_causes", "separation"), "paradox_control_latents"),
+    "10_conditioning_on_nuisances": (("what_to_remove",), "nuisance_nmi"),
     "12_final_comparison": (("best_row",), "final_nmi"),
 }
 

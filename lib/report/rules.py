@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.report.glossary import shown
+from lib.report.glossary import ID_COLUMNS, shown
 from lib.scores.intervals import COMPATIBLE, FEW_SEEDS, FEW_UNITS, MISSED, SIGNIFICANT, Interval
 from lib.scores.nulls import ALPHA, Excess
 
@@ -175,7 +175,7 @@ def predictions_hold(table: pd.DataFrame) -> Ruling:
     """Did every prediction hold? The table of `judged`; `failed` names those that did not; `n` counts the decided."""
     failed, held = table[table["held"].eq(False)], table["held"].eq(True)
     rows = failed[["name", "metric", "predicted"]].itertuples(index=False)
-    names = "; ".join(f"{shown(name, ('changes',))} ({shown(metric)}: {predicted})"
+    names = "; ".join(f"{shown(name, ID_COLUMNS['name'])} ({shown(metric)}: {predicted})"
                       for name, metric, predicted in rows)
     decided = table["held"].notna()
     left = int((~decided).sum())

@@ -103,9 +103,11 @@ def by_seed(scores: pd.DataFrame, metric: str, **where: str) -> pd.Series:
     return rows.groupby("seed")["value"].mean().sort_index()
 
 
-def paired(a: pd.Series, b: pd.Series) -> Interval:
-    """Interval of the difference a - b over the seeds that both have; over units as well, where both are replicates."""
-    return over((a - b).dropna())
+def paired(a: pd.Series, b: pd.Series, metric: str = "") -> Interval:
+    """Interval of the difference a - b over the seeds that both have; over units as well, where both are replicates.
+    Of a `metric` that has a range, it is within what a difference of two of its values can be."""
+    low, high = RANGES.get(metric, ANY)
+    return over((a - b).dropna(), (low - high, high - low))
 
 
 def over(values: pd.Series, within: tuple[float, float] = ANY) -> Interval:

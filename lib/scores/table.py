@@ -199,22 +199,19 @@ def summary(scores: pd.DataFrame, metrics: Sequence[str], by: Sequence[str] = ("
     for key, group in rows.groupby(list(by), sort=False):
         values = {m: intervals.interval(_beside_all(group, m), within=intervals.RANGES.get(m, intervals.ANY))
                   for m in metrics if (group["metric"] == m).any()}
-        seeds = group["seed"].nunique()
+        seeds = values["nmi"].n if "nmi" in values else group["seed"].nunique()
         out.append(dict(zip(by, key, strict=True)) | {"seeds": seeds} | values)
     return pd.DataFrame(out)
 
 
 def every_clusterer(scores: pd.DataFrame, metrics: Sequence[str], by: Sequence[str]) -> pd.DataFrame:
-    """`summary` of k-means, and of each other clusterer where its mean NMI is higher than k-means' on the same setting;
-    a column `clusterer`, highest mean NMI first."""
-    kmeans = summary(scores, metrics, by).assign(clusterer="kmeans")
-    parts, floor = [kmeans], kmeans.set_index(list(by))["nmi"].map(lambda value: value.mean)
+    """`summary` of k-means, and of each other clusterer that a setting has; a column `clusterer`, highest mean NMI
+    first."""
+    parts = [summary(scores, metrics, by).assign(clusterer="kmeans")]
     for name in sorted(set(scores["clusterer"]) - {"kmeans", "none"}):
         rows = scores[scores["clusterer"].isin([name, "none"])]
         with_it = rows[rows["clusterer"] == name][list(by)].drop_duplicates()
-        other = summary(rows.merge(with_it), metrics, by, name).assign(clusterer=name)
-        least = floor.reindex(pd.MultiIndex.from_frame(other[list(by)])).fillna(-np.inf).to_numpy()
-        parts.append(other[np.array([value.mean for value in other["nmi"]]) > least])
+        parts.append(summary(rows.merge(with_it), metrics, by, name).assign(clusterer=name))
     found = pd.concat(parts, ignore_index=True)
     return found.iloc[np.argsort([-value.mean for value in found["nmi"]], kind="stable")]
 
@@ -281,7 +278,7 @@ def over(tables: Mapping[Any, pd.DataFrame], metric: str) -> pd.DataFrame:
 
 def changes(tables: Mapping[str, pd.DataFrame], base: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """Changes of metrics (columns) of several settings (rows) against the rows `base`, as intervals paired by seed."""
-    return pd.DataFrame({metric: {name: intervals.paired(of_seed(table, metric), of_seed(base, metric))
+    return pd.DataFrame({metric: {name: intervals.paired(of_seed(table, metric), of_seed(base, metric), metric)
                                   for name, table in tables.items()} for metric in metrics})
 
 

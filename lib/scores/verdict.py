@@ -15,7 +15,7 @@ from lib.store.remembering import shared
 from lib.store.streams import stream
 
 SEPARATE = 1.5  # separation from which groups count as clusters; single Gaussians in two dimensions or more stay below
-VERDICTS = ("clusters", "a non-Gaussian continuum", "nothing beyond a Gaussian")
+VERDICTS = ("clusters", "non-Gaussian without a gap", "nothing beyond a Gaussian")
 RULE = (f"beyond a Gaussian: silhouette differs from its matched-covariance null, or a dip test rejects, at {ALPHA:g} "
         f"each; clusters: also a separation of at least {SEPARATE:g}")
 

@@ -25,7 +25,7 @@ MEANING = {
     "corpus_check": "the corpus itself is described",
 }
 FEW = 5  # tracks that a label needs to count in scores: fewer cannot be in every fold
-LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary", "through nuisance")
+LABEL_USE = ("none", "encoder", "decoder", "both", "prior", "auxiliary", "features", "through nuisance")
 
 
 class Labels(pd.Series):

@@ -54,7 +54,7 @@ class Settings(BaseModel):
     n_seeds: int = Field(10, ge=2, description="training seeds of headline settings")
     n_seeds_sweep: int = Field(5, ge=2, description="training seeds of each point of a sweep")
     n_seeds_conv: int = Field(3, ge=2, description="training seeds of the convolutional model")
-    n_seeds_best: int = Field(3, ge=2, description="seeds of the best label-free row, several networks each")
+    n_seeds_best: int = Field(3, ge=2, description="seeds of the contrastive VAE of notebook 11, several networks each")
     n_seeds_corrections: int = Field(3, ge=2, description="training seeds of each way of removing a nuisance")
     n_cluster_seeds: int = Field(3, ge=1, description="clustering seeds nested in each training seed")
 

@@ -50,7 +50,7 @@ def own(run: Run, first: First, stand_in: Fused) -> Second:
     text = text.dropna().loc[:, text.notna().any()]
     kind = "synthetic" if run.settings.corpus == "controlled" else "real text"
     if text.shape[1] == 0 or len(text) <= first.k:
-        return Second(stand_in, "noisy modality", "encoder", False, kind)
+        return Second(stand_in, "noisy modality", "features", False, kind)
     return Second(first.join({seed: text for seed in run.seeds}), "lyrics", "none", True, kind)
 
 
@@ -152,9 +152,9 @@ def own_rows(run: Run, first: First, second: Second) -> pd.DataFrame:
 def all_rows(run: Run, first: First, second: Second, beside: Mapping[str, Fused],
              results: Mapping[Dose, Fused]) -> pd.DataFrame:
     """`own_rows`, and brief ones of every dose and of every control."""
-    use = {"CVAE as audio": "both", "exchanged within labels": "encoder"}
+    use = {"CVAE as audio": "both", "exchanged within labels": "features"}
     doses = [score_rows(run, one, first.genre, f"control: {kind} modality {share:g} of all", "mfcc+synthetic",
-                        "encoder", brief=True)
+                        "features", brief=True)
              for (kind, share), one in results.items() if (kind, share) != ("discrete", 1)]
     controls = [score_rows(run, one, first.genre, f"control: {second.name} {which}", "mfcc+lyrics",
                            use.get(which, second.label_use), brief=True) for which, one in beside.items()]

@@ -54,7 +54,7 @@ def relabelling(builder: Builder, corpus: Corpus, seed: int = 0) -> Result:
         return Result(test, "leak", float("inf"), TOLERANCE, "a proved leak: the builder fails when the same "
                        f"recordings have other names or folders ({type(error).__name__})")
     p = slot_p(after, where["track"].to_numpy(), labels, orders, seed)
-    kind = "two builds of one folder differ" if noise > TOLERANCE else "embeddings depend on file names or order"
+    kind = "two builds of one folder differ" if noise > TOLERANCE else "embeddings depend on names, labels or order"
     if p < EACH:
         size = f"= {p:.2g}" if p > 0 else "< 1e-300"
         return Result(test, "leak", p, EACH, f"a proved leak: {kind}, and the change follows the label (p {size})")

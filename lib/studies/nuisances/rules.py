@@ -91,9 +91,11 @@ def works_unseen(found: pd.DataFrame) -> Ruling:
               for correction in found if correction != "nothing"}
     known = all(np.isfinite(one.low) for one in change.values())
     names = [correction for correction, one in change.items() if one.low > 0]
+    others = [correction for correction in change if correction not in names]
     return ruling(bool(names) if known else None,
                   "the 95 % interval over folds of the paired difference lies above zero",
-                  names=in_words(map(shown, names)), folds=len(found), **change)
+                  names=in_words(map(shown, names)), folds=len(found), **change,
+                  others=f"; for {in_words(map(shown, others))} it is not shown to improve" if others else "")
 
 
 @rule

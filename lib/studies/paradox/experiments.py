@@ -54,7 +54,7 @@ def without_means(run: Run, x: pd.DataFrame, labels: pd.Series) -> xr.Dataset:
     must_be_open(labels, "conditioning", "supervised_control")
     inside = properties.remove_means(x.to_numpy(float), labels.loc[x.index].to_numpy())
     found = pca_latents(run, pd.DataFrame(inside, x.index, x.columns), 2, run.seeds, "mfcc minus genre means")
-    return found.assign_attrs(method="pca_within", label_use="encoder")
+    return found.assign_attrs(method="pca_within", label_use="features")
 
 
 @torch.no_grad()

@@ -7,7 +7,8 @@ import yaml
 
 from lib.models.latents import sweep_latents
 from lib.models.vae import ModelConfig
-from lib.report.rules import MARGIN, judge
+from lib.report.glossary import shown
+from lib.report.rules import MARGIN, in_words, judge
 from lib.scores import intervals
 from lib.scores import table as scores
 from lib.store.runs import Run
@@ -56,6 +57,11 @@ def trials(run: Run, x: pd.DataFrame, labels: pd.Series,
     return rows, configs
 
 
+def margins(table: pd.DataFrame) -> str:
+    """The changes up to which a table of `judged` counts none, in words."""
+    return in_words(f"{MARGINS[metric]:g} for {shown(metric)}" for metric in table["metric"].unique())
+
+
 def judged(kind: str, tables: dict[str, pd.DataFrame], base: pd.DataFrame) -> pd.DataFrame:
     """Every prediction beside its result: name, metric, predicted, change (paired over seeds), held.
 
@@ -64,6 +70,7 @@ def judged(kind: str, tables: dict[str, pd.DataFrame], base: pd.DataFrame) -> pd
     rows = []
     for entry in written(kind):
         for metric in [m for m in MARGINS if m in entry]:
-            change = intervals.paired(scores.of_seed(tables[entry["name"]], metric), scores.of_seed(base, metric))
+            values = (scores.of_seed(table, metric) for table in (tables[entry["name"]], base))
+            change = intervals.paired(*values, metric)
             rows.append((entry["name"], metric, entry[metric], change, judge(entry[metric], change, MARGINS[metric])))
     return pd.DataFrame(rows, columns=["name", "metric", "predicted", "change", "held"])

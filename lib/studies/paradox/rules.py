@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lib.report.glossary import shown
+from lib.report.glossary import ID_COLUMNS, shown
 from lib.report.rules import Ruling, in_words, rule, ruling
 from lib.scores import intervals, nulls, properties
 from lib.scores.intervals import Interval
@@ -187,7 +187,7 @@ def restores(table: pd.DataFrame, taken: Interval) -> Ruling:
     return ruling(bool(len(names)) if known else None,
                   "the interval of the change in NMI lies above zero, it is at least half of what conditioning takes",
                   n=len(nmi), k=len(names), taken=taken,
-                  names=in_words(shown(name, ("changes of the CVAE",)) for name in names),
+                  names=in_words(shown(name, ID_COLUMNS["name"]) for name in names),
                   most=float(mean[~np.array(back)].max()) if not all(back) else 0.0)
 
 
