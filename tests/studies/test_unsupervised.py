@@ -77,7 +77,7 @@ def test_methods_are_ranked_and_headline_settings_marked(table, kept):
     found = comparison.ranked(scored, beta=4)
     assert "fusion_cca" not in set(found["method"]) and found["rank_by"].is_monotonic_decreasing
     said = comparison.with_outcomes(found, comparison.planned(kept, scored, beta=4))
-    said = said.set_index(["method", "setting"])["difference in NMI"]
+    said = said.set_index(["method", "setting"])["planned differences"]
     assert said["beta_vae", "method 4"] == "from PCA: significant; from VAE: significant"
     assert said["beta_vae", "method 16"] == said["cvae", "method 1"] == "not planned"
 

@@ -65,7 +65,7 @@ def with_outcomes(settings: pd.DataFrame, family: pd.DataFrame) -> pd.DataFrame:
     sides = family["comparison"].str.split(" - ", expand=True)
     marks = ("from " + sides[1].map(shown) + ": " + family["verdict"]).groupby(sides[0]).agg("; ".join)
     said = settings["method"].map(marks).where(settings["headline"]).fillna("not planned")
-    return settings[SHOWN].assign(**{"difference in NMI": said})
+    return settings[SHOWN].assign(**{"planned differences": said})
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
