@@ -132,7 +132,7 @@ class Evidence(NamedTuple):
 
         Three tests at `ALPHA`: a Gaussian is called something else with probability at most 3 ALPHA (about ALPHA in
         practice, since a Gaussian's dips are smaller than a uniform's). The converse is no proof: a wide ring or a mild
-        bend may pass as a Gaussian, and clusters that overlap are called a continuum.
+        bend may pass as a Gaussian, and clusters that overlap are said to have no gap.
         """
         if not (self.silhouettes["gaussian"].differs or min(self.dip_component_p, self.dip_distances_p) <= ALPHA):
             return VERDICTS[2]

@@ -62,7 +62,7 @@ def acts_as_label(lost: pd.Series, worth: pd.Series) -> Ruling:
     kept = interval(worth - 2 * lost)
     return ruling(interval(worth).low > 0 and kept.low > 0,
                   "exchange between all tracks costs NMI, and within {label} less than half of that (intervals)",
-                  lost=interval(lost), worth=interval(worth))
+                  within=interval(-lost), over_all=interval(-worth))
 
 
 @rule

@@ -92,10 +92,11 @@ def works_unseen(found: pd.DataFrame) -> Ruling:
     known = all(np.isfinite(one.low) for one in change.values())
     names = [correction for correction, one in change.items() if one.low > 0]
     others = [correction for correction in change if correction not in names]
+    with_gain = [f"{shown(one)} ({change[one].mean:+.3f})" for one in others]
     return ruling(bool(names) if known else None,
                   "the 95 % interval over folds of the paired difference lies above zero",
                   names=in_words(map(shown, names)), folds=len(found), **change,
-                  others=f"; for {in_words(map(shown, others))} it is not shown to improve" if others else "")
+                  others=f"; it is not shown to improve with {in_words(with_gain)}" if others else "")
 
 
 @rule

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lib.report.glossary import ID_COLUMNS, shown
 from lib.report.rules import Ruling, in_words, rule, ruling
 from lib.scores import intervals
 from lib.scores.information import active_dimensions
@@ -40,10 +41,14 @@ def turns(low: Interval, high: Interval) -> Ruling:
 
 
 @rule
-def any_clusters(verdicts: pd.Series) -> Ruling:
-    """Does any setting have clusters? Counts of the three verdicts: `n`, `rest`, `plain`, of `all`."""
+def any_clusters(judged: pd.DataFrame) -> Ruling:
+    """Does any setting (a row of `comparison.judged`) have clusters? Counts of the three verdicts: `n`, `rest`,
+    `plain`, of `all`; and the `names` of those that have."""
+    verdicts = judged["verdict"]
     n, rest, plain = (int((verdicts == one).sum()) for one in VERDICTS)
-    return ruling(n > 0, RULE, n=n, rest=rest, plain=plain, all=len(verdicts), continuum=VERDICTS[1],
+    found = judged[verdicts == VERDICTS[0]]
+    names = (f"{shown(row.method)}: {shown(row.setting, ID_COLUMNS['setting'])}" for row in found.itertuples())
+    return ruling(n > 0, RULE, n=n, names=in_words(names), rest=rest, plain=plain, all=len(verdicts),
                   nothing=VERDICTS[2])
 
 
