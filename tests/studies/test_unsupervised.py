@@ -111,7 +111,7 @@ def test_own_rules_turn():
                          "verdict": VERDICTS})
     none = some.iloc[1:]
     assert rules.any_clusters(some)["verdict"] and not rules.any_clusters(none)["verdict"]
-    assert rules.any_clusters(some)["names"] == "UMAP: 10 dimensions, 15 neighbours"
+    assert rules.any_clusters(some)["names"] == "UMAP, 10 dimensions, 15 neighbours"
     assert rules.any_clusters(some)["n"] == 1 and rules.any_clusters(none)["all"] == 2
 
 

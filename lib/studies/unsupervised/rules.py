@@ -47,8 +47,8 @@ def any_clusters(judged: pd.DataFrame) -> Ruling:
     verdicts = judged["verdict"]
     n, rest, plain = (int((verdicts == one).sum()) for one in VERDICTS)
     found = judged[verdicts == VERDICTS[0]]
-    names = (f"{shown(row.method)}: {shown(row.setting, ID_COLUMNS['setting'])}" for row in found.itertuples())
-    return ruling(n > 0, RULE, n=n, names=in_words(names), rest=rest, plain=plain, all=len(verdicts),
+    names = (f"{shown(row.method)}, {shown(row.setting, ID_COLUMNS['setting'])}" for row in found.itertuples())
+    return ruling(n > 0, RULE, n=n, names="; ".join(names), rest=rest, plain=plain, all=len(verdicts),
                   nothing=VERDICTS[2])
 
 
