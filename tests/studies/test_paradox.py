@@ -557,10 +557,10 @@ def test_with_shuffled_labels_what_is_said_of_the_label_turns_and_what_is_said_o
     found = pd.DataFrame(
         {"true": {q: r["verdict"] for q, r in true.items()}, "permuted": {q: r["verdict"] for q, r in permuted.items()}}
     )
-    assert rules.turned(true, permuted, gaussian)["verdict"] is True, found
-    ruling = rules.turned(true, true, gaussian)  # a control that is none
+    assert rules.verdicts_as_predicted(true, permuted, gaussian)["verdict"] is True, found
+    ruling = rules.verdicts_as_predicted(true, true, gaussian)  # a control that is none
     assert ruling["verdict"] is False and ruling["wrong"].count("label: ") == 5
-    assert rules.turned(true, permuted, {question: true[question]})["verdict"] is False
+    assert rules.verdicts_as_predicted(true, permuted, {question: true[question]})["verdict"] is False
 
 
 def test_a_matched_gaussian_has_the_means_and_the_covariance_and_nothing_else(rings):

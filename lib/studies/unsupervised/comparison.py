@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from lib.report.glossary import shown
@@ -63,7 +64,7 @@ def in_three(settings: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Dat
 def with_outcomes(settings: pd.DataFrame, family: pd.DataFrame) -> pd.DataFrame:
     """Settings of `ranked` as they are shown, each headline one with the outcomes of its planned differences."""
     sides = family["comparison"].str.split(" - ", expand=True)
-    change = [f" {value.mean:+.3f}, " for value in family["difference"]]
+    change = [f" {value.mean:+.3f}, " if np.isfinite(value.mean) else ": " for value in family["difference"]]
     marks = ("from " + sides[1].map(shown) + change + family["verdict"]).groupby(sides[0]).agg("; ".join)
     said = settings["method"].map(marks).where(settings["headline"]).fillna("not planned")
     return settings[SHOWN].assign(**{"planned differences": said})
