@@ -300,6 +300,6 @@ def by_construction(table: pd.DataFrame) -> Ruling:
     names = table["most between clusters"]
     found = set(names) - {NOTHING}
     parts = table.groupby(names, sort=False)
-    said = ", ".join(f"{shown(factor)} ({'; '.join(part['variant'])})" for factor, part in parts)
+    said = ", ".join(f"{shown(factor)} in {len(part)} ({'; '.join(part['variant'])})" for factor, part in parts)
     words = "two variants have different factors first, each with p at most 0.05 by permutation within labels"
     return ruling(len(found) > 1 if found else None, words, n=len(found), all=len(table), said=said)
