@@ -64,7 +64,8 @@ def mlp_latents(
     kl [seed, latent] in nats, error [seed, track], train [seed, track], history [curve, seed, epoch] (NaN after a
     run has stopped); attributes name method, setting, features and label_use.
     """
-    return sweep_latents(run, method, x, config, [config.beta], seeds, *args, decodable=True, **options)[config.beta]
+    kept = ("z", "weights")
+    return sweep_latents(run, method, x, config, [config.beta], seeds, *args, kept=kept, **options)[config.beta]
 
 
 def sweep_latents(
@@ -79,23 +80,28 @@ def sweep_latents(
     schedule: Schedule | None = None,
     weights: np.ndarray | None = None,
     n_train: int = 0,
-    decodable: bool = False,
+    kept: tuple[str, ...] = ("z",),
 ) -> dict[float, xr.Dataset]:
     """`latents` of one architecture at several betas, trained as one stack: all seeds of all betas at once.
 
     `labels` [track] only for a model that reads them; `weights` [D] and `n_train` as in `fit`; `features` is what the
-    columns of x are called in the score table. Only with `decodable` are the models' weights stored.
+    columns of x are called in the score table. `kept` of what takes room: a sample `z`, and `weights` to decode with.
     """
     schedule = schedule or schedule_of(run)
-    codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule, decodable)
+    codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule, kept)
     names = {beta: _name({**one, **_special(weights, n_train)}) for beta, one in made_of.items()}
     with artifacts.making(run, names[betas[-1]]) as missing:  # the last one to be stored
         if missing or not all(artifacts.has(run, name) for name in names.values()):
             stack = {"x": x.to_numpy(), "config": config, "seeds": seeds * len(betas), "schedule": schedule, "y": codes,
                      "betas": [beta for beta in betas for _ in seeds], "weights": weights, "n_train": n_train}
             engine.call(_train, run, x.index, stack, {names[beta]: about[beta] for beta in betas}, about[betas[0]],
-                        training.device().type, () if decodable else ("weights",), seen=[run.folder])
-    return {beta: artifacts.load(run, names[beta]) for beta in betas}
+                        training.device().type, _without(kept), seen=[run.folder])
+    return {beta: _load(run, names[beta]) for beta in betas}
+
+
+def _without(kept: tuple[str, ...]) -> tuple[str, ...]:
+    """What is not stored of latents of which these are kept."""
+    return tuple(name for name in ("z", "weights") if name not in kept)
 
 
 class Setting(NamedTuple):
@@ -111,9 +117,11 @@ STACK = 2**28  # numbers of features in one stack; what exceeds it is trained af
 
 
 def stacked_latents(
-    run: Run, settings: Mapping[Any, Setting], seeds: list[int], tracks: pd.Index, schedule: Schedule
+    run: Run, settings: Mapping[Any, Setting], seeds: list[int], tracks: pd.Index, schedule: Schedule,
+    kept: tuple[str, ...] = (),
 ) -> dict[Any, xr.Dataset]:
-    """Latents by setting, without history and weights: all settings of one architecture are trained as one stack.
+    """Latents by setting, without history: all settings of one architecture are trained as one stack; `kept` as in
+    `sweep_latents`.
 
     For settings that are compared with one another only; what stands in the score table is `mlp_latents`.
     """
@@ -126,15 +134,15 @@ def stacked_latents(
         most = max(1, STACK // (len(seeds) * len(tracks) * first.x.shape[-1]))
         for start in range(0, len(keys), most):
             some = {key: settings[key] for key in keys[start : start + most]}
-            calls[keys[start]] = functools.partial(_one_stack, run, some, seeds, tracks, schedule)
+            calls[keys[start]] = functools.partial(_one_stack, run, some, seeds, tracks, schedule, kept)
     found = {key: one for stack in engine.together(calls).values() for key, one in stack.items()}
     return {key: found[key] for key in settings}
 
 
-def _one_stack(run: Run, settings: Mapping[Any, Setting], seeds, tracks, schedule) -> dict[Any, xr.Dataset]:
+def _one_stack(run: Run, settings: Mapping[Any, Setting], seeds, tracks, schedule, kept) -> dict[Any, xr.Dataset]:
     every, n = list(settings.values()), len(seeds)
     stack = [one._replace(config=one.config.asdict())._asdict() for one in every]
-    made_of = {"seeds": seeds, "schedule": schedule._asdict(), "stack": stack}
+    made_of = {"seeds": seeds, "schedule": schedule._asdict(), "stack": stack, "kept": kept}
     names = [_name({**made_of, "place": i}) for i in range(len(every))]
     with artifacts.making(run, names[-1]) as missing:  # the last one to be stored
         if missing or not all(artifacts.has(run, name) for name in names):
@@ -151,8 +159,8 @@ def _one_stack(run: Run, settings: Mapping[Any, Setting], seeds, tracks, schedul
                      "betas": [one.config.beta for one in every for _ in seeds], "aside": aside}
             about = [{"config": to_json(one.config.asdict())} for one in every]
             engine.call(_train, run, tracks, stack, dict(zip(names, about, strict=True)), who, training.device().type,
-                        ("history", "weights", "curve"), seen=[run.folder])
-    return dict(zip(settings, (artifacts.load(run, name) for name in names), strict=True))
+                        ("history", "curve", *_without(kept)), seen=[run.folder])
+    return dict(zip(settings, (_load(run, name) for name in names), strict=True))
 
 
 def _train(run: Run, tracks: pd.Index, stack: dict, about: dict[str, dict], who: dict, device: str,
@@ -177,12 +185,13 @@ def is_stored(
     labels: pd.Series | None = None,
 ) -> bool:
     """Would `mlp_latents`, called with the same, read from the store and train nothing?"""
-    _, _, made_of = _recipes(method, x, config, [config.beta], seeds, features, labels, schedule_of(run), True)
+    kept = ("z", "weights")
+    _, _, made_of = _recipes(method, x, config, [config.beta], seeds, features, labels, schedule_of(run), kept)
     return artifacts.has(run, _name(made_of[config.beta]))
 
 
 def _recipes(
-    method, x, config, betas, seeds, features, labels, schedule, decodable
+    method, x, config, betas, seeds, features, labels, schedule, kept
 ) -> tuple[np.ndarray | None, dict, dict]:
     """Class numbers [track] (None without labels); by beta, what is said of the latents and what they are made of."""
     if config.reads_labels != (labels is not None):
@@ -200,7 +209,7 @@ def _recipes(
             "label_use": one.label_use,
             "config": to_json(one.asdict()),
         }
-    stack = {"betas": betas, "seeds": seeds, "schedule": schedule._asdict(), "decodable": decodable}
+    stack = {"betas": betas, "seeds": seeds, "schedule": schedule._asdict(), "kept": kept}
     made_of = {beta: {**about[beta], **stack, "x": x.to_numpy(), "y": codes} for beta in betas}
     return codes, about, made_of
 
@@ -281,7 +290,7 @@ def stored(run: Run, made_of: dict, seeds: list[int], about: dict, tracks, make)
     with artifacts.making(run, name) as missing:
         if missing:
             _keep(run, name, make(_groups(run, tracks)), about, tracks)
-    return artifacts.load(run, name)
+    return _load(run, name)
 
 
 def _name(made_of: dict) -> str:
@@ -290,7 +299,14 @@ def _name(made_of: dict) -> str:
 
 def _keep(run: Run, name: str, data: xr.Dataset, about: dict, tracks) -> None:
     data = data.assign_coords(track=np.asarray(tracks, dtype=object)).assign_attrs(**about)
+    if "z" in data and np.array_equal(data.z, data.mu):  # nothing is sampled: one of them is stored
+        data = data.drop_vars("z").assign_attrs(z="mu")
     artifacts.save(run, name, data)
+
+
+def _load(run: Run, name: str) -> xr.Dataset:
+    data = artifacts.load(run, name)
+    return data.assign(z=data.mu) if data.attrs.get("z") == "mu" else data
 
 
 def _groups(run: Run, tracks) -> np.ndarray:

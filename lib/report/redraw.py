@@ -74,6 +74,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if isinstance(value, np.ndarray):
+        if value.dtype == np.float32:  # as doubles they would have ten digits more that say nothing
+            value = value.astype(str).astype(float)
         return {"ndarray": value.tolist()}
     if isinstance(value, tuple):
         if type(value) not in (tuple, Interval):

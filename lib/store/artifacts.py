@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from os.path import normpath
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,7 +35,8 @@ SCORE_COLUMNS = [  # `setting` is a display name that no code parses; `role`: me
 
 
 ON_DISK = {"features": ["log_mel"]}  # variables that `load` leaves there: they are read block by block (`sizes`)
-SMALLER = {"compression": "gzip", "compression_opts": 1, "shuffle": True}  # two thirds of the room
+SMALLER = {"compression": "gzip", "compression_opts": 4, "shuffle": True}  # log-mels: two thirds of the room
+LARGE = 2**14  # bytes of a variable that is worth it
 
 
 # --- arrays and tables -------------------------------------------------------------------------------------------
@@ -49,16 +50,19 @@ class OnDisk(NamedTuple):
     blocks: Iterable[np.ndarray]
 
 
-def save(run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool = False, large: OnDisk | None = None,
-         **encoding: dict) -> None:
+def save(
+    run: Run, name: str, data: xr.Dataset | pd.DataFrame, *, sealed: bool = False, large: OnDisk | None = None
+) -> None:
     """Store a labelled array (NetCDF), `large` with it, or a table (CSV, index included) under `name`, stamped with its
     corpus."""
     _refuse(name, sealed)
     stamp = {"corpus_id": corpus_id(run), "written_by": run.notebook}
     if isinstance(data, xr.Dataset):
         data = data.assign_attrs(**stamp)
-        if "track" in data.coords:
-            encoding = {"track": {"dtype": "S1"}} | encoding  # a quarter of the room that texts of any length take
+        encoding: dict[Hashable, dict] = {name: SMALLER for name, values in data.variables.items()
+                                          if values.nbytes > LARGE and values.dtype != "O"}
+        if "track" in data.coords:  # a quarter of the room that texts of any length take
+            encoding["track"] = {"dtype": "S1", **SMALLER}
 
         def write(path: Path) -> None:
             data.to_netcdf(path, engine="h5netcdf", encoding=encoding)

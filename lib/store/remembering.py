@@ -119,7 +119,7 @@ def remembered(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]
         table = function(dataclasses.replace(run, settings=watched), *args, **options)
         read = _values(run.settings, watched.read)
         written = json.dumps({"read": read, "table": table.to_dict("tight")}, default=lambda number: number.item())
-        packed, path = gzip.compress(written.encode(), 1, mtime=0), own / f"{stem}-{digest(read)}.json.gz"
+        packed, path = gzip.compress(written.encode(), 6, mtime=0), own / f"{stem}-{digest(read)}.json.gz"
         sharing.write(run, "remembered", path, _corpus(run), lambda place: place.write_bytes(packed))
         return _table(json.loads(written)["table"])
 

@@ -403,7 +403,7 @@ def test_annealing_rises_in_each_cycle():
 def test_sweep_is_one_stack_and_its_parts_are_found_again(prepared_run):
     run, x, _ = prepared_run
     config = ModelConfig(x.shape[1], 3, (8,))
-    swept = sweep_latents(run, "beta_vae", x, config, [0.5, 8.0], [0, 1], decodable=True)
+    swept = sweep_latents(run, "beta_vae", x, config, [0.5, 8.0], [0, 1], kept=("z", "weights"))
     assert [swept[b].attrs["setting"] for b in swept] == ["beta=0.5", "beta=8"]
     assert all(latents.seed.values.tolist() == [0, 1] for latents in swept.values())
     assert float(swept[8.0].kl.sum()) < float(swept[0.5].kl.sum())

@@ -23,7 +23,7 @@ def test_variants_have_the_ranges_that_they_are_named_for(factors):
     spread = {name: factors.loc[part].std() for name, part in found.items()}
     assert [len(part) for part in found.values()] == [100] * 5
     assert not set(found["as composed, first draw"]) & set(found["as composed, second draw"])
-    edge, level = ({name: one[of] for name, one in spread.items()} for of in (variants.EDGE, variants.LEVEL))
+    edge, level = ({name: one[of] for name, one in spread.items()} for of in (rules.EDGE, variants.LEVEL))
     first = "as composed, first draw"
     less, more = (edge[f"low-pass corner {how} varied"] for how in ("less", "more"))
     assert less < 0.5 * edge[first] < edge[first] < 0.8 * more
@@ -32,7 +32,7 @@ def test_variants_have_the_ranges_that_they_are_named_for(factors):
 
 
 @pytest.mark.parametrize("second, verdict", [("loudness_db", True), ("bandwidth_hz", False)])
-def test_by_construction_is_said_only_where_the_answer_differs(factors, second, verdict):
+def test_by_construction_is_said_only_where_the_share_differs(factors, second, verdict):
     genre = pd.Series((np.arange(300) % 3).astype(str), factors.index)
     run = types.SimpleNamespace(settings=types.SimpleNamespace(n_clusters=0, seed=0, n_permutations=99))
 
@@ -41,7 +41,8 @@ def test_by_construction_is_said_only_where_the_answer_differs(factors, second, 
         return xr.Dataset({"mu": (("seed", "track", "latent"), np.stack([mu, mu]))},
                           {"seed": [0, 1], "track": part.to_numpy()})
 
-    halves = {"one": latents("bandwidth_hz", factors.index[:150]), "two": latents(second, factors.index[150:])}
+    halves = {rules.MORE: latents("bandwidth_hz", factors.index[:150]),
+              rules.LESS: latents(second, factors.index[150:])}
     table = variants.captured(run, halves, factors, genre)
     assert table["most between clusters"].tolist() == ["bandwidth_hz", second]
     assert all(0.7 < share.mean <= 1 for share in table["share"])
@@ -53,6 +54,17 @@ def test_clusters_of_noise_capture_nothing_and_decide_nothing(factors):
     run = types.SimpleNamespace(settings=types.SimpleNamespace(n_clusters=0, seed=0, n_permutations=99))
     noise = xr.Dataset({"mu": (("seed", "track", "latent"), np.random.default_rng(1).standard_normal((2, 300, 2)))},
                        {"seed": [0, 1], "track": factors.index.to_numpy()})
-    table = variants.captured(run, {"one": noise}, factors, genre)
-    assert table["most between clusters"].tolist() == [rules.NOTHING] and table["p"].min() > 0.05
-    assert rules.by_construction(table)["verdict"] is None
+    table = variants.captured(run, {rules.MORE: noise, rules.LESS: noise}, factors, genre)
+    assert set(table["most between clusters"]) == {rules.NOTHING} and table["p"].min() > 0.05
+    assert rules.by_construction(table)["verdict"] is False
+
+
+def test_p_counts_the_draws(factors):
+    genre = pd.Series((np.arange(300) % 3).astype(str), factors.index)
+    run = types.SimpleNamespace(settings=types.SimpleNamespace(n_clusters=0, seed=0, n_permutations=99))
+    mu = factors[["tempo_bpm"]].rank(pct=True).to_numpy()
+    same = xr.Dataset({"mu": (("seed", "track", "latent"), np.stack([mu, mu]))},
+                      {"seed": [0, 1], "track": factors.index.to_numpy()})
+    alone, among = (variants.captured(run, dict.fromkeys(names, same), factors, genre) for names in ("a", "abcdef"))
+    assert alone["p"].tolist() == [0.01] and alone["most between clusters"].tolist() == ["tempo_bpm"]
+    assert among["p"].to_numpy() == pytest.approx(0.06) and set(among["most between clusters"]) == {rules.NOTHING}

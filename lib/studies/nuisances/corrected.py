@@ -78,7 +78,7 @@ def trained(run: Run, x: pd.DataFrame, tried: Sequence[Nuisance]) -> dict[Correc
             for correction in ("means", "zscores", "linear"):
                 wanted[Corrected(one.name, correction, network)] = Setting(plain, removed(run, x, one, correction))
             wanted |= conditional(run, x, one, network)
-    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run, len(x)))
+    return stacked_latents(run, wanted, protocol.seeds(run), x.index, protocol.schedule(run, len(x)), kept=("z",))
 
 
 def conditional(run: Run, x: pd.DataFrame, one: Nuisance, network: str) -> dict[Corrected, Setting]:

@@ -141,7 +141,7 @@ def verdicts(run: Run, x: pd.DataFrame, labels: pd.Series, genre: pd.Series, sto
     seed = run.settings.seed
     config = experiments.config(run, x.shape[1], labels, beta=run.settings.beta)
     alike, beta = experiments.matched_gaussian(x, labels, seed), config.beta
-    smooth = sweep_latents(run, "cvae_gaussian", alike, config, [beta], run.seeds[:3], labels=labels)[beta]
+    smooth = sweep_latents(run, "cvae_gaussian", alike, config, [beta], run.seeds[:3], labels=labels, kept=())[beta]
     shuffled = nulls.permuted_labels(labels, seed)
     return {
         "true labels": experiments.controls(run, x, labels, genre, stored) | {BEYOND: rules.beyond_gaussian(cvae)},

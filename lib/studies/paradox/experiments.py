@@ -233,7 +233,7 @@ def swept(run: Run, x: pd.DataFrame, labels: pd.Series, name: str) -> dict[float
     method = {"linear VAE": "linear_vae", "linear CVAE": "linear_cvae", "MLP CVAE": "cvae_sweep"}[name]
     model = config(run, x.shape[1], given, **shape)
     seeds = run.settings.seeds(min(3, run.settings.n_seeds_sweep))
-    return sweep_latents(run, method, x, model, betas, seeds, labels=given, schedule=schedule)
+    return sweep_latents(run, method, x, model, betas, seeds, labels=given, schedule=schedule, kept=())
 
 
 def of_setting(stored: pd.DataFrame, method: str, setting: str) -> pd.DataFrame:

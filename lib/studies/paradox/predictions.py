@@ -52,7 +52,7 @@ def trials(run: Run, x: pd.DataFrame, labels: pd.Series,
             rows[name] = experiments.of_setting(stored, "cvae", one.setting)
             continue
         method, given = ("cvae_trial", labels) if one.reads_labels else ("vade", None)
-        found = sweep_latents(run, method, x, one, [one.beta], seeds, labels=given)[one.beta]
+        found = sweep_latents(run, method, x, one, [one.beta], seeds, labels=given, kept=())[one.beta]
         rows[name] = scores.score(run, found.assign_attrs(setting=name), labels, nulls=False)
     return rows, configs
 

@@ -21,10 +21,10 @@ from lib.store import engine
 from lib.store.runs import Run
 from lib.store.streams import stream
 from lib.studies.paradox import experiments
-from lib.studies.paradox.rules import NOTHING
+from lib.studies.paradox.rules import EDGE, LESS, MORE, NOTHING
 
 LEVEL_OF_P = 0.05
-EDGE, LEVEL = "bandwidth_hz", "loudness_db"  # the factor that dominates as composed, and another that then can
+LEVEL = "loudness_db"  # a factor that can dominate where `EDGE` does not
 
 
 def possible(run: Run) -> bool:
@@ -40,8 +40,8 @@ def drawn(factors: pd.DataFrame, seed: int) -> dict[str, pd.Index]:
     narrow = factors.index[(edge - 0.5).abs().rank(method="first") <= len(factors) / 2]
     return {"as composed, first draw": factors.index[order[:third]],
             "as composed, second draw": factors.index[order[third: 2 * third]],
-            "low-pass corner more varied": (edge - 0.5).abs().nlargest(third).index,
-            "low-pass corner less varied": (edge - 0.5).abs().nsmallest(third).index,
+            MORE: (edge - 0.5).abs().nlargest(third).index,
+            LESS: (edge - 0.5).abs().nsmallest(third).index,
             "low-pass corner less, loudness more varied": (level.loc[narrow] - 0.5).abs().nlargest(third).index}
 
 
@@ -50,7 +50,8 @@ def latents(run: Run, x: pd.DataFrame, labels: pd.Series, parts: Mapping[str, pd
     config = experiments.config(run, x.shape[1], labels, beta=run.settings.beta)
     found = engine.together({
         name: partial(sweep_latents, run, "cvae_variant", x.loc[sorted(part)], config, [config.beta],
-                      run.settings.seeds(2), labels=labels, schedule=schedule_of(run)) for name, part in parts.items()})
+                      run.settings.seeds(2), labels=labels, schedule=schedule_of(run), kept=())
+        for name, part in parts.items()})
     return {name: by_beta[config.beta] for name, by_beta in found.items()}
 
 
@@ -58,8 +59,8 @@ def captured(run: Run, found: Mapping[str, xr.Dataset], factors: pd.DataFrame, g
     """What the clusters of each variant capture: its tracks, the factor whose variance within labels lies most between
     clusters (mean over seeds), that share and its p, and the share of the band edge and of level.
 
-    p is that of tracks permuted within labels, corrected for the number of factors, the larger of the two seeds'; where
-    it is above 0.05, the clusters capture `NOTHING`.
+    p is that of tracks permuted within labels, corrected for the number of factors and of variants, the larger of the
+    two seeds'; where it is above 0.05, the clusters capture `NOTHING`.
     """
     numbers, rows = factors.select_dtypes("number"), []
     for name, one in found.items():
@@ -71,7 +72,7 @@ def captured(run: Run, found: Mapping[str, xr.Dataset], factors: pd.DataFrame, g
             y, run.settings.n_permutations) for seed in one.seed.values.tolist()}
         shares, p = (pd.DataFrame({seed: table[of] for seed, table in by_seed.items()}) for of in ("within", "p"))
         first = shares.mean(axis=1).idxmax()
-        chance = p.loc[first].max()
+        chance = min(1.0, len(found) * p.loc[first].max())
         rows.append({"variant": name, "tracks": len(tracks), "most between clusters": first if chance <= LEVEL_OF_P
                      else NOTHING, "share": _over_seeds(shares.loc[first]), "p": chance}
                     | {of: _over_seeds(shares.loc[of]) for of in (EDGE, LEVEL)})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from lib.models import theory
-from lib.models.latents import sweep_latents
+from lib.models.latents import mlp_latents, sweep_latents
 from lib.models.vae import ModelConfig
 from lib.scores import agreement, clustering, disentanglement, intervals
 from lib.scores import table as scores
@@ -39,11 +39,12 @@ def sweep(run: Run, x: pd.DataFrame) -> Sweep:
     headline = {s.beta: "beta_vae", 1.0: "vae"}
     others = [beta for beta in sorted({*s.betas}) if beta not in headline]
     seeds = s.seeds(s.n_seeds_sweep)
-    calls = {name: partial(sweep_latents, run, name, x, config(run, x.shape[1], beta), [beta], run.seeds)
-             for beta, name in headline.items()}
+    calls: dict[Any, Callable] = {beta: partial(mlp_latents, run, name, x, config(run, x.shape[1], beta), run.seeds)
+                                  for beta, name in headline.items()}
     if others:
         calls["others"] = partial(sweep_latents, run, "beta_vae", x, config(run, x.shape[1]), others, seeds)
-    return dict(sorted((beta, one) for found in engine.together(calls).values() for beta, one in found.items()))
+    found = engine.together(calls)
+    return dict(sorted((found.pop("others", {}) | found).items()))
 
 
 def moved(run: Run, found: Sweep, genre: pd.Series, metrics: Sequence[str]) -> dict[str, Interval]:

@@ -82,7 +82,7 @@ def _three(run: Run, x: pd.DataFrame, dim: int, how: Schedule, n_train: int = 0)
     shape = partial(ModelConfig, x.shape[1], dim, run.settings.hidden)
     found = engine.together({
         name: partial(sweep_latents, run, method, x, shape(stochastic=noise), [1.0], seeds, schedule=how,
-                      n_train=n_train) for name, (method, noise) in models.items()})
+                      n_train=n_train, kept=()) for name, (method, noise) in models.items()})
     return {"PCA": pca_latents(run, x, dim, seeds, n_train=n_train)} | {name: one[1.0] for name, one in found.items()}
 
 
