@@ -44,7 +44,8 @@ HELPERS = {"pip", "setuptools", "wheel", "latent-genre"}  # packages whose versi
 
 # --- where the work comes from -----------------------------------------------------------------------------------
 def run(task: Callable, inputs: Sequence[tuple], limit: float, seen: Sequence[Path]) -> Iterator[Outcome]:
-    """`engine.run` on the cluster; a pack whose worker was lost again and again is run again, input by input."""
+    """`engine.run` on the cluster. A pack whose worker was lost again and again is run again, input by input; and an
+    input of which that is true, at last, while nothing else runs: it may have waited behind another one."""
     from distributed import KilledWorker, as_completed
 
     client, left = connected(), []
@@ -59,6 +60,7 @@ def run(task: Callable, inputs: Sequence[tuple], limit: float, seen: Sequence[Pa
         return dict(zip(client.map(worked, parts, limit=limit, **common, key=name, pure=False), packs, strict=True))
 
     futures: dict = {}
+    suspects: list[int] = []
     try:
         futures = submitted([every[start : start + size] for start in every[::size]])
         done = as_completed(futures, loop=client.loop)
@@ -66,16 +68,24 @@ def run(task: Callable, inputs: Sequence[tuple], limit: float, seen: Sequence[Pa
             pack = futures.pop(future)
             try:
                 found = future.result()
-            except KilledWorker as lost:
+            except KilledWorker:
                 if len(pack) > 1:
                     again = submitted([[i] for i in pack])
                     futures |= again
                     done.update(again)
-                    continue
-                reason = f"the worker that read it was lost, {lost.allowed_failures + 1} times"
-                found = [Outcome(0, "died", reason=reason)]
+                else:
+                    suspects += pack
+                continue
             for i, outcome in zip(pack, found, strict=True):
                 yield outcome._replace(index=i)
+        for i in suspects:
+            futures = submitted([[i]])
+            try:
+                (outcome,) = next(iter(futures)).result()
+            except KilledWorker as lost:
+                reason = f"the worker that read it was lost, {lost.allowed_failures + 1} times"
+                outcome = Outcome(0, "died", reason=reason)
+            yield outcome._replace(index=i)
     except Exception as error:
         raise _explained(error) from None
     finally:

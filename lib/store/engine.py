@@ -35,6 +35,7 @@ K, T = TypeVar("K", bound=Hashable), TypeVar("T")
 
 ONE_THREAD = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"], "1")
 START = 600.0  # seconds in which a worker must have imported what its task needs
+LOOK = 5.0  # seconds between two looks at the clock, at most
 DAYS = 1e6  # seconds: no limit
 CLUSTER = "LATENT_GENRE_CLUSTER"  # in the environment: see `lib.store.cluster`
 
@@ -111,8 +112,7 @@ def here(task: Callable, inputs: Sequence[tuple], jobs: int | None = None, limit
             while waiting and len(team) < (jobs or cores()):
                 team.append(Worker(os.environ))
                 give(team[-1])
-            patience = min(worker.deadline for worker in team) - time.monotonic()
-            connection.wait([worker.pipe for worker in team], max(0.0, patience))
+            _listen(team)
             for worker in list(team):
                 outcome = worker.outcome()
                 if outcome is None:
@@ -169,13 +169,25 @@ class Worker:
     def wait(self) -> Outcome:
         """What has become of the current input, when it has."""
         while (outcome := self.outcome()) is None:
-            connection.wait([self.pipe], max(0.0, self.deadline - time.monotonic()))
+            _listen([self])
         return outcome
 
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
         self.pipe.close()
+
+
+def _listen(team: Sequence[Worker]) -> None:
+    """Wait until one of the workers has said something, is late, or a look at the clock is due. While this process is
+    stopped (Ctrl-Z), so are they, and no time passes for them."""
+    before = time.monotonic()
+    patience = min(max(0.0, min(worker.deadline for worker in team) - before), LOOK)
+    connection.wait([worker.pipe for worker in team], patience)
+    stopped = time.monotonic() - before - patience
+    if stopped > LOOK:
+        for worker in team:
+            worker.deadline += stopped
 
 
 def _serve(handle: int) -> None:

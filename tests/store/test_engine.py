@@ -43,6 +43,26 @@ def test_a_hang_costs_one_input(tmp_path, monkeypatch):
     assert found == [(0, "done", ""), (1, "late", "took longer than 0.1 s"), (2, "done", ""), (3, "done", "")]
 
 
+def test_no_time_passes_while_the_run_is_stopped(monkeypatch):
+    """Ctrl-Z for an hour, as the clock shows it: once, while a wait goes on."""
+    now, waited = [0.0], []
+
+    def wait(pipes, seconds):
+        waited.append(seconds)
+        if len(waited) == 3:
+            now[0] += 3600
+        if len(waited) < 8:  # nobody says anything before
+            now[0] += seconds
+            return []
+        return ready(pipes)
+
+    ready = engine.connection.wait
+    monkeypatch.setattr(engine, "connection", SimpleNamespace(Pipe=engine.connection.Pipe, wait=wait))
+    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    assert [o.kind for o in engine.run(task, [("ok", 0)], jobs=1, limit=120)] == ["done"]
+    assert max(waited) <= engine.LOOK
+
+
 def test_the_limit_is_in_seconds():
     assert [o.kind for o in engine.run(task, [("hang",)], limit=0.1)] == ["late"]
 
