@@ -413,6 +413,17 @@ def test_sweep_is_one_stack_and_its_parts_are_found_again(prepared_run):
     assert "weights" not in sweep_latents(run, "beta_vae", x, config, [0.5, 8.0], [0, 1])[8.0]
 
 
+def test_a_sample_is_stored_where_there_is_one_and_it_was_asked_for(prepared_run):
+    run, x, _ = prepared_run
+    pca, again = (pca_latents(run, x, 3, [0, 1]) for _ in range(2))
+    assert pca.z.equals(pca.mu) and again.identical(pca)  # nothing is sampled: mu is stored, and is z
+    config = ModelConfig(x.shape[1], 3, (8,))
+    sampled, bare = (sweep_latents(run, "vae", x, config, [1.0], [0, 1], kept=kept)[1.0] for kept in (("z",), ()))
+    assert not sampled.z.equals(sampled.mu) and "z" not in bare and bare.mu.equals(sampled.mu)
+    autoencoder = ModelConfig(x.shape[1], 3, (8,), stochastic=False)
+    assert "z" not in sweep_latents(run, "ae", x, autoencoder, [1.0], [0], kept=())[1.0]  # nor mu in its place
+
+
 def test_two_that_want_the_same_latents_train_them_once(prepared_run, monkeypatch):
     run, x, _ = prepared_run
     fits, fit = [], training.fit
