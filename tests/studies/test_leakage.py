@@ -111,6 +111,7 @@ def test_clean_builders_pass(name, corpora):
 def test_honest_informative_lyrics_are_a_proxy_and_no_leak(name, corpora):
     report = put(planted.CLEAN[name], corpora(), ["relabelling", "words and fields", "shuffle within labels"])
     assert report.verdict == "proxy" and "provenance" in report["shuffle within labels"].sentence
+    assert ("clustered alone" in report["shuffle within labels"].sentence) == (name != "audio_and_lyrics")
     assert report["relabelling"].verdict == report["words and fields"].verdict == "clear"
 
 
