@@ -49,6 +49,9 @@ def rebuild(latents: xr.Dataset, seed: int) -> np.ndarray:
 
 
 # --- stored latents ----------------------------------------------------------------------------------------------
+LARGE = ("z", "weights")  # what takes room, and is stored where something reads it
+
+
 def schedule_of(run: Run) -> Schedule:
     """The schedule in a run's settings."""
     s = run.settings
@@ -64,8 +67,7 @@ def mlp_latents(
     kl [seed, latent] in nats, error [seed, track], train [seed, track], history [curve, seed, epoch] (NaN after a
     run has stopped); attributes name method, setting, features and label_use.
     """
-    kept = ("z", "weights")
-    return sweep_latents(run, method, x, config, [config.beta], seeds, *args, kept=kept, **options)[config.beta]
+    return sweep_latents(run, method, x, config, [config.beta], seeds, *args, kept=LARGE, **options)[config.beta]
 
 
 def sweep_latents(
@@ -85,7 +87,7 @@ def sweep_latents(
     """`latents` of one architecture at several betas, trained as one stack: all seeds of all betas at once.
 
     `labels` [track] only for a model that reads them; `weights` [D] and `n_train` as in `fit`; `features` is what the
-    columns of x are called in the score table. `kept` of what takes room: a sample `z`, and `weights` to decode with.
+    columns of x are called in the score table. `kept` of what is `LARGE`: a sample `z`, and `weights` to decode with.
     """
     schedule = schedule or schedule_of(run)
     codes, about, made_of = _recipes(method, x, config, betas, seeds, features, labels, schedule, kept)
@@ -101,7 +103,7 @@ def sweep_latents(
 
 def _without(kept: tuple[str, ...]) -> tuple[str, ...]:
     """What is not stored of latents of which these are kept."""
-    return tuple(name for name in ("z", "weights") if name not in kept)
+    return tuple(name for name in LARGE if name not in kept)
 
 
 class Setting(NamedTuple):
@@ -185,8 +187,7 @@ def is_stored(
     labels: pd.Series | None = None,
 ) -> bool:
     """Would `mlp_latents`, called with the same, read from the store and train nothing?"""
-    kept = ("z", "weights")
-    _, _, made_of = _recipes(method, x, config, [config.beta], seeds, features, labels, schedule_of(run), kept)
+    _, _, made_of = _recipes(method, x, config, [config.beta], seeds, features, labels, schedule_of(run), LARGE)
     return artifacts.has(run, _name(made_of[config.beta]))
 
 

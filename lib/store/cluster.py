@@ -80,12 +80,7 @@ def run(task: Callable, inputs: Sequence[tuple], limit: float, seen: Sequence[Pa
                 yield outcome._replace(index=i)
         for i in suspects:
             futures = submitted([[i]])
-            try:
-                (outcome,) = next(iter(futures)).result()
-            except KilledWorker as lost:
-                reason = f"the worker that read it was lost, {lost.allowed_failures + 1} times"
-                outcome = Outcome(0, "died", reason=reason)
-            yield outcome._replace(index=i)
+            yield _alone(*futures)._replace(index=i)
     except Exception as error:
         raise _explained(error) from None
     finally:
@@ -93,6 +88,16 @@ def run(task: Callable, inputs: Sequence[tuple], limit: float, seen: Sequence[Pa
             client.cancel([*futures])
         for path in left:
             path.unlink(missing_ok=True)
+
+
+def _alone(future: Any) -> Outcome:
+    """What became of an input beside which nothing else ran."""
+    from distributed import KilledWorker
+
+    try:
+        return future.result()[0]
+    except KilledWorker as lost:
+        return Outcome(0, "died", reason=f"the worker that read it was lost, {lost.allowed_failures + 1} times")
 
 
 def compare(seen: Sequence[Path]) -> None:

@@ -59,9 +59,9 @@ def within_shuffle(score: Callable[[str, int], float], n_over: int = 9, n_inside
         return Result(test, "clear", gain, EACH,
                        f"adds nothing significant to the agreement with the label (NMI {gain:+.3f}, p = {p:.2g})")
     kept = 1.0 if alone else (np.mean([score("inside", i) for i in range(n_inside)]) - over.mean()) / gain
-    said = (f"raises NMI with the label by {gain:.3f} compared with rows permuted over all tracks (p = {p:.2g}), "
-            + ("which rows exchanged within labels cannot lower where they are clustered alone: " if alone else
-               f"of which {100 * kept:.0f} % remains when rows are exchanged within labels: "))
+    said = f"raises NMI with the label by {gain:.3f} compared with rows permuted over all tracks (p = {p:.2g})"
+    said += ("; whatever is clustered alone keeps this when rows are exchanged within labels: " if alone else
+             f", of which {100 * kept:.0f} % remains when rows are exchanged within labels: ")
     if kept >= half:
         return Result(test, "proxy", float(kept), half, said + "acts as a proxy for the label; document its provenance")
     return Result(test, "clear", float(kept), half, said + "it contributes more than the label")

@@ -302,6 +302,6 @@ def by_construction(table: pd.DataFrame) -> Ruling:
     first = table.groupby("most between clusters", sort=False)
     said = ", ".join(f"{shown(factor)} in {len(part)} ({'; '.join(part['variant'])})" for factor, part in first)
     of = table.set_index("variant")[EDGE]
-    words = ("the 95 % intervals, over two training seeds, of the share of the variance of the low-pass corner between "
-             "clusters do not overlap between the draws where its range is wider and narrower")
+    words = ("the 95 % interval, over two training seeds, of the share of the low-pass corner's variance between "
+             "clusters lies higher in the draw where its range is wider, without overlap")
     return ruling(of[MORE].low > of[LESS].high, words, more=of[MORE], less=of[LESS], all=len(table), said=said)

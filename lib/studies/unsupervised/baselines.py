@@ -77,8 +77,7 @@ def linear_vaes(run: Run, x: pd.DataFrame, seeds: list[int]) -> dict[float, xr.D
     """Latents of a VAE without hidden layers at beta 1 and the headline beta, trained to the last epoch."""
     config = ModelConfig(n_features=x.shape[1], latent_dim=run.settings.latent_dim, hidden=())
     schedule = schedule_of(run)._replace(learning_rate=1e-2, patience=run.settings.epochs)
-    return sweep_latents(run, "linear_vae", x, config, [1.0, run.settings.beta], seeds, schedule=schedule,
-                         kept=())
+    return sweep_latents(run, "linear_vae", x, config, [1.0, run.settings.beta], seeds, schedule=schedule, kept=())
 
 
 def compared_with_ppca(by_beta: dict[float, xr.Dataset], pca: xr.Dataset, x: pd.DataFrame) -> pd.DataFrame:
